@@ -1,0 +1,74 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One target a platform, so that internal names stay short and no platform can lean on another.
+/// To add one: a folder in Sources/Providers, its name here, a line in Sources/Server/Providers.swift.
+let providers = ["Stripe", "StandardWebhooks"]
+
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let log = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+let package = Package(
+    name: "patchbay",
+    products: [.executable(name: "patchbay", targets: ["patchbay"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+        .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+    ],
+    targets: [
+        .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+        .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "Kit", dependencies: [crypto], swiftSettings: strict),
+        .target(
+            name: "Store", dependencies: ["Kit", "CSQLite", "CPQ", crypto, log],
+            resources: [.embedInCode("Migrations")], swiftSettings: strict),
+        .target(
+            name: "Engine",
+            dependencies: [
+                "Kit", "Store", crypto, log, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "Server",
+            dependencies: [
+                "Kit", "Store", "Engine", crypto, log, lifecycle,
+                .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
+        .executableTarget(
+            name: "patchbay",
+            dependencies: [
+                "Kit", "Store", "Engine", "Server", log, lifecycle,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+            ],
+            swiftSettings: strict),
+        .testTarget(name: "KitTests", dependencies: ["Kit", crypto], swiftSettings: strict),
+        .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "CSQLite", log], swiftSettings: strict),
+    ]
+        + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },
+    swiftLanguageModes: [.v6]
+)

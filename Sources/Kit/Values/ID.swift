@@ -1,0 +1,61 @@
+/// What an id names; each kind has its prefix (docs: API, "Conventions").
+public protocol Identified {
+    static var idPrefix: String { get }
+}
+
+/// A typed id: prefix and 26 lower-case Crockford base32 characters of a UUIDv7, so ids sort by time.
+///
+///     evt_01kb2c3d4e5f6g7h8j9k0m1n2p
+public struct ID<Kind: Identified>: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public let text: String
+
+    /// Checks prefix, length and alphabet. Nil for anything else.
+    public init?(_ text: String) {
+        let prefix = Kind.idPrefix + "_"
+        guard text.utf8.count == prefix.utf8.count + 26, text.hasPrefix(prefix),
+            text.utf8.dropFirst(prefix.utf8.count).allSatisfy({ Crockford.alphabet.contains($0) })
+        else { return nil }
+        self.text = text
+    }
+
+    /// An id that our own tables hold; not checked again.
+    public init(stored text: String) { self.text = text }
+
+    init(uuid: (UInt64, UInt64)) { text = Kind.idPrefix + "_" + Crockford.encode(uuid) }
+
+    public var description: String { text }
+    public static func < (left: Self, right: Self) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
+}
+
+public enum DeliveryKind: Identified { public static let idPrefix = "dlv" }
+public enum EventKind: Identified { public static let idPrefix = "evt" }
+public enum JobKind: Identified { public static let idPrefix = "job" }
+public enum AppKind: Identified { public static let idPrefix = "app" }
+public enum EndpointKind: Identified { public static let idPrefix = "ep" }
+public enum AttemptKind: Identified { public static let idPrefix = "att" }
+public enum ChangeKind: Identified { public static let idPrefix = "chg" }
+public enum ReviewKind: Identified { public static let idPrefix = "rev" }
+public enum AlertKind: Identified { public static let idPrefix = "alr" }
+public enum KeyKind: Identified { public static let idPrefix = "key" }
+public enum AuditKind: Identified { public static let idPrefix = "aud" }
+public enum CallKind: Identified { public static let idPrefix = "call" }
+public enum NodeKind: Identified { public static let idPrefix = "node" }
+
+/// Base32 of Douglas Crockford: no i, l, o, u.
+enum Crockford {
+    static let alphabet = Array("0123456789abcdefghjkmnpqrstvwxyz".utf8)
+
+    /// 128 bits as 26 characters, most significant first; the first character holds three bits.
+    static func encode(_ value: (UInt64, UInt64)) -> String {
+        String(unsafeUninitializedCapacity: 26) { buffer in
+            var high = value.0
+            var low = value.1
+            for index in stride(from: 25, through: 0, by: -1) {
+                buffer[index] = alphabet[Int(low & 31)]
+                low = low >> 5 | high << 59
+                high >>= 5
+            }
+            return 26
+        }
+    }
+}
