@@ -1,1 +1,487 @@
--- x
+-- One text for both engines. $TEXT, $BLOB, $INTEGER, $REAL and $STRICT are replaced by the dialect:
+-- text compares by bytes everywhere, times are microseconds since 1970, booleans are 0 and 1.
+
+CREATE TABLE instance (
+    key                 $TEXT PRIMARY KEY,
+    value               $TEXT NOT NULL
+) $STRICT;
+
+-- Ids of transactions whose COMMIT may have gone unanswered; swept hourly.
+CREATE TABLE writes (
+    id                  $BLOB PRIMARY KEY,
+    at                  $INTEGER NOT NULL
+) $STRICT;
+
+CREATE TABLE nodes (
+    id                  $TEXT PRIMARY KEY,
+    host                $TEXT NOT NULL,
+    process             $INTEGER NOT NULL,
+    program             $TEXT NOT NULL,
+    started_at          $INTEGER NOT NULL,
+    beat                $INTEGER NOT NULL,
+    beat_at             $INTEGER NOT NULL,
+    stopped_at          $INTEGER,
+    revoked_at          $INTEGER
+) $STRICT;
+
+CREATE TABLE leases (
+    name                $TEXT PRIMARY KEY,
+    node                $TEXT,
+    fence               $INTEGER NOT NULL,
+    taken_at            $INTEGER NOT NULL
+) $STRICT;
+
+-- App credentials: what the provider gave the operator. Secrets from settings are not stored.
+CREATE TABLE apps (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    name                $TEXT NOT NULL,
+    source              $TEXT NOT NULL CHECK (source IN ('settings', 'api')),
+    version             $INTEGER NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    disabled_at         $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX apps_settings ON apps (provider) WHERE source = 'settings';
+
+CREATE TABLE app_secrets (
+    id                  $TEXT PRIMARY KEY,
+    app_id              $TEXT NOT NULL REFERENCES apps (id),
+    purpose             $TEXT NOT NULL,
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER
+) $STRICT;
+CREATE INDEX app_secrets_app ON app_secrets (app_id);
+
+-- Inbound ---------------------------------------------------------------------------------------------------
+
+CREATE TABLE bodies (
+    id                  $TEXT PRIMARY KEY,
+    bytes               $BLOB NOT NULL,
+    encoding            $TEXT NOT NULL,
+    checksum            $INTEGER NOT NULL,
+    key_id              $TEXT
+) $STRICT;
+
+CREATE TABLE deliveries (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT,
+    received_at         $INTEGER NOT NULL,
+    verdict             $TEXT NOT NULL CHECK (verdict IN ('accepted', 'duplicate', 'rejected')),
+    code                $TEXT,
+    reason              $TEXT,
+    flags               $TEXT,
+    method              $TEXT NOT NULL,
+    target              $BLOB NOT NULL,
+    headers             $BLOB NOT NULL,
+    remote              $TEXT,
+    size                $INTEGER NOT NULL,
+    body_id             $TEXT,
+    event_id            $TEXT
+) $STRICT;
+CREATE INDEX deliveries_rejected ON deliveries (provider, id) WHERE verdict = 'rejected';
+
+-- Owner of the proving secret, the platform's own day, the hash of what is stable: never joined by applications.
+CREATE TABLE event_identities (
+    scope               $TEXT NOT NULL,
+    day                 $INTEGER NOT NULL,
+    hash                $BLOB NOT NULL,
+    event_id            $TEXT NOT NULL,
+    PRIMARY KEY (scope, day, hash)
+) $CLUSTERED;
+
+CREATE TABLE events (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    delivery_id         $TEXT NOT NULL,
+    provider_event_id   $TEXT,
+    type                $TEXT NOT NULL,
+    account             $TEXT,
+    subject             $TEXT,
+    occurred_at         $INTEGER,
+    received_at         $INTEGER NOT NULL,
+    body_id             $TEXT NOT NULL,
+    body_offset         $INTEGER NOT NULL,
+    body_length         $INTEGER NOT NULL,
+    connection_id       $TEXT,
+    user_id             $TEXT,
+    state               $TEXT NOT NULL CHECK (state IN ('queued', 'applied', 'waiting_review', 'failed', 'ignored')),
+    state_reason        $TEXT,
+    state_at            $INTEGER NOT NULL,
+    duplicates          $INTEGER NOT NULL DEFAULT 0,
+    last_duplicate_at   $INTEGER,
+    last_duplicate_from $TEXT,
+    bytes_differed      $INTEGER NOT NULL DEFAULT 0
+) $STRICT;
+CREATE INDEX events_type ON events (type, id);
+CREATE INDEX events_user ON events (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX events_attention ON events (state, id) WHERE state IN ('waiting_review', 'failed');
+CREATE INDEX events_waiting ON events (provider, subject, id) WHERE state = 'waiting_review';
+
+-- Jobs ------------------------------------------------------------------------------------------------------
+
+-- What fairness is between, and what a gate holds back. `turn` is the work a lane has used: the least goes first.
+CREATE TABLE lanes (
+    id                  $TEXT PRIMARY KEY,
+    pool                $INTEGER NOT NULL,
+    weight              $INTEGER NOT NULL,
+    turn                $INTEGER NOT NULL,
+    active              $INTEGER NOT NULL,
+    arrivals            $INTEGER NOT NULL,
+    gated_until         $INTEGER NOT NULL DEFAULT 0,
+    gate                $TEXT,
+    gate_reason         $TEXT
+) $STRICT;
+CREATE INDEX lanes_due ON lanes (pool, turn, id) WHERE active = 1;
+
+CREATE TABLE jobs (
+    id                  $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    version             $INTEGER NOT NULL,
+    lane                $TEXT NOT NULL,
+    class               $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('scheduled', 'available', 'running')),
+    rank                $INTEGER NOT NULL,
+    due_at              $INTEGER NOT NULL,
+    input               $BLOB NOT NULL,
+    subject             $TEXT,
+    unique_key          $TEXT,
+    again               $INTEGER NOT NULL DEFAULT 0,
+    attempts            $INTEGER NOT NULL DEFAULT 0,
+    deaths              $INTEGER NOT NULL DEFAULT 0,
+    node                $TEXT,
+    fence               $INTEGER NOT NULL DEFAULT 0,
+    cancelled           $INTEGER NOT NULL DEFAULT 0,
+    created_at          $INTEGER NOT NULL,
+    started_at          $INTEGER,
+    first_failed_at     $INTEGER,
+    last_error          $TEXT
+) $HOT;
+CREATE INDEX jobs_ready ON jobs (lane, rank, id) WHERE state = 'available';
+CREATE INDEX jobs_scheduled ON jobs (due_at, id) WHERE state = 'scheduled';
+CREATE INDEX jobs_running ON jobs (node) WHERE state = 'running';
+CREATE INDEX jobs_subject ON jobs (subject) WHERE subject IS NOT NULL;
+CREATE UNIQUE INDEX jobs_unique ON jobs (unique_key) WHERE unique_key IS NOT NULL;
+
+CREATE TABLE jobs_done (
+    id                  $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    version             $INTEGER NOT NULL,
+    lane                $TEXT NOT NULL,
+    class               $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('succeeded', 'cancelled', 'dead')),
+    input               $BLOB NOT NULL,
+    subject             $TEXT,
+    attempts            $INTEGER NOT NULL,
+    deaths              $INTEGER NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    started_at          $INTEGER,
+    finished_at         $INTEGER NOT NULL,
+    reason              $TEXT
+) $STRICT;
+CREATE INDEX jobs_done_dead ON jobs_done (id) WHERE state = 'dead';
+
+CREATE TABLE schedules (
+    name                $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    lane                $TEXT NOT NULL,
+    class               $TEXT NOT NULL,
+    input               $BLOB NOT NULL,
+    every               $INTEGER NOT NULL CHECK (every > 0),
+    next_at             $INTEGER NOT NULL,
+    last_at             $INTEGER
+) $STRICT;
+CREATE INDEX schedules_next ON schedules (next_at);
+
+-- Outward ---------------------------------------------------------------------------------------------------
+
+CREATE TABLE changes (
+    seq                 $IDENTITY,
+    id                  $TEXT NOT NULL,
+    type                $TEXT NOT NULL,
+    subject             $TEXT,
+    version             $INTEGER NOT NULL,
+    user_id             $TEXT,
+    connection_id       $TEXT,
+    occurred_at         $INTEGER NOT NULL,
+    payload             $BLOB NOT NULL,
+    body_id             $TEXT,
+    body_offset         $INTEGER,
+    body_length         $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX changes_id ON changes (id);
+CREATE INDEX changes_subject ON changes (subject, seq) WHERE subject IS NOT NULL;
+
+-- Committed or about to be, and without a position yet.
+CREATE TABLE feed_pending (
+    seq                 $INTEGER PRIMARY KEY
+) $STRICT;
+CREATE TABLE feed (
+    position            $INTEGER PRIMARY KEY,
+    seq                 $INTEGER NOT NULL
+) $STRICT;
+CREATE TABLE feed_head (
+    one                 $INTEGER PRIMARY KEY CHECK (one = 1),
+    position            $INTEGER NOT NULL
+) $STRICT;
+INSERT INTO feed_head (one, position) VALUES (1, 0);
+
+CREATE TABLE endpoints (
+    id                  $TEXT PRIMARY KEY,
+    url                 $TEXT NOT NULL,
+    description         $TEXT,
+    types               $TEXT NOT NULL,
+    ordered_by          $TEXT NOT NULL CHECK (ordered_by IN ('none', 'user', 'connection')),
+    state               $TEXT NOT NULL CHECK (state IN ('active', 'failing', 'disabled')),
+    state_reason        $TEXT,
+    position            $INTEGER NOT NULL,
+    version             $INTEGER NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    failing_since       $INTEGER,
+    last_success_at     $INTEGER,
+    paused_until        $INTEGER NOT NULL DEFAULT 0,
+    warned              $INTEGER NOT NULL DEFAULT 0
+) $STRICT;
+
+CREATE TABLE endpoint_secrets (
+    id                  $TEXT PRIMARY KEY,
+    endpoint_id         $TEXT NOT NULL REFERENCES endpoints (id),
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER
+) $STRICT;
+CREATE INDEX endpoint_secrets_endpoint ON endpoint_secrets (endpoint_id);
+
+-- Changes that an endpoint has not taken yet although its cursor has passed them.
+CREATE TABLE attempts_due (
+    endpoint_id         $TEXT NOT NULL,
+    position            $INTEGER NOT NULL,
+    ordering_key        $TEXT,
+    attempts            $INTEGER NOT NULL,
+    due_at              $INTEGER NOT NULL,
+    first_at            $INTEGER NOT NULL,
+    held                $INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (endpoint_id, position)
+) $STRICT;
+CREATE INDEX attempts_due_next ON attempts_due (endpoint_id, due_at, position) WHERE held = 0;
+CREATE INDEX attempts_due_key ON attempts_due (endpoint_id, ordering_key, position) WHERE ordering_key IS NOT NULL;
+
+CREATE TABLE attempts (
+    id                  $TEXT PRIMARY KEY,
+    endpoint_id         $TEXT NOT NULL,
+    position            $INTEGER NOT NULL,
+    change_id           $TEXT NOT NULL,
+    type                $TEXT NOT NULL,
+    number              $INTEGER NOT NULL,
+    at                  $INTEGER NOT NULL,
+    latency             $INTEGER NOT NULL,
+    outcome             $TEXT NOT NULL CHECK (outcome IN ('delivered', 'failed', 'gone', 'dead', 'test')),
+    status              $INTEGER,
+    problem             $TEXT,
+    answer              $BLOB,
+    next_at             $INTEGER
+) $STRICT;
+CREATE INDEX attempts_endpoint ON attempts (endpoint_id, id);
+CREATE INDEX attempts_change ON attempts (change_id);
+CREATE INDEX attempts_failed ON attempts (endpoint_id, position) WHERE outcome IN ('failed', 'dead', 'gone');
+
+-- Users and money -------------------------------------------------------------------------------------------
+
+CREATE TABLE users (
+    id                   $TEXT PRIMARY KEY,
+    email                $TEXT,
+    display_name         $TEXT,
+    avatar_url           $TEXT,
+    google_sub           $TEXT,
+    metadata             $TEXT NOT NULL,
+    subscription_status  $TEXT,
+    subscription_plan    $TEXT,
+    current_period_end   $INTEGER,
+    cancel_at_period_end $INTEGER NOT NULL DEFAULT 0,
+    payment_method       $TEXT,
+    version              $INTEGER NOT NULL,
+    account_id           $TEXT,
+    source               $TEXT,
+    observed_at          $INTEGER,
+    first_seen_at        $INTEGER NOT NULL,
+    updated_at           $INTEGER NOT NULL,
+    deleted_at           $INTEGER
+) $STRICT;
+
+-- Whose customer at which platform. Written by the application, by a reference in an event or by a review.
+CREATE TABLE customers (
+    provider            $TEXT NOT NULL,
+    customer            $TEXT NOT NULL,
+    user_id             $TEXT NOT NULL,
+    source              $TEXT NOT NULL,
+    linked_at           $INTEGER NOT NULL,
+    PRIMARY KEY (provider, customer)
+) $STRICT;
+CREATE INDEX customers_user ON customers (user_id);
+
+CREATE TABLE subscriptions (
+    provider             $TEXT NOT NULL,
+    id                   $TEXT NOT NULL,
+    app_id               $TEXT NOT NULL,
+    customer             $TEXT,
+    user_id              $TEXT,
+    status               $TEXT,
+    status_provisional   $INTEGER NOT NULL DEFAULT 0,
+    plan                 $TEXT,
+    current_period_end   $INTEGER,
+    paid_until           $INTEGER,
+    cancel_at_period_end $INTEGER NOT NULL DEFAULT 0,
+    ended_at             $INTEGER,
+    stated_at            $INTEGER,
+    stated_by            $TEXT,
+    chain                $TEXT,
+    unclear              $INTEGER NOT NULL DEFAULT 0,
+    account_id           $TEXT,
+    source               $TEXT NOT NULL,
+    observed_at          $INTEGER NOT NULL,
+    first_seen_at        $INTEGER NOT NULL,
+    updated_at           $INTEGER NOT NULL,
+    deleted_at           $INTEGER,
+    PRIMARY KEY (provider, id)
+) $STRICT;
+CREATE INDEX subscriptions_user ON subscriptions (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX subscriptions_customer ON subscriptions (provider, customer) WHERE customer IS NOT NULL;
+
+CREATE TABLE payment_methods (
+    provider            $TEXT NOT NULL,
+    id                  $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    customer            $TEXT,
+    user_id             $TEXT,
+    type                $TEXT,
+    brand               $TEXT,
+    last4               $TEXT,
+    expires             $TEXT,
+    attached            $INTEGER NOT NULL,
+    stated_at           $INTEGER,
+    account_id          $TEXT,
+    source              $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    first_seen_at       $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    deleted_at          $INTEGER,
+    PRIMARY KEY (provider, id)
+) $STRICT;
+CREATE INDEX payment_methods_user ON payment_methods (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX payment_methods_customer ON payment_methods (provider, customer) WHERE customer IS NOT NULL;
+
+CREATE TABLE payments (
+    provider            $TEXT NOT NULL,
+    id                  $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    customer            $TEXT,
+    user_id             $TEXT,
+    status              $TEXT NOT NULL,
+    amount              $INTEGER,
+    currency            $TEXT,
+    refunded            $INTEGER NOT NULL DEFAULT 0,
+    dispute             $TEXT,
+    dispute_stated_at   $INTEGER,
+    problem             $TEXT,
+    stated_at           $INTEGER,
+    account_id          $TEXT,
+    source              $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    first_seen_at       $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    deleted_at          $INTEGER,
+    PRIMARY KEY (provider, id)
+) $STRICT;
+CREATE INDEX payments_user ON payments (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX payments_customer ON payments (provider, customer) WHERE customer IS NOT NULL;
+
+-- What an event's answers from the platform were, so that a replay reads them again.
+CREATE TABLE fetched (
+    event_id            $TEXT NOT NULL,
+    purpose             $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    answer              $BLOB NOT NULL,
+    PRIMARY KEY (event_id, purpose)
+) $STRICT;
+
+-- People ----------------------------------------------------------------------------------------------------
+
+CREATE TABLE reviews (
+    id                  $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('open', 'claimed', 'decided')),
+    subject             $TEXT NOT NULL,
+    question            $TEXT NOT NULL,
+    evidence            $TEXT NOT NULL,
+    choices             $TEXT NOT NULL,
+    provider            $TEXT,
+    count               $INTEGER NOT NULL,
+    opened_at           $INTEGER NOT NULL,
+    claimed_by          $TEXT,
+    claimed_at          $INTEGER,
+    decided_by          $TEXT,
+    decided_at          $INTEGER,
+    decision            $TEXT,
+    note                $TEXT
+) $STRICT;
+CREATE UNIQUE INDEX reviews_open ON reviews (kind, subject) WHERE state <> 'decided';
+
+CREATE TABLE alerts (
+    id                  $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('open', 'silenced', 'resolved')),
+    subject             $TEXT NOT NULL,
+    summary             $TEXT NOT NULL,
+    action              $TEXT NOT NULL,
+    count               $INTEGER NOT NULL,
+    opened_at           $INTEGER NOT NULL,
+    last_at             $INTEGER NOT NULL,
+    silenced_until      $INTEGER,
+    resolved_at         $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX alerts_open ON alerts (kind, subject) WHERE state <> 'resolved';
+
+-- Append-only. `batch` is given when the entry is sealed into the chain.
+CREATE TABLE audit (
+    id                  $TEXT PRIMARY KEY,
+    at                  $INTEGER NOT NULL,
+    actor               $TEXT NOT NULL,
+    action              $TEXT NOT NULL,
+    subject             $TEXT,
+    detail              $TEXT NOT NULL,
+    batch               $INTEGER
+) $STRICT;
+
+CREATE TABLE api_keys (
+    id                  $TEXT PRIMARY KEY,
+    name                $TEXT NOT NULL,
+    scopes              $TEXT NOT NULL,
+    hash                $BLOB NOT NULL,
+    hint                $TEXT NOT NULL,
+    api_version         $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER,
+    last_used_at        $INTEGER,
+    revoked_at          $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
+
+CREATE TABLE idempotency (
+    owner               $TEXT NOT NULL,
+    operation           $TEXT NOT NULL,
+    key                 $TEXT NOT NULL,
+    fingerprint         $BLOB NOT NULL,
+    status              $INTEGER NOT NULL,
+    location            $TEXT,
+    answer              $BLOB NOT NULL,
+    secret              $INTEGER NOT NULL DEFAULT 0,
+    at                  $INTEGER NOT NULL,
+    PRIMARY KEY (owner, operation, key)
+) $STRICT;
+CREATE INDEX idempotency_at ON idempotency (at);

@@ -1,0 +1,2 @@
+struct LaneArrival {}
+extension Session { func wake(_ l: [String: LaneArrival]) throws {} }
