@@ -66,7 +66,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
-        .testTarget(name: "KitTests", dependencies: ["Kit", crypto], swiftSettings: strict),
+        .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "CSQLite", log], swiftSettings: strict),
     ]
         + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },

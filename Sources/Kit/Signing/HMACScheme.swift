@@ -1,0 +1,89 @@
+/// A signature made with a shared secret, described so that one function proves them all and one makes them.
+///
+///     HMACScheme("Stripe-Signature", .pairs(timestamp: "t", signature: "v1"), .sha256, .hex,
+///                over: [.timestamp, .text("."), .body])
+public struct HMACScheme: Sendable, Equatable {
+    public enum Hash: Sendable, Equatable { case sha1, sha256, sha512 }
+
+    /// How the signature's bytes become text.
+    public enum Encoding: Sendable, Equatable {
+        /// Lower case only: any other text is not the signature.
+        case hex
+        /// Where the platform writes capitals or says nothing.
+        case hexAnyCase
+        case base64
+    }
+
+    /// How the signature header is written.
+    public enum Layout: Sendable, Equatable {
+        /// The signature alone, after a fixed text: `sha256=ab12…`.
+        case plain(prefix: String)
+        /// `t=1700000000,v1=ab12…`, comma between; several signatures while a secret is rotated, other names ignored.
+        case pairs(timestamp: String, signature: String)
+        /// `v1,AbC= v1a,DeF=`, blank between; versions of other names are ignored. Ed25519 signs the same bytes.
+        case versions(hmac: String, ed25519: String?)
+    }
+
+    /// What is signed, in order.
+    public enum Part: Sendable, Equatable { case body, timestamp, id, text(String) }
+
+    /// The headers that carry the signature, and what is signed besides the body.
+    public struct Headers: Sendable, Equatable {
+        public let signature: String
+        /// Whole seconds since 1970, in a header of its own.
+        public let timestamp: String?
+        /// The message's id, signed with it.
+        public let id: String?
+
+        public init(signature: String, timestamp: String? = nil, id: String? = nil) {
+            self.signature = signature
+            self.timestamp = timestamp
+            self.id = id
+        }
+        var all: [String] { [id, timestamp, signature].compactMap(\.self) }
+    }
+
+    /// Preferred first: the first set that is there as a whole counts, and no other.
+    public let headers: [Headers]
+    public let layout: Layout
+    public let hash: Hash
+    public let encoding: Encoding
+    public let content: [Part]
+
+    public init(_ headers: [Headers], _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part]) {
+        self.headers = headers
+        self.layout = layout
+        self.hash = hash
+        self.encoding = encoding
+        self.content = content
+    }
+
+    /// The usual case: one header.
+    public init(_ header: String, _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part]) {
+        self.init([Headers(signature: header)], layout, hash, encoding, over: content)
+    }
+}
+
+extension HMACScheme {
+    /// The set of headers that proves this delivery: the same for the proof and for what is read from it later.
+    public func headers(of delivery: Delivery) -> Headers? {
+        headers.first { set in set.all.allSatisfy { delivery.headers[$0] != nil } }
+    }
+
+    /// The id that the signature covers.
+    public func id(of delivery: Delivery) -> String? {
+        headers(of: delivery)?.id.flatMap { delivery.headers[$0] }
+    }
+
+    /// Proves the signature against every secret, or throws; gives the time that it covers.
+    public func prove(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Timestamp? {
+        throw .noSecret
+    }
+
+    /// The headers that a sender adds to this body: one signature for each secret.
+    public func sign(
+        _ body: [UInt8], with secrets: [WebhookSecret], id: String = "", at time: Timestamp
+    ) -> [Field] {
+        []
+    }
+}

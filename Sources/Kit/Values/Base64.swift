@@ -1,0 +1,73 @@
+/// Standard base64 (RFC 4648 §4), strict: no other alphabet, no blanks, no stray bits at the end. So every byte
+/// string has one text, and changing any bit of a signature's text is noticed.
+public enum Base64 {
+    /// Whether `=` must fill the last group.
+    public enum Padding: Sendable { case required, optional }
+
+    private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+    private static let values: [UInt8] = {
+        var values = [UInt8](repeating: 0xFF, count: 256)
+        for (value, byte) in alphabet.enumerated() { values[Int(byte)] = UInt8(value) }
+        return values
+    }()
+
+    public static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity((bytes.count + 2) / 3 * 4)
+        var group: UInt32 = 0
+        var held = 0
+        for byte in bytes {
+            group = group << 8 | UInt32(byte)
+            held += 1
+            guard held == 3 else { continue }
+            for shift in [18, 12, 6, 0] as [UInt32] { text.append(alphabet[Int(group >> shift & 63)]) }
+            group = 0
+            held = 0
+        }
+        guard held > 0 else { return text }
+        group <<= UInt32(3 - held) * 8
+        for place in 0..<4 {
+            text.append(place <= held ? alphabet[Int(group >> UInt32(18 - 6 * place) & 63)] : UInt8(ascii: "="))
+        }
+        return text
+    }
+
+    /// Nil for anything but the one text that some bytes have.
+    public static func decode(_ text: some BidirectionalCollection<UInt8>, padding: Padding = .required) -> [UInt8]? {
+        let digits = text.dropLast(text.suffix(2).reversed().prefix { $0 == UInt8(ascii: "=") }.count)
+        let padded = text.count - digits.count
+        guard digits.count % 4 != 1, padded == 0 ? padding == .optional || text.count % 4 == 0 : text.count % 4 == 0
+        else { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(digits.count * 3 / 4)
+        var bits: UInt32 = 0
+        var held = 0
+        for digit in digits {
+            let value = values[Int(digit)]
+            guard value != 0xFF else { return nil }
+            bits = bits << 6 | UInt32(value)
+            held += 6
+            if held >= 8 {
+                held -= 8
+                bytes.append(UInt8(truncatingIfNeeded: bits >> UInt32(held)))
+                bits &= 1 << UInt32(held) - 1
+            }
+        }
+        return bits == 0 ? bytes : nil
+    }
+}
+
+/// Base16.
+public enum Hex {
+    /// In lower case.
+    public static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        let digits = Array("0123456789abcdef".utf8)
+        var text: [UInt8] = []
+        text.reserveCapacity(bytes.count * 2)
+        for byte in bytes {
+            text.append(digits[Int(byte >> 4)])
+            text.append(digits[Int(byte & 15)])
+        }
+        return text
+    }
+}

@@ -1,0 +1,48 @@
+/// Why a delivery is not believed. Kept with it, so that a person sees it.
+public enum Forged: Error, Sendable, Equatable {
+    /// A header that the scheme needs is absent or empty.
+    case missing(header: String)
+    /// Libraries pick the first, the last or both joined; we pick none.
+    case repeated(header: String)
+    /// The header is not written as the scheme says. `problem` completes the sentence "The header …".
+    case malformed(header: String, problem: String)
+    /// No active secret made any of its signatures.
+    case wrongSignature
+    /// Nothing is configured that could prove a signature of this kind.
+    case noSecret
+    /// Signed this long before it came. The signature itself is right.
+    case tooOld(by: Duration, allowed: Duration)
+    /// Signed this long after it came, by our clock. The signature itself is right.
+    case tooFarAhead(by: Duration, allowed: Duration)
+
+    /// For metrics and programs; never changes.
+    public var code: String {
+        switch self {
+        case .missing: "missing_header"
+        case .repeated: "repeated_header"
+        case .malformed: "malformed_header"
+        case .wrongSignature: "wrong_signature"
+        case .noSecret: "no_secret"
+        case .tooOld: "too_old"
+        case .tooFarAhead: "too_far_ahead"
+        }
+    }
+
+    /// What happened and what to do, for the operator.
+    public var reason: String {
+        switch self {
+        case .missing(let header): "The header \(header) is missing: the sender is not the platform, or a proxy removed it."
+        case .repeated(let header): "The header \(header) came more than once, and only one can be right."
+        case .malformed(let header, let problem): "The header \(header) \(problem)."
+        case .wrongSignature:
+            "No active secret made this signature. Compare the secret with the one that the platform shows for this address."
+        case .noSecret: "No secret is set that could prove this kind of signature."
+        case .tooOld(let age, let allowed):
+            "The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: it was sent again by someone, or this clock is fast."
+        case .tooFarAhead(let lead, let allowed):
+            "The signature is \(seconds(lead)) s ahead of this clock, \(seconds(allowed)) s are allowed: check the time here."
+        }
+    }
+
+    private func seconds(_ duration: Duration) -> Int64 { duration.components.seconds }
+}

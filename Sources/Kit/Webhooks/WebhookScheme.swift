@@ -1,0 +1,104 @@
+/// How a platform's webhooks are proven and read, as a value.
+///
+///     let belief = try scheme.check(delivery, with: secrets)     // or throws `Forged`
+///     let events = try scheme.events(delivery)                   // or throws `Unreadable`
+public struct WebhookScheme: Sendable {
+    /// How a signature is proven.
+    public enum Verification: Sendable {
+        /// A signature with a shared secret (or Ed25519 beside it), described by a table.
+        case hmac(HMACScheme)
+        /// What a table cannot say: a pure check that gives the time that the signature covers, where it covers one.
+        case proof(@Sendable (Delivery, [WebhookSecret]) throws(Forged) -> Timestamp?)
+    }
+
+    /// How far the signed time may be from the time of receipt; both ends are still good.
+    public struct Tolerance: Sendable, Equatable {
+        public var past: Duration
+        public var future: Duration
+        /// Older than `past` and up to this age is believed and flagged `late`: the time for which the platform
+        /// repeats a delivery *without signing it anew*. Nil where nothing late is believed.
+        public var late: Duration?
+
+        public init(past: Duration = .seconds(300), future: Duration = .seconds(300), late: Duration? = nil) {
+            self.past = past
+            self.future = future
+            self.late = late
+        }
+    }
+
+    public let verification: Verification
+    /// How the operator writes this scheme's secrets.
+    public let secretWriting: WebhookSecret.Writing
+    /// Nil where the signature covers no time.
+    public var tolerance: Tolerance?
+    /// How long after the fact the platform may still deliver it.
+    public let repeatsFor: Duration
+    /// In bytes; more is refused before it is read.
+    public let bodyLimit: Int
+    /// Of the work that its events ask for.
+    public let priority: Priority
+    /// The types that something here acts upon; others are logged only.
+    public let handled: EventTypes
+    /// From a proven delivery to its events.
+    public let events: @Sendable (Delivery) throws(Unreadable) -> [Event]
+
+    /// Large enough for every single event; platforms that send batches say more.
+    public static let usualBodyLimit = 1 << 20
+
+    public init(
+        _ verification: Verification, secrets: WebhookSecret.Writing, tolerance: Tolerance?, repeatsFor: Duration,
+        bodyLimit: Int = usualBodyLimit, priority: Priority = .event, handled: EventTypes,
+        events: @escaping @Sendable (Delivery) throws(Unreadable) -> [Event]
+    ) {
+        self.verification = verification
+        self.secretWriting = secrets
+        self.tolerance = tolerance
+        self.repeatsFor = repeatsFor
+        self.bodyLimit = bodyLimit
+        self.priority = priority
+        self.handled = handled
+        self.events = events
+    }
+
+    /// Whether something here acts upon events of this type.
+    public func handles(_ type: String) -> Bool { handled.contains(type) }
+
+    /// How long identities are kept. Where no time is signed, a captured delivery can be sent again for ever.
+    public var identityLife: Duration { tolerance == nil ? .days(400) : max(repeatsFor, .days(35)) }
+
+    /// Believes a delivery, or throws why not. The signature is proven before its age is looked at, so whoever
+    /// gets `tooOld` knows that the rest is right.
+    public func check(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Belief {
+        let signedAt: Timestamp?
+        switch verification {
+        case .hmac(let scheme): signedAt = try scheme.prove(delivery, with: secrets)
+        case .proof(let prove): signedAt = try prove(delivery, secrets)
+        }
+        guard let tolerance, let signedAt else { return Belief(late: false, signedAt: signedAt) }
+        return Belief(late: try tolerance.isLate(signedAt, at: delivery.receivedAt), signedAt: signedAt)
+    }
+}
+
+/// That a delivery is what it says it is.
+public struct Belief: Sendable, Equatable {
+    /// Past the usual window, within the time in which the platform repeats.
+    public let late: Bool
+    /// The time that the signature covers, where it covers one.
+    public let signedAt: Timestamp?
+
+    public init(late: Bool, signedAt: Timestamp?) {
+        self.late = late
+        self.signedAt = signedAt
+    }
+}
+
+extension WebhookScheme.Tolerance {
+    /// In whole seconds, as the platforms count.
+    func isLate(_ signedAt: Timestamp, at now: Timestamp) throws(Forged) -> Bool {
+        let age = Timestamp(seconds: now.seconds) - signedAt
+        if age < .zero - future { throw .tooFarAhead(by: .zero - age, allowed: future) }
+        if age <= past { return false }
+        guard let late, age <= late else { throw .tooOld(by: age, allowed: max(past, late ?? past)) }
+        return true
+    }
+}
