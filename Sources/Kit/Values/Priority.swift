@@ -13,3 +13,12 @@ public enum Priority: Int, Sendable, Comparable, CaseIterable {
 
     public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
 }
+
+extension Priority {
+    /// The word in tables, API and metrics.
+    public var name: String { "\(self)" }
+    public init?(name: String) {
+        guard let match = Self.allCases.first(where: { $0.name == name }) else { return nil }
+        self = match
+    }
+}

@@ -138,6 +138,13 @@ CREATE TABLE lanes (
 ) $STRICT;
 CREATE INDEX lanes_due ON lanes (pool, turn, id) WHERE active = 1;
 
+-- Where a lane that wakes begins: the turn of the last one served.
+CREATE TABLE lane_clocks (
+    pool                $INTEGER PRIMARY KEY,
+    turn                $INTEGER NOT NULL
+) $STRICT;
+INSERT INTO lane_clocks (pool, turn) VALUES (0, 0), (1, 0), (2, 0);
+
 CREATE TABLE jobs (
     id                  $TEXT PRIMARY KEY,
     kind                $TEXT NOT NULL,

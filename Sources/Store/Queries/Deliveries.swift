@@ -1,0 +1,279 @@
+public import Kit
+
+/// A believed delivery with all that is kept of it in one commit.
+public struct Arrival: Sendable {
+    public let id: ID<DeliveryKind>
+    public let provider: String
+    /// The owner of the secret that proved it: the scope of its identities.
+    public let app: ID<AppKind>
+    public let receivedAt: Timestamp
+    public let method: String
+    public let target: [UInt8]
+    /// `name: value` lines, as bytes.
+    public let headers: [UInt8]
+    public let remote: String?
+    public let body: [UInt8]
+    public let checksum: Int64
+    /// `late`, `unreadable`, `test`, separated by blanks; nil for none.
+    public let flags: String?
+    public let reason: String?
+    public let events: [ArrivingEvent]
+    /// What a person must look at, for a body that cannot be read.
+    public let review: NewReview?
+
+    public init(
+        id: ID<DeliveryKind>, provider: String, app: ID<AppKind>, receivedAt: Timestamp, method: String,
+        target: [UInt8], headers: [UInt8], remote: String?, body: [UInt8], checksum: Int64, flags: String?,
+        reason: String?, events: [ArrivingEvent], review: NewReview?
+    ) {
+        self.id = id
+        self.provider = provider
+        self.app = app
+        self.receivedAt = receivedAt
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.remote = remote
+        self.body = body
+        self.checksum = checksum
+        self.flags = flags
+        self.reason = reason
+        self.events = events
+        self.review = review
+    }
+}
+
+/// One fact of an arrival, and what it sets off.
+public struct ArrivingEvent: Sendable {
+    public let id: ID<EventKind>
+    public let event: Event
+    /// Nil where nothing here acts on this type: then it is logged, and `change` tells of it.
+    public let job: NewJob?
+    public let change: NewChange?
+
+    public init(id: ID<EventKind>, event: Event, job: NewJob?, change: NewChange?) {
+        self.id = id
+        self.event = event
+        self.job = job
+        self.change = change
+    }
+}
+
+/// What became of an arrival, once it is on disk.
+public struct Kept: Sendable, Equatable {
+    public let new: Int
+    public let duplicates: Int
+    public init(new: Int, duplicates: Int) {
+        self.new = new
+        self.duplicates = duplicates
+    }
+}
+
+extension Session {
+    /// Keeps deliveries with bodies, identities, events and jobs, all or nothing. A repetition keeps a line and a
+    /// count; whether it is one is decided by the unique index, after whoever came first has committed.
+    ///
+    /// - Returns: what became of each, in order.
+    public func keep(_ arrivals: [Arrival]) throws -> [Kept] {
+        let candidates = arrivals.enumerated().flatMap { number, arrival in
+            arrival.events.map { Candidate(arrival: number, scope: arrival.app.text, event: $0) }
+        }
+        let new = try claimIdentities(of: candidates)
+        let fresh = candidates.filter { new.contains($0.event.id.text) }
+        let repeated = candidates.filter { !new.contains($0.event.id.text) }
+        let newByArrival = Dictionary(grouping: fresh, by: \.arrival)
+        let repeatedByArrival = Dictionary(grouping: repeated, by: \.arrival)
+        // A delivery is kept whole when it brought anything new, or when nothing in it can be read.
+        let whole = arrivals.indices.filter { newByArrival[$0] != nil || arrivals[$0].events.isEmpty }
+
+        try insertBodies(whole.map { arrivals[$0] })
+        try insertEvents(fresh, of: arrivals)
+        let originals = try count(repeated, of: arrivals)
+        try insertDeliveries(arrivals, whole: Set(whole), firstEvents: fresh, originals: originals)
+        try enqueue(fresh.compactMap(\.event.job))
+        try append(fresh.compactMap(\.event.change))
+        for review in arrivals.compactMap(\.review) { _ = try open(review) }
+        return arrivals.indices.map {
+            Kept(new: newByArrival[$0]?.count ?? 0, duplicates: repeatedByArrival[$0]?.count ?? 0)
+        }
+    }
+
+    /// Keeps the first bytes of deliveries that were not believed, and why.
+    public func keepRejected(_ rejections: [Rejection]) throws {
+        try insert(
+            "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
+            rejections.filter { !$0.body.isEmpty }.map { [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)] })
+        try insert(
+            """
+            INSERT INTO deliveries (id, provider, app_id, received_at, verdict, code, reason, method, target, headers,
+                                    remote, size, body_id) VALUES
+            """,
+            rejections.map {
+                [
+                    $0.id.cell, .text($0.provider), .null, $0.receivedAt.cell, .text("rejected"), .text($0.code),
+                    .text($0.reason), .text($0.method), .blob($0.target), .blob($0.headers), $0.remote.cell,
+                    .integer(Int64($0.size)), $0.body.isEmpty ? .null : $0.id.cell,
+                ]
+            })
+    }
+
+    /// Removes rejected deliveries beyond the newest `keeping` of a provider, at most 500 at once.
+    public func trimRejected(of provider: String, keeping: Int) throws -> Int {
+        let old = try rows(
+            """
+            SELECT id, body_id FROM deliveries
+             WHERE provider = \(provider) AND verdict = 'rejected'
+             ORDER BY id DESC
+             LIMIT 500 OFFSET \(keeping)
+            """) { row in (try row.text(), try row.optionalText()) }
+        guard !old.isEmpty else { return 0 }
+        try run("DELETE FROM deliveries WHERE id IN (\(SQL.list(old.map(\.0))))")
+        let bodies = old.compactMap(\.1)
+        if !bodies.isEmpty { try run("DELETE FROM bodies WHERE id IN (\(SQL.list(bodies)))") }
+        return old.count
+    }
+
+    // MARK: The parts of keep
+
+    /// The ids of events whose identity was not known. Sorted first, so that two nodes that receive the same
+    /// repetitions take the same locks in the same order.
+    private func claimIdentities(of candidates: [Candidate]) throws -> Set<String> {
+        let sorted = candidates.sorted { $0.key.lexicographicallyPrecedes($1.key) }
+        return Set(
+            try insert(
+                "INSERT INTO event_identities (scope, day, hash, event_id) VALUES",
+                sorted.map {
+                    [
+                        .text($0.scope), .integer($0.event.event.identity.day), .blob($0.event.event.identity.hash),
+                        $0.event.id.cell,
+                    ]
+                },
+                "ON CONFLICT DO NOTHING RETURNING event_id"
+            ) { try $0.text() })
+    }
+
+    private func insertBodies(_ arrivals: [Arrival]) throws {
+        try insert(
+            "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
+            arrivals.map { [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)] })
+    }
+
+    private func insertEvents(_ candidates: [Candidate], of arrivals: [Arrival]) throws {
+        try insert(
+            """
+            INSERT INTO events (id, provider, app_id, delivery_id, provider_event_id, type, account, subject,
+                                occurred_at, received_at, body_id, body_offset, body_length, state, state_at) VALUES
+            """,
+            candidates.map { candidate in
+                let (arrival, event) = (arrivals[candidate.arrival], candidate.event.event)
+                return [
+                    candidate.event.id.cell, .text(arrival.provider), arrival.app.cell, arrival.id.cell,
+                    event.providerEventID.cell, .text(event.type), event.account.cell, event.subject.cell,
+                    event.occurredAt.cell, arrival.receivedAt.cell, arrival.id.cell,
+                    .integer(Int64(event.body.lowerBound)), .integer(Int64(event.body.count)),
+                    .text(candidate.event.job == nil ? "ignored" : "queued"), arrival.receivedAt.cell,
+                ]
+            })
+    }
+
+    /// Counts repetitions on the events they repeat. Answers the first original of each arrival.
+    private func count(_ repeated: [Candidate], of arrivals: [Arrival]) throws -> [Int: String] {
+        var originals: [Int: String] = [:]
+        for candidate in repeated.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+            let arrival = arrivals[candidate.arrival]
+            let identity = candidate.event.event.identity
+            let original = try row(
+                """
+                SELECT i.event_id, b.checksum
+                  FROM event_identities i
+                  LEFT JOIN events e ON e.id = i.event_id
+                  LEFT JOIN bodies b ON b.id = e.body_id
+                 WHERE i.scope = \(candidate.scope) AND i.day = \(identity.day) AND i.hash = \(identity.hash)
+                """) { row in (id: try row.text(), checksum: try row.optionalInteger()) }
+            guard let original else { continue }
+            originals[candidate.arrival] = originals[candidate.arrival] ?? original.id
+            let differs = arrival.events.count == 1 && original.checksum != nil && original.checksum != arrival.checksum
+            try run(
+                """
+                UPDATE events
+                   SET duplicates = duplicates + 1, last_duplicate_at = \(arrival.receivedAt),
+                       last_duplicate_from = \(arrival.remote),
+                       bytes_differed = CASE WHEN \(differs) = 1 THEN 1 ELSE bytes_differed END
+                 WHERE id = \(original.id)
+                """)
+        }
+        return originals
+    }
+
+    private func insertDeliveries(
+        _ arrivals: [Arrival], whole: Set<Int>, firstEvents: [Candidate], originals: [Int: String]
+    ) throws {
+        var first = originals
+        for candidate in firstEvents.reversed() { first[candidate.arrival] = candidate.event.id.text }
+        try insert(
+            """
+            INSERT INTO deliveries (id, provider, app_id, received_at, verdict, reason, flags, method, target, headers,
+                                    remote, size, body_id, event_id) VALUES
+            """,
+            arrivals.enumerated().map { number, arrival in
+                let isWhole = whole.contains(number)
+                return [
+                    arrival.id.cell, .text(arrival.provider), arrival.app.cell, arrival.receivedAt.cell,
+                    .text(isWhole ? "accepted" : "duplicate"), arrival.reason.cell, arrival.flags.cell,
+                    .text(arrival.method), .blob(isWhole ? arrival.target : []), .blob(isWhole ? arrival.headers : []),
+                    arrival.remote.cell, .integer(Int64(arrival.body.count)), isWhole ? arrival.id.cell : .null,
+                    first[number].cell,
+                ]
+            })
+    }
+}
+
+/// A delivery that was not believed, cut to what is kept of it.
+public struct Rejection: Sendable {
+    /// So much of a body that nobody vouches for is kept.
+    public static let bodyMax = 4096
+
+    public let id: ID<DeliveryKind>
+    public let provider: String
+    public let receivedAt: Timestamp
+    public let code: String
+    public let reason: String
+    public let method: String
+    public let target: [UInt8]
+    public let headers: [UInt8]
+    public let remote: String?
+    /// Of the whole body as received.
+    public let size: Int
+    public let body: [UInt8]
+    public let checksum: Int64
+
+    public init(
+        id: ID<DeliveryKind>, provider: String, receivedAt: Timestamp, code: String, reason: String, method: String,
+        target: [UInt8], headers: [UInt8], remote: String?, size: Int, body: [UInt8], checksum: Int64
+    ) {
+        self.id = id
+        self.provider = provider
+        self.receivedAt = receivedAt
+        self.code = code
+        self.reason = reason
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.remote = remote
+        self.size = size
+        self.body = body
+        self.checksum = checksum
+    }
+}
+
+/// An event of a set on its way into the table, with its place in the set.
+private struct Candidate {
+    let arrival: Int
+    let scope: String
+    let event: ArrivingEvent
+
+    /// The order of the unique index.
+    var key: [UInt8] {
+        Array(scope.utf8) + withUnsafeBytes(of: event.event.identity.day.bigEndian, Array.init) + event.event.identity.hash
+    }
+}

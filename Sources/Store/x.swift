@@ -1,2 +1,0 @@
-struct LaneArrival {}
-extension Session { func wake(_ l: [String: LaneArrival]) throws {} }
