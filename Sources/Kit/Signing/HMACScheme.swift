@@ -21,7 +21,7 @@ public struct HMACScheme: Sendable, Equatable {
         /// `t=1700000000,v1=ab12…`, comma between; several signatures while a secret is rotated, other names ignored.
         case pairs(timestamp: String, signature: String)
         /// `v1,AbC= v1a,DeF=`, blank between; versions of other names are ignored. Ed25519 signs the same bytes.
-        case versions(hmac: String, ed25519: String?)
+        case versions(hmac: String, ed25519: String)
     }
 
     /// What is signed, in order.
@@ -50,7 +50,9 @@ public struct HMACScheme: Sendable, Equatable {
     public let encoding: Encoding
     public let content: [Part]
 
+    /// - Parameter headers: at least one set.
     public init(_ headers: [Headers], _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part]) {
+        precondition(!headers.isEmpty, "a signature stands in some header")
         self.headers = headers
         self.layout = layout
         self.hash = hash
@@ -65,25 +67,16 @@ public struct HMACScheme: Sendable, Equatable {
 }
 
 extension HMACScheme {
-    /// The set of headers that proves this delivery: the same for the proof and for what is read from it later.
-    public func headers(of delivery: Delivery) -> Headers? {
+    /// The headers that prove this delivery: the same for the proof and for what is read from it later. Where no set
+    /// is whole, the one that has at least its signature, so that the message names what is missing.
+    public func headers(of delivery: Delivery) -> Headers {
         headers.first { set in set.all.allSatisfy { delivery.headers[$0] != nil } }
+            ?? headers.first { delivery.headers[$0.signature] != nil }
+            ?? headers[headers.count - 1]
     }
 
-    /// The id that the signature covers.
+    /// The id that the signature covers; nil where the scheme signs none.
     public func id(of delivery: Delivery) -> String? {
-        headers(of: delivery)?.id.flatMap { delivery.headers[$0] }
-    }
-
-    /// Proves the signature against every secret, or throws; gives the time that it covers.
-    public func prove(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Timestamp? {
-        throw .noSecret
-    }
-
-    /// The headers that a sender adds to this body: one signature for each secret.
-    public func sign(
-        _ body: [UInt8], with secrets: [WebhookSecret], id: String = "", at time: Timestamp
-    ) -> [Field] {
-        []
+        headers(of: delivery).id.flatMap { delivery.headers[$0] }
     }
 }
