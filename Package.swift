@@ -67,7 +67,9 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
-        .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "CSQLite", log], swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["Kit", "Store", log], path: "Tests/Support", swiftSettings: strict),
+        .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
     ]
         + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },
     swiftLanguageModes: [.v6]

@@ -24,13 +24,20 @@ public protocol Database: Sendable {
     /// At most 500 rows; longer work is done in pieces.
     ///
     /// Rows that sets write too must be locked with `Dialect.forUpdate` before the closure decides on them.
+    @discardableResult
     func write<Value: Sendable>(
         _ name: StaticString, in lane: WriteLane, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value
 
     /// One transaction at read committed, for set operations: each statement carries its own guard.
+    @discardableResult
     func set<Value: Sendable>(
         _ name: StaticString, in lane: WriteLane, _ work: @escaping @Sendable (Session) throws -> Value
+    ) async throws -> Value
+
+    /// One transaction for the schema's own steps, before any table of ours may exist. Each repeats without harm.
+    func schema<Value: Sendable>(
+        _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value
 
     /// What an operator wants to know: durability policy, latency of a sync, sizes.
@@ -41,6 +48,7 @@ public protocol Database: Sendable {
 }
 
 extension Database {
+    @discardableResult
     public func write<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {

@@ -1,4 +1,4 @@
-import Kit
+public import Kit
 
 /// The schema's steps, forward only. A file is never edited after its release.
 public enum Migrations {
@@ -36,7 +36,7 @@ extension Database {
     ///
     /// - Throws: `StoreError.refused` when there are tables that Patchbay did not make.
     public func schemaState() async throws -> SchemaState {
-        try await set("schema_state", in: .work) { try $0.schemaState() }
+        try await schema("schema_state") { try $0.schemaState() }
     }
 
     /// Brings the schema up to what this program knows, each step in a transaction of its own, one process at a time.
@@ -47,7 +47,7 @@ extension Database {
         let dialect = dialect
         var applied: [Int64] = []
         for step in Migrations.all {
-            let isNew = try await set("migrate", in: .work) { session in
+            let isNew = try await schema("migrate") { session in
                 try session.lockSchema()
                 let state = try session.schemaState()
                 guard state.version <= Migrations.known else {

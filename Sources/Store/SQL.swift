@@ -72,6 +72,10 @@ public struct SQL: Sendable, Equatable, ExpressibleByStringInterpolation {
             sql.values.append(value.cell)
             sql.pieces.append("")
         }
+        public mutating func appendInterpolation<Value: Storable>(_ value: Value?) {
+            sql.values.append(value?.cell ?? .null)
+            sql.pieces.append("")
+        }
         /// A fragment written by us; its values come along.
         public mutating func appendInterpolation(_ fragment: SQL) {
             sql.pieces[sql.pieces.count - 1] += fragment.pieces[fragment.pieces.startIndex]

@@ -54,6 +54,12 @@ public final class PostgresDatabase: Database {
         try await awaiting(name, .readCommitted, id: ids.bytes(16), work) { queue(lane).add($0, to: lane) }
     }
 
+    public func schema<Value: Sendable>(
+        _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
+    ) async throws -> Value {
+        try await awaiting(name, .schema, id: [], work) { other.add($0, to: .work) }
+    }
+
     private func queue(_ lane: WriteLane) -> WorkQueue<Work> { lane == .ingest ? ingest : other }
 
     public func health() async throws -> StoreHealth {
@@ -177,7 +183,7 @@ final class PostgresWorker: @unchecked Sendable {
             }
             defer { transaction.end() }
             try work.body(Session(dialect: .postgres, transaction: transaction))
-            if work.isolation != .snapshot { mayHaveCommitted = true }
+            mayHaveCommitted = work.isolation == .serializable || work.isolation == .readCommitted
             try open.execute("COMMIT")
         } catch {
             if open.isAlive {
@@ -194,6 +200,7 @@ final class PostgresWorker: @unchecked Sendable {
         let id = work.id.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
         let mark = "INSERT INTO writes (id, at) VALUES ('\\x\(id)', (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT)"
         return switch work.isolation {
+        case .schema: "BEGIN ISOLATION LEVEL READ COMMITTED"
         case .snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         case .serializable: "BEGIN ISOLATION LEVEL SERIALIZABLE; \(mark)"
         case .readCommitted: "BEGIN ISOLATION LEVEL READ COMMITTED; \(mark)"
@@ -267,4 +274,11 @@ final class PostgresWatchdog: @unchecked Sendable {  // `lock` guards the flag.
             }
         }
     }
+}
+
+/// Statements outside transactions on a server: creating and dropping databases in tests and tools.
+public struct PostgresAdmin {
+    private let connection: PostgresConnection
+    public init(url: String) throws { connection = try PostgresConnection(url: url, settings: "") }
+    public func run(_ text: String) throws { try connection.execute(text) }
 }

@@ -48,6 +48,12 @@ public final class SQLiteDatabase: Database {
         try await write(name, in: lane, work)
     }
 
+    public func schema<Value: Sendable>(
+        _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
+    ) async throws -> Value {
+        try await write(name, in: .work, work)
+    }
+
     public func health() async throws -> StoreHealth {
         let path = path
         return try await set("health", in: .work) { session in

@@ -86,7 +86,7 @@ struct Work: @unchecked Sendable {  // The closures are run by one thread at a t
     let id: [UInt8]
     var retried = false
 
-    enum Isolation { case snapshot, serializable, readCommitted }
+    enum Isolation { case snapshot, serializable, readCommitted, schema }
 }
 
 /// Hands a closure to `enqueue` as `Work` and waits for its value.
