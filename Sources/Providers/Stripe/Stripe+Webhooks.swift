@@ -31,11 +31,11 @@ extension Stripe: WebhookSource {
     static func events(in delivery: Delivery) throws(Unreadable) -> [Event] {
         let facts: Facts
         do { facts = Facts(try Facts.scan.read(delivery.body)) } catch { throw Unreadable(error.sentence) }
-        guard let id = facts.id, !id.isEmpty else { throw Unreadable("The event has no id.") }
+        guard let id = facts.id, let idBytes = facts.idBytes, !id.isEmpty else { throw Unreadable("The event has no id.") }
         guard let type = facts.type, !type.isEmpty else { throw Unreadable("The event has no type.") }
         return [
             Event(
-                identity: EventIdentity(day: facts.created?.day ?? 0, of: id),
+                identity: EventIdentity(day: facts.created?.day ?? 0, of: idBytes),
                 providerEventID: OutsideText.bounded(id),
                 type: OutsideText.bounded(type),
                 account: facts.account.map { OutsideText.bounded($0) },
@@ -77,8 +77,9 @@ private struct Facts {
     init(_ found: JSONScan.Found) { self.found = found }
     private func text(_ path: Path) -> String? { found.text(path.rawValue) }
 
-    /// The bytes as sent.
-    var id: ArraySlice<UInt8>? { found.content(Path.id.rawValue) }
+    var id: String? { text(.id) }
+    /// As sent, since two ids that a `String` cannot tell apart are still two.
+    var idBytes: ArraySlice<UInt8>? { found.content(Path.id.rawValue) }
     var type: String? { text(.type) }
     var isTest: Bool { found.boolean(Path.livemode.rawValue) == false }
     /// The connected account; thin events call it the context.
