@@ -67,9 +67,23 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
+        .testTarget(
+            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) }, swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Kit", "Store", log], path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
+        .testTarget(
+            name: "EngineTests",
+            dependencies: ["Kit", "Store", "Engine", "TestSupport", log] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
+        .testTarget(
+            name: "ServerTests",
+            dependencies: [
+                "Kit", "Store", "Engine", "Server", "TestSupport", log,
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
+            swiftSettings: strict),
     ]
         + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },
     swiftLanguageModes: [.v6]

@@ -36,6 +36,7 @@ public protocol Database: Sendable {
     ) async throws -> Value
 
     /// One transaction for the schema's own steps, before any table of ours may exist. Each repeats without harm.
+    @discardableResult
     func schema<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value

@@ -3,7 +3,7 @@ extension Timestamp {
     public var rfc3339: String {
         let date = CivilDate(day: day)
         let secondOfDay = Int(seconds - day * 86_400)
-        let fraction = Int(microseconds - seconds * 1_000_000)
+        let fraction = Int((microseconds % 1_000_000 + 1_000_000) % 1_000_000)
         var text: [UInt8] = []
         text.reserveCapacity(27)
         func append(_ value: Int, digits: Int) {

@@ -15,7 +15,7 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
     public static let zero = Timestamp(microseconds: 0)
 
     /// Whole seconds since 1970, rounded down.
-    public var seconds: Int64 { microseconds >= 0 ? microseconds / 1_000_000 : (microseconds - 999_999) / 1_000_000 }
+    public var seconds: Int64 { microseconds / 1_000_000 - (microseconds % 1_000_000 < 0 ? 1 : 0) }
 
     /// Days since 1970, rounded down: the `day` of an event's identity.
     public var day: Int64 { seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400 }

@@ -1,0 +1,139 @@
+/// What `patchbay verify` does with one line: judge a delivery that was recorded somewhere, by the very scheme that
+/// the gateway uses. Its page in the documentation describes the format.
+public struct Verify: Sendable {
+    /// A scheme as a line configures it, and the secrets that the line brings.
+    public typealias Setting = (scheme: WebhookScheme, secrets: [WebhookSecret])
+    /// Makes the setting from the line's `secret`.
+    public typealias Builder = @Sendable (JSON) throws(Unusable) -> Setting
+
+    private let builders: [String: Builder]
+
+    /// - Parameter builders: by the name that a line's `scheme` has.
+    public init(_ builders: [String: Builder]) { self.builders = builders }
+
+    /// The verdict on one line, as one line without its end. Never throws: a line that cannot be used says why.
+    public func verdict(on line: [UInt8]) -> [UInt8] {
+        do { return try judge(line).bytes } catch { return Self.verdict("error", error.reason).bytes }
+    }
+
+    private func judge(_ line: [UInt8]) throws(Unusable) -> JSON {
+        let json: JSON
+        do { json = try JSON.parse(line) } catch { throw Unusable(error.sentence) }
+        guard let name = json["scheme"]?.text else { throw Unusable("scheme: a text is needed.") }
+        guard let build = builders[name] else { throw Unusable("scheme: \(OutsideText.bounded(name, 64)) is not known.") }
+        guard let secret = json["secret"] else { throw Unusable("secret: an object is needed.") }
+        let delivery = try Self.delivery(json)
+        let setting: Setting
+        do { setting = try build(secret) } catch {
+            // The gateway has no key then, and believes nobody.
+            if error.isAboutKeys { return Self.verdict("reject", error.reason) }
+            throw error
+        }
+        return Self.verdict(on: delivery, by: setting)
+    }
+
+    private static func verdict(on delivery: Delivery, by setting: Setting) -> JSON {
+        guard delivery.body.count <= setting.scheme.bodyLimit else {
+            return verdict("reject", "The body has \(delivery.body.count) bytes, \(setting.scheme.bodyLimit) are allowed.")
+        }
+        do {
+            let belief = try setting.scheme.check(delivery, with: setting.secrets)
+            return verdict("accept", belief.late ? "late" : "The signature is right.")
+        } catch {
+            return verdict("reject", error.reason)
+        }
+    }
+
+    private static func verdict(_ verdict: String, _ reason: String) -> JSON {
+        ["verdict": .string(verdict), "reason": .string(reason)]
+    }
+}
+
+extension Verify {
+    /// Why a line cannot be used.
+    public struct Unusable: Error, Sendable, Equatable {
+        public let reason: String
+        /// The line is well formed, and none of its keys can be used.
+        public let isAboutKeys: Bool
+        public init(_ reason: String, isAboutKeys: Bool = false) {
+            self.reason = reason
+            self.isAboutKeys = isAboutKeys
+        }
+    }
+
+    /// The usual builder: secrets in lists under these members of `secret`, and an optional `tolerance` of age in
+    /// seconds. Keys that cannot be used count as absent, as the gateway never loads them.
+    public static func lists(_ members: [String], for scheme: WebhookScheme) -> Builder {
+        { secret throws(Unusable) in
+            var scheme = scheme
+            if let tolerance = secret["tolerance"], !tolerance.isNull {
+                guard let seconds = tolerance.integer, (0...longestTolerance).contains(seconds) else {
+                    throw Unusable("secret.tolerance: whole seconds are needed.")
+                }
+                scheme.tolerance?.past = .seconds(seconds)
+            }
+            return (scheme, try secrets(in: secret, members, written: scheme.secretWriting))
+        }
+    }
+
+    private static let longestTolerance = Int64(UInt32.max)
+
+    private static func secrets(
+        in secret: JSON, _ members: [String], written writing: WebhookSecret.Writing
+    ) throws(Unusable) -> [WebhookSecret] {
+        guard secret.members != nil else { throw Unusable("secret: an object is needed.") }
+        var usable: [WebhookSecret] = []
+        var problem: BadSecret?
+        for member in members {
+            guard let list = secret[member], !list.isNull else { continue }
+            guard let elements = list.elements else { throw Unusable("secret.\(member): a list of texts is needed.") }
+            for element in elements {
+                guard let text = element.text else { throw Unusable("secret.\(member): a list of texts is needed.") }
+                do { usable += try WebhookSecret.list(text, written: writing) } catch { problem = error }
+            }
+        }
+        if usable.isEmpty, let problem { throw Unusable(problem.reason, isAboutKeys: true) }
+        return usable
+    }
+}
+
+extension Verify {
+    private static func delivery(_ json: JSON) throws(Unusable) -> Delivery {
+        guard let body = json["body_base64"]?.text, let bytes = Base64.decode(Array(body.utf8)) else {
+            throw Unusable("body_base64: base64 is needed.")
+        }
+        guard let now = json["now"].flatMap(seconds) else { throw Unusable("now: Unix seconds are needed.") }
+        return Delivery(
+            method: json["method"]?.text ?? "POST", target: target(of: json["url"]?.text ?? "/"),
+            headers: try headers(json["headers"] ?? .null), body: bytes, receivedAt: now)
+    }
+
+    private static func headers(_ json: JSON) throws(Unusable) -> [Field] {
+        guard let elements = json.elements else { throw Unusable("headers: a list of [name, value] is needed.") }
+        var fields: [Field] = []
+        for element in elements {
+            guard let pair = element.elements, pair.count == 2, let name = pair.first?.text, let value = pair.last?.text
+            else { throw Unusable("headers: a list of [name, value] is needed.") }
+            fields.append(Field(name, value))
+        }
+        return fields
+    }
+
+    /// A fraction is cut, as the gateway's clock is.
+    private static func seconds(_ json: JSON) -> Timestamp? {
+        guard let text = json.numberText else { return nil }
+        let whole = text.utf8.prefix { $0 != UInt8(ascii: ".") }
+        return Int64(String(decoding: Array(whole), as: UTF8.self)).map(Timestamp.init(seconds:))
+    }
+
+    /// What a client would have put on its request line: all after the host.
+    private static func target(of url: String) -> String {
+        let bytes = Array(url.utf8)
+        guard let scheme = bytes.firstIndex(of: UInt8(ascii: ":")), bytes[scheme...].starts(with: "://".utf8) else {
+            return url
+        }
+        let rest = bytes[(scheme + 3)...].drop { $0 != UInt8(ascii: "/") && $0 != UInt8(ascii: "?") }
+        let target = String(decoding: rest.prefix { $0 != UInt8(ascii: "#") }, as: UTF8.self)
+        return target.utf8.first == UInt8(ascii: "/") ? target : "/" + target
+    }
+}

@@ -1,0 +1,24 @@
+public import Kit
+
+/// Any sender that signs as Standard Webhooks 1.0.0 says.
+public struct StandardWebhooks: WebhookSource {
+    public let about = About(
+        id: "standard-webhooks", name: "Standard Webhooks", version: "1.0.0",
+        documentation: "https://www.standardwebhooks.com")
+
+    public init() {}
+
+    public var webhooks: WebhookScheme { Self.scheme }
+    private static let scheme = WebhookScheme.standard(StandardSignature.scheme)
+}
+
+/// The same by its older names, `svix-id` and so on, which Svix and its customers still send.
+public struct Svix: WebhookSource {
+    public let about = About(
+        id: "svix", name: "Svix", version: "1.0.0", documentation: "https://docs.svix.com/receiving/verifying-payloads/how-manual")
+
+    public init() {}
+
+    public var webhooks: WebhookScheme { Self.scheme }
+    private static let scheme = WebhookScheme.standard(StandardSignature.svix)
+}

@@ -1,0 +1,169 @@
+import Kit
+import Testing
+
+@Suite("Every webhook scheme")
+struct SchemeConformanceTests {
+    private func refusal(_ sample: Sample, _ delivery: Delivery, _ secrets: [WebhookSecret]) -> Forged? {
+        do {
+            _ = try sample.scheme.check(delivery, with: secrets)
+            return nil
+        } catch { return error }
+    }
+
+    @Test("believes what an active secret signed, the previous one while both are active too", arguments: Sample.all)
+    func believed(_ sample: Sample) throws {
+        let both = try sample.secrets(sample.secret, sample.oldSecret)
+
+        for delivery in [
+            try sample.delivery(signed: sample.secret), try sample.delivery(signed: sample.oldSecret),
+            try sample.delivery(signed: sample.foreignSecret, sample.oldSecret),
+        ] {
+            #expect(try sample.scheme.check(delivery, with: both) == Belief(late: false, signedAt: Sample.now))
+        }
+    }
+
+    @Test("refuses what nobody here signed", arguments: Sample.all)
+    func wrongSecret(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.foreignSecret)
+        #expect(refusal(sample, delivery, try sample.secrets(sample.secret, sample.oldSecret)) == .wrongSignature)
+        #expect(refusal(sample, delivery, []) == .noSecret)
+    }
+
+    @Test("looks at the age in whole seconds, both ends included", arguments: Sample.all)
+    func age(_ sample: Sample) throws {
+        let tolerance = try #require(sample.scheme.tolerance)
+        let secrets = try sample.secrets(sample.secret)
+        for (age, expected) in [
+            (tolerance.past, nil), (tolerance.past + .milliseconds(999), nil),
+            (tolerance.past + .seconds(1), Forged.tooOld(by: tolerance.past + .seconds(1), allowed: tolerance.past)),
+            (.zero - tolerance.future, nil),
+            (.zero - tolerance.future - .seconds(1), .tooFarAhead(by: tolerance.future + .seconds(1), allowed: tolerance.future)),
+        ] {
+            let delivery = try sample.delivery(signed: sample.secret, received: Sample.now + age)
+            #expect(refusal(sample, delivery, secrets) == expected, "\(age)")
+        }
+    }
+
+    @Test("says that a stale signature is wrong if it is wrong, since only then its age means nothing", arguments: Sample.all)
+    func staleAndWrong(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.foreignSecret, received: Sample.now + .days(1))
+        #expect(refusal(sample, delivery, try sample.secrets(sample.secret)) == .wrongSignature)
+    }
+
+    @Test("refuses every change of a single bit of the body", arguments: Sample.all)
+    func bodyBits(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let secrets = try sample.secrets(sample.secret)
+        for changed in bitChanges(of: delivery.body) {
+            #expect(refusal(sample, delivery.with(body: changed), secrets) == .wrongSignature)
+        }
+        #expect(refusal(sample, delivery.with(body: []), secrets) == .wrongSignature)
+    }
+
+    @Test("refuses every change of a single bit of its headers", arguments: Sample.all)
+    func headerBits(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let secrets = try sample.secrets(sample.secret)
+        for name in sample.signedHeaders {
+            let value = try #require(delivery.headers[name])
+            for changed in bitChanges(of: Array(value.utf8)) {
+                let headers = delivery.headers.map {
+                    $0.name == name ? Field(name, String(decoding: changed, as: UTF8.self)) : $0
+                }
+                #expect(refusal(sample, delivery.with(headers: headers), secrets) != nil, "\(name): \(changed)")
+            }
+        }
+    }
+
+    private func bitChanges(of bytes: [UInt8]) -> [[UInt8]] {
+        (0..<bytes.count * 8).map { bit in
+            var changed = bytes
+            changed[bit / 8] ^= 1 << (bit % 8)
+            return changed
+        }
+    }
+
+    @Test("needs each header once, by any case of its name", arguments: Sample.all)
+    func headers(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let secrets = try sample.secrets(sample.secret)
+        for name in sample.signedHeaders {
+            let value = try #require(delivery.headers[name])
+            let others = delivery.headers.filter { $0.name != name }
+
+            #expect(refusal(sample, delivery.with(headers: others), secrets) == .missing(header: name))
+            #expect(refusal(sample, delivery.with(headers: others + [Field(name, "")]), secrets) == .missing(header: name))
+            let twice = others + [Field(name, value), Field(name.uppercased(), value)]
+            #expect(refusal(sample, delivery.with(headers: twice), secrets) == .repeated(header: name))
+            #expect(refusal(sample, delivery.with(headers: others + [Field(name.uppercased(), value)]), secrets) == nil)
+        }
+    }
+
+    @Test("refuses a huge header without reading it", arguments: Sample.all)
+    func huge(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let name = sample.signatureHeader
+        let value = try #require(delivery.headers[name])
+        for separator in [",", " "] {
+            let huge = value + String(repeating: separator + value, count: 1000)
+            let headers = delivery.headers.map { $0.name == name ? Field(name, huge) : $0 }
+            let refused = refusal(sample, delivery.with(headers: headers), try sample.secrets(sample.secret))
+            #expect(refused == .malformed(header: name, problem: "is longer than 16384 bytes"))
+        }
+    }
+
+    @Test("does not believe another provider's signature", arguments: Sample.all, Sample.all)
+    func foreign(_ sample: Sample, _ other: Sample) throws {
+        guard sample.signatureHeader != other.signatureHeader else { return }
+        let signed = try other.delivery(signed: other.secret)
+        let renamed = signed.headers.map { $0.name == other.signatureHeader ? Field(sample.signatureHeader, $0.value) : $0 }
+        let secrets = try sample.secrets(sample.secret) + other.secrets(other.secret)
+
+        #expect(refusal(sample, signed, secrets) != nil)
+        #expect(refusal(sample, signed.with(headers: renamed), secrets) != nil)
+    }
+
+    @Test("a member that cannot be read hides no good one", arguments: Sample.all)
+    func malformedMember(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let name = sample.signatureHeader
+        let value = try #require(delivery.headers[name])
+        let separator = name == "Stripe-Signature" ? "," : " "
+        let secrets = try sample.secrets(sample.secret)
+        for junk in ["", "v1", "v1,", "v1=", "v9,AAAA", "v0=00", "=", ",", "é", "v1a,AAAA", "v1,a,b"] {
+            let headers = delivery.headers.map { $0.name == name ? Field(name, junk + separator + value) : $0 }
+            #expect(refusal(sample, delivery.with(headers: headers), secrets) == nil, "\(junk)")
+        }
+    }
+
+    @Test("a time is digits and nothing else", arguments: Sample.all)
+    func digits(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let secrets = try sample.secrets(sample.secret)
+        let now = String(Sample.now.seconds)
+        for time in ["", "+\(now)", " \(now)", "\(now).0", "\(now)abc", "1e9", "-1", "99999999999999999999", "١٧٩٥٢٥٥٢٠٠"] {
+            let headers = delivery.headers.map { Field($0.name, $0.value.replacing(now, with: time)) }
+            #expect(refusal(sample, delivery.with(headers: headers), secrets) != nil, "\(time)")
+        }
+    }
+
+    @Test("reads at least one event of its own sample, the same twice", arguments: Sample.all)
+    func events(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        let again = try sample.delivery(signed: sample.secret, at: Sample.now + .seconds(60))
+
+        let events = try sample.scheme.events(delivery)
+
+        #expect(events.count == 1)
+        #expect(events.allSatisfy { $0.body.upperBound <= delivery.body.count && $0.identity.hash.count == 16 })
+        #expect(try sample.scheme.events(again) == events)
+    }
+
+    @Test("no content makes it crash or fail otherwise than as unreadable", arguments: Sample.all)
+    func content(_ sample: Sample) throws {
+        let delivery = try sample.delivery(signed: sample.secret)
+        for changed in bitChanges(of: delivery.body) + [[], [0], Array("[]".utf8), Array("null".utf8)] {
+            _ = try? sample.scheme.events(delivery.with(body: changed))
+        }
+    }
+}
