@@ -68,9 +68,12 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
-            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) }, swiftSettings: strict),
+            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "CSQLite", log], swiftSettings: strict),
     ]
-        + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },
+        + providers.map {
+            .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict)
+        },
     swiftLanguageModes: [.v6]
 )
