@@ -68,7 +68,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
-            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) }, swiftSettings: strict),
+            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Kit", "Store", log], path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
@@ -85,6 +86,8 @@ let package = Package(
             ],
             swiftSettings: strict),
     ]
-        + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },
+        + providers.map {
+            .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict)
+        },
     swiftLanguageModes: [.v6]
 )
