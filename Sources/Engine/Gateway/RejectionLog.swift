@@ -1,4 +1,4 @@
-public import Kit
+import Kit
 public import Logging
 public import Store
 import Synchronization

@@ -1,5 +1,5 @@
 public import Kit
-public import Store
+import Store
 import Synchronization
 
 /// The secrets that prove one owner's deliveries, and what the owner's id is: the scope of identities.

@@ -1,6 +1,6 @@
 public import Kit
 public import Logging
-import ServiceLifecycle
+public import ServiceLifecycle
 public import Store
 import Synchronization
 
@@ -10,10 +10,6 @@ import Synchronization
 public final class JobRunner: Service {
     /// After SIGTERM running jobs may take so long to end.
     static let drainSeconds: Int64 = 25
-    /// Jobs that end at once are claimed ahead, so that a claim's commit is shared by many.
-    private static let aheadMax = 256
-    private static let quick: Duration = .milliseconds(2)
-
     private let workers: [String: any JobWorker]
     private let database: any Database
     private let node: NodeSession
@@ -40,66 +36,85 @@ public final class JobRunner: Service {
         self.metrics = metrics
         let reserved = max(1, slots / 4)
         pools = [
-            SlotPool(slots: reserved, of: [0]), SlotPool(slots: reserved, of: [1]),
-            SlotPool(slots: max(1, slots - 2 * reserved), of: [2]),
+            SlotPool(0, slots: reserved), SlotPool(1, slots: reserved), SlotPool(2, slots: max(1, slots - 2 * reserved)),
         ]
         completer = Batcher("complete", in: .work, of: database, perform: { try $0.complete($1) })
     }
 
     /// Runs until the service group stops: then claims no more, lets running jobs end, and puts back the rest.
     public func run() async throws {
-        await cancelWhenGracefulShutdown {
-            await withTaskGroup(of: Void.self) { group in
-                group.addTask { await self.node.run() }
-                group.addTask { await self.promote() }
-                for pool in self.pools { group.addTask { await self.serve(pool) } }
+        await withTaskGroup(of: Void.self) { runners in
+            for pool in pools {
+                for _ in 0..<pool.slots { runners.addTask { await self.serve(pool) } }
             }
+            await cancelWhenGracefulShutdown {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await self.node.run() }
+                    group.addTask { await self.promote() }
+                    group.addTask { await self.claim() }
+                }
+            }
+            for job in pools.flatMap({ $0.close() }) { await record(job, .released) }
+            await withTaskGroup(of: Void.self) { ending in
+                ending.addTask { await self.drained() }
+                ending.addTask { try? await self.time.sleep(.seconds(Self.drainSeconds)) }  // Whichever comes first.
+                await ending.next()
+                ending.cancelAll()
+            }
+            runners.cancelAll()
         }
-        await drain()
         await node.close()
     }
 
-    /// How many jobs run here now.
-    public var running: Int { pools.reduce(0) { $0 + $1.held } }
+    /// How many jobs are claimed here and have not ended.
+    public var held: Int { pools.reduce(0) { $0 + $1.held } }
 
     // MARK: Claiming
 
-    private func serve(_ pool: SlotPool) async {
+    /// One loop for all pools, so that a node claims with one commit.
+    private func claim() async {
+        var isPoll = false
         while !Task.isCancelled {
             let seen = bell.rings
             do {
-                let free = pool.free(ahead: Self.aheadMax, quick: Self.quick)
-                let jobs = free > 0 && node.isLive ? try await claim(free, of: pool) : []
-                for job in jobs { start(job, in: pool) }
-                if jobs.count == free, free > 0 { continue }
+                let found = try await claimOnce(looking: isPoll)
+                isPoll = false
+                if found { continue }
             } catch {
                 logger.warning("jobs.claim_failed", metadata: ["problem": "\(error)"])
                 try? await time.sleep(.milliseconds(500))  // Cancelled: the loop ends.
             }
             await bell.wait(after: seen, atMost: .seconds(1), time: time)
+            isPoll = bell.rings == seen
+            // Slots fall free one by one; a moment later there are several for one commit.
+            if !isPoll, !pools.contains(where: \.isHungry) { try? await time.sleep(.milliseconds(1)) }
         }
     }
 
-    private func claim(_ limit: Int, of pool: SlotPool) async throws -> [ClaimedJob] {
-        let (node, now, lanes) = (node.id, time.now(), pool.lanes)
-        return try await database.set("claim", in: .work) { try $0.claim(limit, pools: lanes, for: node, at: now) }
+    /// - Parameter looking: reads first whether anything is due, since a claim costs a commit.
+    private func claimOnce(looking: Bool) async throws -> Bool {
+        let wanted = pools.map { ($0.number, $0.free) }.filter { $0.1 > 0 }
+        guard !wanted.isEmpty, node.isLive else { return false }
+        let (node, now) = (node.id, time.now())
+        if looking, try await !database.read("due", { try $0.hasDueLane(at: now) }) { return false }
+        let claimed = try await database.set("claim", in: .work) { session in
+            try wanted.map { pool, limit in try session.claim(limit, pools: [pool], for: node, at: now) }
+        }
+        for ((number, _), jobs) in zip(wanted, claimed) { pools[number].add(jobs) }
+        return claimed.contains { !$0.isEmpty }
     }
 
-    /// Scheduled jobs whose time has come, and lanes that a dead process forgot to wake.
+    /// Makes scheduled jobs available when their time comes, and wakes lanes that a dead process left asleep.
     private func promote() async {
         var rounds = 0
         while !Task.isCancelled {
             let seen = bell.rings
             var pause: Duration = .seconds(1)
             do {
-                let now = time.now()
-                let (promoted, next) = try await database.set("promote", in: .work) { try $0.promoteScheduled(500, at: now) }
-                if promoted > 0 { bell.ring() }
-                if promoted == 500 { continue }
-                if let next { pause = min(pause, max(.milliseconds(5), next - time.now())) }
-                if rounds % 5 == 0, try await database.set("wake_forgotten", in: .work, { try $0.wakeForgottenLanes(1000) }) > 0 {
-                    bell.ring()
-                }
+                let next = try await database.read("next_scheduled") { try $0.nextScheduled() }
+                if let next, next <= time.now() { try await promoteOnce() }
+                if let next, next > time.now() { pause = min(pause, max(.milliseconds(5), next - time.now())) }
+                if rounds % 5 == 0 { try await wakeForgotten() }
                 rounds += 1
             } catch {
                 logger.warning("jobs.promote_failed", metadata: ["problem": "\(error)"])
@@ -108,15 +123,23 @@ public final class JobRunner: Service {
         }
     }
 
+    private func promoteOnce() async throws {
+        let now = time.now()
+        if try await database.set("promote", in: .work, { try $0.promoteScheduled(500, at: now) }) > 0 { bell.ring() }
+    }
+
+    private func wakeForgotten() async throws {
+        guard try await database.read("forgotten", { try $0.forgottenLanes(1000) }).isEmpty == false else { return }
+        if try await database.set("wake_forgotten", in: .work, { try $0.wakeForgottenLanes(1000) }) > 0 { bell.ring() }
+    }
+
     // MARK: Running
 
-    private func start(_ job: ClaimedJob, in pool: SlotPool) {
-        pool.take(job)
-        Task {
-            await pool.waitForSlot()
+    private func serve(_ pool: SlotPool) async {
+        while let job = await pool.next() {
             let began = time.uptime()
             await perform(job)
-            pool.give(job, took: time.uptime() - began)
+            pool.ended(took: time.uptime() - began)
             bell.ring()
         }
     }
@@ -127,8 +150,6 @@ public final class JobRunner: Service {
             // A newer program knows it. Held back for a minute, so that it does not turn in a circle here.
             return await record(job, .retry(at: time.now() + .minutes(1), error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does."))
         }
-        var logger = logger
-        logger[metadataKey: "job_id"] = "\(job.id)"
         do {
             switch try await worker.run(job) {
             case .committed: outcome(job, "succeeded")
@@ -140,6 +161,8 @@ public final class JobRunner: Service {
             logger.notice("job.fenced", metadata: ["job_id": "\(fenced.job)"])
         } catch let interruption as JobInterruption {
             await record(job, interrupted: interruption)
+        } catch is CancellationError {
+            await record(job, .released)
         } catch let error as StoreError where error.passes {
             // The store is away, not the job at fault: the attempt does not count.
             logger.warning("job.store_away", metadata: ["problem": "\(error)"])
@@ -154,7 +177,7 @@ public final class JobRunner: Service {
     private func record(_ job: ClaimedJob, interrupted interruption: JobInterruption) async {
         switch interruption {
         case .gated(let until, let gate, let reason):
-            let lane = Lane(stored: job.lane, priority: job.priority)
+            let lane = Lane(stored: job.lane, job.priority)
             do {
                 try await database.set("gate", in: .work) { try $0.gate(lane, until: until, by: gate, reason: reason) }
             } catch {
@@ -219,13 +242,10 @@ public final class JobRunner: Service {
 
     // MARK: Stopping
 
-    private func drain() async {
-        let end = time.uptime() + .seconds(Self.drainSeconds)
-        for job in pools.flatMap({ $0.abandonWaiting() }) { await record(job, .released) }
-        while pools.contains(where: { $0.held > 0 }), time.uptime() < end {
-            try? await time.sleep(.milliseconds(20))  // Cancelled: looked at again at once, until the end.
+    private func drained() async {
+        while held > 0, !Task.isCancelled {
+            try? await time.sleep(.milliseconds(20))  // Cancelled: the loop ends.
         }
-        if running > 0 { logger.warning("jobs.not_drained", metadata: ["running": "\(running)"]) }
     }
 }
 

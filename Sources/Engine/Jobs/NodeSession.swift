@@ -1,6 +1,5 @@
 public import Kit
 public import Logging
-import ServiceLifecycle
 public import Store
 import Synchronization
 

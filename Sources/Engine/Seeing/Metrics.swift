@@ -1,4 +1,4 @@
-public import Kit
+import Kit
 import Synchronization
 
 /// Numbers for Prometheus: counters, gauges and histograms by name and labels.

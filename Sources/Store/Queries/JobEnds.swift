@@ -103,7 +103,7 @@ extension Session {
                SET state = 'available', again = 0, attempts = 0, node = NULL, rank = \(ended.at), due_at = \(ended.at)
              WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence) AND again = 1
             """)
-        if changed == 1 { try arrived(in: [Lane(stored: job.lane, class: job.priority.name)]) }
+        if changed == 1 { try arrived(in: [Lane(stored: job.lane, job.priority)]) }
         return changed == 1
     }
 
@@ -124,7 +124,7 @@ extension Session {
                 UPDATE jobs SET state = 'available', node = NULL, attempts = attempts - 1
                  WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)
                 """)
-            if changed == 1 { try arrived(in: [Lane(stored: job.lane, class: job.priority.name)]) }
+            if changed == 1 { try arrived(in: [Lane(stored: job.lane, job.priority)]) }
             return changed == 1
         case .succeeded, .cancelled, .dead: return false
         }

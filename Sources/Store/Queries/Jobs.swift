@@ -55,6 +55,7 @@ public struct ClaimedJob: Sendable {
 /// Somebody else has the job now, or nobody does: whatever was done in this transaction must not be kept.
 public struct Fenced: Error, Equatable {
     public let job: String
+    public init(job: String) { self.job = job }
 }
 
 extension Session {
@@ -83,10 +84,8 @@ extension Session {
         try arrived(in: jobs.filter { added.contains($0.id.text) && $0.dueAt <= $0.createdAt }.map(\.lane))
     }
 
-    /// Makes scheduled jobs available whose time has come, at most `limit`.
-    ///
-    /// - Returns: how many, and when the next one is due.
-    public func promoteScheduled(_ limit: Int, at now: Timestamp) throws -> (promoted: Int, next: Timestamp?) {
+    /// Makes scheduled jobs available whose time has come, at most `limit`. Answers how many.
+    public func promoteScheduled(_ limit: Int, at now: Timestamp) throws -> Int {
         let promoted = try rows(
             """
             UPDATE jobs SET state = 'available'
@@ -95,10 +94,17 @@ extension Session {
                            ORDER BY due_at, id
                            LIMIT \(limit) \(dialect.skipLocked))
             RETURNING lane, class
-            """) { row in (try row.text(), try row.text()) }
-        try arrived(in: promoted.map { Lane(stored: $0.0, class: $0.1) })
-        let next = try row("SELECT min(due_at) FROM jobs WHERE state = 'scheduled'") { try $0.optionalTime() }
-        return (promoted.count, next ?? nil)
+            """) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
+        try arrived(in: promoted)
+        return promoted.count
+    }
+    /// When the next scheduled job is due.
+    public func nextScheduled() throws -> Timestamp? {
+        try row("SELECT min(due_at) FROM jobs WHERE state = 'scheduled'") { try $0.optionalTime() } ?? nil
+    }
+    /// Whether a claim would find a lane.
+    public func hasDueLane(at now: Timestamp) throws -> Bool {
+        try row("SELECT 1 FROM lanes WHERE active = 1 AND gated_until <= \(now) LIMIT 1") { _ in true } ?? false
     }
 
     /// Takes up to `limit` jobs of the pools' lanes, those that have used least first, a few of each, and gives them
@@ -201,9 +207,3 @@ private struct DueLane {
     let arrivals: Int64
 }
 
-extension Lane {
-    init(stored id: String, class name: String) {
-        self.id = id
-        priority = Priority(name: name) ?? .event
-    }
-}

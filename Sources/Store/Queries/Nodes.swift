@@ -74,7 +74,7 @@ extension Session {
                            LIMIT \(limit))
             RETURNING id, lane, class, deaths
             """) { row in (id: ID<JobKind>(stored: try row.text()), lane: try row.text(), name: try row.text(), deaths: try row.integer()) }
-        try arrived(in: lost.map { Lane(stored: $0.lane, class: $0.name) })
+        try arrived(in: lost.map { Lane(stored: $0.lane, Priority(name: $0.name) ?? .event) })
         let dead = lost.filter { $0.deaths >= Int64(deathsMax) }.map(\.id)
         for id in dead {
             try end(id, as: "dead", reason: "The process ended \(deathsMax) times while it ran this job.", at: now)
