@@ -32,7 +32,9 @@ public struct Keyring: Sendable {
     }
 
     /// A setting with one new key, from 32 random bytes.
-    public static func made(id: String, from bytes: [UInt8]) -> String { "\(id):\(Base64.encode(bytes))" }
+    public static func made(id: String, from bytes: [UInt8]) -> String {
+        "\(id):\(String(decoding: Base64.encode(bytes), as: UTF8.self))"
+    }
 
     /// The id of the key that seals.
     public var newest: String { keys.first?.id ?? "" }
