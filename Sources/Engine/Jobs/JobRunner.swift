@@ -114,6 +114,8 @@ public final class JobRunner: Service {
                 let next = try await database.read("next_scheduled") { try $0.nextScheduled() }
                 if let next, next <= time.now() { try await promoteOnce() }
                 if let next, next > time.now() { pause = min(pause, max(.milliseconds(5), next - time.now())) }
+                let schedule = try await database.read("next_schedule") { try $0.nextSchedule() }
+                if let schedule, schedule <= time.now() { try await fireSchedules() }
                 if rounds % 5 == 0 { try await wakeForgotten() }
                 rounds += 1
             } catch {
@@ -126,6 +128,13 @@ public final class JobRunner: Service {
     private func promoteOnce() async throws {
         let now = time.now()
         if try await database.set("promote", in: .work, { try $0.promoteScheduled(500, at: now) }) > 0 { bell.ring() }
+    }
+
+    private func fireSchedules() async throws {
+        let (now, fresh) = (time.now(), (0..<50).map { _ in ids.make(JobKind.self) })
+        if try await database.set("fire_schedules", in: .work, { try $0.fireSchedules(at: now, ids: fresh) }) > 0 {
+            bell.ring()
+        }
     }
 
     private func wakeForgotten() async throws {

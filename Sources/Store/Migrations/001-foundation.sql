@@ -231,6 +231,7 @@ CREATE TABLE feed (
     position            $INTEGER PRIMARY KEY,
     seq                 $INTEGER NOT NULL
 ) $STRICT;
+CREATE INDEX feed_seq ON feed (seq);
 CREATE TABLE feed_head (
     one                 $INTEGER PRIMARY KEY CHECK (one = 1),
     position            $INTEGER NOT NULL
