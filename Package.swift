@@ -71,7 +71,8 @@ let package = Package(
             name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["Kit", "Store", "Engine", log], path: "Tests/Support", swiftSettings: strict),
+            name: "TestSupport", dependencies: ["Kit", "Store", "Engine", log], path: "Tests/Support",
+            swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",

@@ -1,9 +1,9 @@
 import Engine
 import Kit
 import Logging
+import StandardWebhooks
 import Store
 import Stripe
-import StandardWebhooks
 import TestSupport
 import Testing
 
@@ -18,7 +18,8 @@ struct GatewayTests {
 
             #expect(reply == .kept(Kept(new: 1, duplicates: 0)))
             let counts = try await desk.counts()
-            #expect(counts == ["deliveries": 1, "bodies": 1, "event_identities": 1, "events": 1, "jobs": 1, "changes": 0])
+            #expect(
+                counts == ["deliveries": 1, "bodies": 1, "event_identities": 1, "events": 1, "jobs": 1, "changes": 0])
         }
     }
 
@@ -69,7 +70,8 @@ struct GatewayTests {
 
             #expect(new == 50)
             let counts = try await desk.counts()
-            #expect(counts["events"] == 50 && counts["jobs"] == 50 && counts["bodies"] == 50 && counts["deliveries"] == 400)
+            #expect(
+                counts["events"] == 50 && counts["jobs"] == 50 && counts["bodies"] == 50 && counts["deliveries"] == 400)
         }
     }
 
@@ -147,7 +149,10 @@ struct GatewayTests {
             for round in 0..<20 {
                 let replies = await withTaskGroup(of: Gateway.Reply.self) { group in
                     for number in 0..<32 {
-                        group.addTask { await desk.receive(desk.stripe("evt_\(round)_\(number)", type: "invoice.paid", padding: 3000)) }
+                        group.addTask {
+                            await desk.receive(
+                                desk.stripe("evt_\(round)_\(number)", type: "invoice.paid", padding: 3000))
+                        }
                     }
                     return await group.reduce(into: []) { $0.append($1) }
                 }
@@ -159,7 +164,9 @@ struct GatewayTests {
 
             #expect(away > 0)
             let counts = try await desk.counts()
-            for table in ["deliveries", "bodies", "event_identities", "events", "jobs"] { #expect(counts[table] == kept, "\(table)") }
+            for table in ["deliveries", "bodies", "event_identities", "events", "jobs"] {
+                #expect(counts[table] == kept, "\(table)")
+            }
 
             try await database.write("more room") { try $0.raisePageLimit(100_000) }
             let after = await desk.receive(desk.stripe("evt_after", type: "invoice.paid"))
@@ -186,7 +193,9 @@ struct Desk: Sendable {
         let fresh: ID<AppKind> = ids.make()
         app = try await database.write("app") { try $0.settingsApp(of: "stripe", id: fresh, at: .testNow) }
         let secrets = WebhookSecrets(
-            settings: ["stripe": OwnedSecrets(app: app, secrets: try Stripe().webhooks.secrets(in: Self.secret), version: 1)],
+            settings: [
+                "stripe": OwnedSecrets(app: app, secrets: try Stripe().webhooks.secrets(in: Self.secret), version: 1)
+            ],
             source: AppSecrets(database: database, vault: vault, time: TestClock().source), time: TestClock().source)
         gateway = Gateway(
             sources: [Stripe(), StandardWebhooks()], secrets: secrets, database: database,
@@ -218,7 +227,8 @@ struct Desk: Sendable {
         try await database.write("add_app") { session in
             try session.addApp(app, provider: provider, name: "second", at: .testNow)
             try session.addSecret(
-                secretID, to: app, purpose: AppSecrets.purpose, sealed: sealed.bytes, keyID: sealed.keyID, expiring: nil,
+                secretID, to: app, purpose: AppSecrets.purpose, sealed: sealed.bytes, keyID: sealed.keyID,
+                expiring: nil,
                 at: .testNow)
         }
         return app

@@ -1,6 +1,6 @@
 import Kit
-import Testing
 import TestSupport
+import Testing
 
 @testable import Store
 
@@ -108,7 +108,9 @@ struct JobsTests {
                 try session.run("INSERT INTO instance (key, value) VALUES ('effect', 'once')")
                 try session.succeed(again, at: .testNow)
             }
-            let effect = try await database.read("effect") { try $0.row("SELECT value FROM instance") { try $0.text() } }
+            let effect = try await database.read("effect") {
+                try $0.row("SELECT value FROM instance") { try $0.text() }
+            }
             #expect(effect == "once")
         }
     }
@@ -226,7 +228,9 @@ struct JobsTests {
 
     private func openNode(_ database: any Database) async throws -> ID<NodeKind> {
         let id: ID<NodeKind> = ids.make()
-        try await database.write("node") { try $0.openNode(id, host: "test", process: 1, program: "test", at: .testNow) }
+        try await database.write("node") {
+            try $0.openNode(id, host: "test", process: 1, program: "test", at: .testNow)
+        }
         return id
     }
 
@@ -236,7 +240,8 @@ struct JobsTests {
     ) async throws -> [ID<JobKind>] {
         let jobs = (0..<count).map { _ in
             NewJob(
-                id: ids.make(), kind: "noop", lane: lane, dueAt: .testNow, createdAt: .testNow, input: [], uniqueKey: unique)
+                id: ids.make(), kind: "noop", lane: lane, dueAt: .testNow, createdAt: .testNow, input: [],
+                uniqueKey: unique)
         }
         try await database.set("enqueue", in: .work) { try $0.enqueue(jobs) }
         return jobs.map(\.id)

@@ -46,7 +46,9 @@ public final class TestClock: Sendable {
                     state.sleepers[number] = (state.uptime + duration, continuation)
                     return false
                 }
-                if isOver { Task.isCancelled ? continuation.resume(throwing: CancellationError()) : continuation.resume() }
+                if isOver {
+                    Task.isCancelled ? continuation.resume(throwing: CancellationError()) : continuation.resume()
+                }
             }
         } onCancel: {
             state.withLock { $0.sleepers.removeValue(forKey: number) }?.wake.resume(throwing: CancellationError())

@@ -59,12 +59,15 @@ public struct Gateway: Sendable {
     /// - Parameters:
     ///   - owner: the id in the address that names a secret (`app_…`); nil for the secrets from settings.
     ///   - remote: where it came from, for people who look at forgeries.
-    public func receive(_ delivery: Delivery, for provider: String, owner: String?, from remote: String?) async -> Reply {
-        guard let scheme = schemes[provider], let owned = await secrets.of(provider, owner: owner, scheme: scheme) else {
+    public func receive(_ delivery: Delivery, for provider: String, owner: String?, from remote: String?) async -> Reply
+    {
+        guard let scheme = schemes[provider], let owned = await secrets.of(provider, owner: owner, scheme: scheme)
+        else {
             return .unknown
         }
         do {
-            let (belief, app) = try await believe(delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
+            let (belief, app) = try await believe(
+                delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
             let arrival = read(delivery, as: scheme, from: provider, app: app, belief: belief, remote: remote)
             let kept = try await keeper.submit(arrival)
             if kept.new > 0 || arrival.review != nil { bell.ring() }
@@ -112,14 +115,19 @@ public struct Gateway: Sendable {
             events = []
             unreadable = error
         }
-        let flags = [belief.late ? "late" : nil, unreadable == nil ? nil : "unreadable", events.contains(where: \.isTest) ? "test" : nil]
-            .compactMap { $0 }
+        let flags = [
+            belief.late ? "late" : nil, unreadable == nil ? nil : "unreadable",
+            events.contains(where: \.isTest) ? "test" : nil,
+        ]
+        .compactMap { $0 }
         return Arrival(
             id: id, provider: provider, app: app, receivedAt: delivery.receivedAt, method: delivery.method,
             target: Array(delivery.target.utf8.prefix(2048)), headers: HeaderLines.kept(of: delivery.headers),
             remote: remote, body: delivery.body, checksum: Checksum.of(delivery.body),
             flags: flags.isEmpty ? nil : flags.joined(separator: " "), reason: unreadable?.reason,
-            events: events.map { arriving($0, provider: provider, app: app, delivery: delivery, body: id, scheme: scheme) },
+            events: events.map {
+                arriving($0, provider: provider, app: app, delivery: delivery, body: id, scheme: scheme)
+            },
             review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) })
     }
 
@@ -149,7 +157,9 @@ public struct Gateway: Sendable {
         return Lane("\(app.text)/\(hash % 64)", priority)
     }
 
-    private func review(of delivery: ID<DeliveryKind>, provider: String, problem: Unreadable, at now: Timestamp) -> NewReview {
+    private func review(of delivery: ID<DeliveryKind>, provider: String, problem: Unreadable, at now: Timestamp)
+        -> NewReview
+    {
         NewReview(
             id: ids.make(), kind: "unreadable_delivery", subject: delivery.text,
             question: "A believed delivery cannot be read: \(problem.reason) Does it matter?",

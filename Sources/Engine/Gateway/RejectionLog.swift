@@ -26,7 +26,8 @@ public final class RejectionLog: Sendable {
         self.database = database
         self.logger = logger
         batcher = Batcher(
-            "keep_rejected", in: .maintenance, of: database, bounds: .init(waitingMax: 100, bytesMax: 4 << 20, atOnce: 50),
+            "keep_rejected", in: .maintenance, of: database,
+            bounds: .init(waitingMax: 100, bytesMax: 4 << 20, atOnce: 50),
             weigh: { $0.body.count + $0.headers.count + 512 },
             perform: { session, rejections in
                 try session.keepRejected(rejections)
@@ -37,7 +38,9 @@ public final class RejectionLog: Sendable {
     /// Notes one, or only counts it. Never waits.
     func note(_ delivery: Delivery, for provider: String, forged: Forged, id: ID<DeliveryKind>, from remote: String?) {
         let (isNoted, isTrimmed) = state.withLock { state in
-            if state.second != delivery.receivedAt.seconds { (state.second, state.noted) = (delivery.receivedAt.seconds, 0) }
+            if state.second != delivery.receivedAt.seconds {
+                (state.second, state.noted) = (delivery.receivedAt.seconds, 0)
+            }
             guard state.noted < Self.perSecond else { return (false, false) }
             state.noted += 1
             state.sinceTrim[provider, default: Self.trimEvery - 1] += 1

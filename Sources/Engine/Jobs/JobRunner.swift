@@ -36,7 +36,8 @@ public final class JobRunner: Service {
         self.metrics = metrics
         let reserved = max(1, slots / 4)
         pools = [
-            SlotPool(0, slots: reserved), SlotPool(1, slots: reserved), SlotPool(2, slots: max(1, slots - 2 * reserved)),
+            SlotPool(0, slots: reserved), SlotPool(1, slots: reserved),
+            SlotPool(2, slots: max(1, slots - 2 * reserved)),
         ]
         completer = Batcher("complete", in: .work, of: database, perform: { try $0.complete($1) })
     }
@@ -157,7 +158,11 @@ public final class JobRunner: Service {
         guard node.isLive, node.id == job.node else { return }  // Revoked: somebody else has it.
         guard let worker = workers[job.kind], job.version <= worker.version else {
             // A newer program knows it. Held back for a minute, so that it does not turn in a circle here.
-            return await record(job, .retry(at: time.now() + .minutes(1), error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does."))
+            return await record(
+                job,
+                .retry(
+                    at: time.now() + .minutes(1),
+                    error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does."))
         }
         do {
             switch try await worker.run(job) {
@@ -178,7 +183,8 @@ public final class JobRunner: Service {
             try? await time.sleep(.milliseconds(200))  // Cancelled: recorded at once.
             await record(job, .released)
         } catch {
-            logger.warning("job.failed", metadata: ["kind": "\(job.kind)", "attempt": "\(job.attempt)", "problem": "\(error)"])
+            logger.warning(
+                "job.failed", metadata: ["kind": "\(job.kind)", "attempt": "\(job.attempt)", "problem": "\(error)"])
             await record(job, failed: "\(error)", policy: worker.retries)
         }
     }
@@ -246,7 +252,8 @@ public final class JobRunner: Service {
     }
 
     private func outcome(_ job: ClaimedJob, _ word: String) {
-        metrics.count("patchbay_jobs_ended_total", ["kind": job.kind, "outcome": word], help: "Runs of jobs by how they ended.")
+        metrics.count(
+            "patchbay_jobs_ended_total", ["kind": job.kind, "outcome": word], help: "Runs of jobs by how they ended.")
     }
 
     // MARK: Stopping

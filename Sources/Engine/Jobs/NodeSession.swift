@@ -90,7 +90,8 @@ public final class NodeSession: Sendable {
         let fresh: ID<NodeKind> = ids.make()
         state.withLock { $0.isRevoked = true }
         try await database.write("open_node") { session in
-            try session.openNode(fresh, host: identity.host, process: identity.process, program: identity.program, at: now)
+            try session.openNode(
+                fresh, host: identity.host, process: identity.process, program: identity.program, at: now)
         }
         state.withLock {
             $0.id = fresh
@@ -123,7 +124,9 @@ public final class NodeSession: Sendable {
     /// Takes back what ended sessions held, in sets.
     func reclaim() async throws {
         while true {
-            let (now, alerts) = (time.now(), (0..<20).map { _ in (ids.make(AlertKind.self), ids.make(ChangeKind.self)) })
+            let (now, alerts) = (
+                time.now(), (0..<20).map { _ in (ids.make(AlertKind.self), ids.make(ChangeKind.self)) }
+            )
             let (back, dead) = try await database.set("reclaim", in: .work) { session in
                 let result = try session.reclaim(500, deathsMax: Self.deathsMax, at: now)
                 for (job, alert) in zip(result.dead, alerts) {

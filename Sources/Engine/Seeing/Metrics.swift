@@ -6,7 +6,9 @@ import Synchronization
 /// Label values come from small closed sets (platform ids, verdicts, states), never from outside text.
 public final class Metrics: Sendable {
     /// Bounds in seconds, from half a millisecond to ten seconds.
-    public static let latencyBounds: [Double] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+    public static let latencyBounds: [Double] = [
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+    ]
     /// Series of one name; more are dropped, so that a mistake in labels cannot fill the memory.
     private static let seriesMax = 1000
 
@@ -24,7 +26,9 @@ public final class Metrics: Sendable {
 
     public init() {}
 
-    public func count(_ name: String, _ labels: KeyValuePairs<String, String> = [:], by amount: Double = 1, help: String) {
+    public func count(
+        _ name: String, _ labels: KeyValuePairs<String, String> = [:], by amount: Double = 1, help: String
+    ) {
         change(name, labels, "counter", help) { value in
             if case .counter(let old) = value { .counter(old + amount) } else { .counter(amount) }
         }
@@ -32,11 +36,15 @@ public final class Metrics: Sendable {
     public func set(_ name: String, _ labels: KeyValuePairs<String, String> = [:], to amount: Double, help: String) {
         change(name, labels, "gauge", help) { _ in .gauge(amount) }
     }
-    public func observe(_ name: String, _ labels: KeyValuePairs<String, String> = [:], _ duration: Duration, help: String) {
+    public func observe(
+        _ name: String, _ labels: KeyValuePairs<String, String> = [:], _ duration: Duration, help: String
+    ) {
         let seconds = duration.inSeconds
         change(name, labels, "histogram", help) { value in
             var (counts, sum, count) = ([UInt64](repeating: 0, count: Self.latencyBounds.count), 0.0, UInt64(0))
-            if case .histogram(let oldCounts, let oldSum, let oldCount)? = value { (counts, sum, count) = (oldCounts, oldSum, oldCount) }
+            if case .histogram(let oldCounts, let oldSum, let oldCount)? = value {
+                (counts, sum, count) = (oldCounts, oldSum, oldCount)
+            }
             for (index, bound) in Self.latencyBounds.enumerated() where seconds <= bound { counts[index] += 1 }
             return .histogram(counts: counts, sum: sum + seconds, count: count + 1)
         }
@@ -77,7 +85,8 @@ public final class Metrics: Sendable {
     }
 
     private static func text(_ labels: KeyValuePairs<String, String>) -> String {
-        labels.map { ($0.key, escaped($0.value)) }.sorted { $0.0 < $1.0 }.map { "\($0.0)=\"\($0.1)\"" }.joined(separator: ",")
+        labels.map { ($0.key, escaped($0.value)) }.sorted { $0.0 < $1.0 }.map { "\($0.0)=\"\($0.1)\"" }.joined(
+            separator: ",")
     }
     private static func escaped(_ value: String) -> String {
         value.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"").replacing("\n", with: "\\n")
@@ -89,7 +98,9 @@ public final class Metrics: Sendable {
         case .counter(let number), .gauge(let number): return "\(name)\(braces) \(number.shortest)\n"
         case .histogram(let counts, let sum, let count):
             let separator = labels.isEmpty ? "" : ","
-            let buckets = zip(latencyBounds, counts).map { "\(name)_bucket{\(labels)\(separator)le=\"\($0.0.shortest)\"} \($0.1)\n" }
+            let buckets = zip(latencyBounds, counts).map {
+                "\(name)_bucket{\(labels)\(separator)le=\"\($0.0.shortest)\"} \($0.1)\n"
+            }
             return buckets.joined() + "\(name)_bucket{\(labels)\(separator)le=\"+Inf\"} \(count)\n"
                 + "\(name)_sum\(braces) \(sum.shortest)\n\(name)_count\(braces) \(count)\n"
         }

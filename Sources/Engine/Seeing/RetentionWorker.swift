@@ -19,7 +19,8 @@ public struct RetentionWorker: JobWorker {
 
     /// - Parameter identityLives: of each platform's scheme, by its id.
     public init(
-        database: any Database, limits: RetentionLimits, identityLives: [String: Duration], time: TimeSource, logger: Logger
+        database: any Database, limits: RetentionLimits, identityLives: [String: Duration], time: TimeSource,
+        logger: Logger
     ) {
         self.database = database
         self.limits = limits

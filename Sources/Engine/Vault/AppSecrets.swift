@@ -16,12 +16,15 @@ public struct AppSecrets: AppSecretsSource {
         self.time = time
     }
 
-    public static func place(_ secret: String) -> Vault.Place { .init(table: "app_secrets", row: secret, purpose: purpose) }
+    public static func place(_ secret: String) -> Vault.Place {
+        .init(table: "app_secrets", row: secret, purpose: purpose)
+    }
 
     public func secrets(of app: ID<AppKind>, provider: String, scheme: WebhookScheme) async throws -> OwnedSecrets? {
         let now = time.now()
         let found = try await database.read("app_secrets") { session -> (AppRow, [SealedRow])? in
-            guard let row = try session.app(app), row.provider == provider, row.source == "api", row.disabledAt == nil else {
+            guard let row = try session.app(app), row.provider == provider, row.source == "api", row.disabledAt == nil
+            else {
                 return nil
             }
             return (row, try session.secrets(of: app, purpose: Self.purpose, at: now))

@@ -18,11 +18,14 @@ public struct Keyring: Sendable {
             guard (1...32).contains(id.utf8.count), id.utf8.allSatisfy(Self.isIDByte) else {
                 throw BadKeyring("a key's id has 1 to 32 letters, digits, - or _. Make one with: patchbay vault key")
             }
-            guard let bytes = Base64.decode(Array(trimmed[trimmed.index(after: colon)...].utf8)[...], padding: .optional) else {
+            guard
+                let bytes = Base64.decode(Array(trimmed[trimmed.index(after: colon)...].utf8)[...], padding: .optional)
+            else {
                 throw BadKeyring("key \(id) is not base64. Make one with: patchbay vault key")
             }
             guard bytes.count == 32 else {
-                throw BadKeyring("key \(id) must be 32 bytes in base64; it has \(bytes.count). Make one with: patchbay vault key")
+                throw BadKeyring(
+                    "key \(id) must be 32 bytes in base64; it has \(bytes.count). Make one with: patchbay vault key")
             }
             guard !keys.contains(where: { $0.id == id }) else { throw BadKeyring("key \(id) is there twice") }
             keys.append((id, SymmetricKey(data: bytes)))

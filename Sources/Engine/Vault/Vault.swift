@@ -39,11 +39,14 @@ public struct Vault: Sendable {
         let dataKey = SymmetricKey(size: .bits256)
         do {
             let wrapped = try AES.GCM.seal(
-                dataKey.withUnsafeBytes { Data($0) }, using: sealing.key, authenticating: Self.bound("key", sealing.id, place))
+                dataKey.withUnsafeBytes { Data($0) }, using: sealing.key,
+                authenticating: Self.bound("key", sealing.id, place))
             let content = try secret.reveal { bytes in
                 try AES.GCM.seal(bytes, using: dataKey, authenticating: Self.bound("data", sealing.id, place))
             }
-            guard let wrappedBytes = wrapped.combined, let contentBytes = content.combined else { throw VaultProblem.unusable }
+            guard let wrappedBytes = wrapped.combined, let contentBytes = content.combined else {
+                throw VaultProblem.unusable
+            }
             return Sealed(bytes: [Self.version] + wrappedBytes + contentBytes, keyID: sealing.id)
         } catch {
             throw .unusable

@@ -80,11 +80,12 @@ extension Session {
              WHERE app_id = \(app) AND purpose = \(purpose) AND (expires_at IS NULL OR expires_at > \(now))
              ORDER BY created_at DESC, id
              LIMIT 50
-            """) { row in
-                SealedRow(
-                    id: try row.text(), purpose: try row.text(), sealed: try row.blob(), keyID: try row.text(),
-                    createdAt: try row.time(), expiresAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            SealedRow(
+                id: try row.text(), purpose: try row.text(), sealed: try row.blob(), keyID: try row.text(),
+                createdAt: try row.time(), expiresAt: try row.optionalTime())
+        }
     }
 
     private static var appColumns: SQL { "id, provider, name, source, version, created_at, disabled_at" }

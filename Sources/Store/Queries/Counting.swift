@@ -2,7 +2,9 @@ extension Session {
     /// How many rows tables of ours have, for reports and tests. Reads whole tables.
     public func rowCounts(of tables: [String]) throws -> [String: Int] {
         var counts: [String: Int] = [:]
-        for table in tables where table.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) }) {
+        for table in tables
+        where table.utf8.allSatisfy({ $0 == UInt8(ascii: "_") || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) })
+        {
             counts[table] = Int(try row(SQL(stringLiteral: "SELECT count(*) FROM \(table)")) { try $0.integer() } ?? 0)
         }
         return counts

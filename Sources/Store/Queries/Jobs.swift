@@ -94,7 +94,8 @@ extension Session {
                            ORDER BY due_at, id
                            LIMIT \(limit) \(dialect.skipLocked))
             RETURNING lane, class
-            """) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
+            """
+        ) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
         try arrived(in: promoted)
         return promoted.count
     }
@@ -137,9 +138,10 @@ extension Session {
              WHERE pool = \(pool) AND active = 1 AND gated_until <= \(now)
              ORDER BY turn, id
              LIMIT \(min(limit, Self.lanesAtOnce))
-            """) { row in
-                DueLane(id: try row.text(), turn: try row.integer(), weight: try row.integer(), arrivals: try row.integer())
-            }
+            """
+        ) { row in
+            DueLane(id: try row.text(), turn: try row.integer(), weight: try row.integer(), arrivals: try row.integer())
+        }
         guard !lanes.isEmpty else { return ([], true) }
         let each = max(1, limit / lanes.count)
         let jobs = try take(each, ofEach: lanes, for: node, at: now)
@@ -147,7 +149,9 @@ extension Session {
         return (jobs, lanes.count < min(limit, Self.lanesAtOnce))
     }
 
-    private func take(_ each: Int, ofEach lanes: [DueLane], for node: ID<NodeKind>, at now: Timestamp) throws -> [ClaimedJob] {
+    private func take(_ each: Int, ofEach lanes: [DueLane], for node: ID<NodeKind>, at now: Timestamp) throws
+        -> [ClaimedJob]
+    {
         var padded = lanes
         while padded.count & (padded.count - 1) != 0, let last = padded.last { padded.append(last) }
         let firsts = padded.map { lane -> SQL in
@@ -165,13 +169,14 @@ extension Session {
                SET state = 'running', node = \(node), fence = fence + 1, attempts = attempts + 1, started_at = \(now)
              WHERE id IN (SELECT id FROM due)
             RETURNING id, kind, version, lane, class, input, subject, attempts, deaths, fence, created_at, first_failed_at
-            """) { row in
-                ClaimedJob(
-                    id: try row.id(), kind: try row.text(), version: Int(try row.integer()), lane: try row.text(),
-                    priority: Priority(name: try row.text()) ?? .event, input: try row.blob(),
-                    subject: try row.optionalText(), attempt: Int(try row.integer()), deaths: Int(try row.integer()),
-                    node: node, fence: try row.integer(), createdAt: try row.time(), firstFailedAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            ClaimedJob(
+                id: try row.id(), kind: try row.text(), version: Int(try row.integer()), lane: try row.text(),
+                priority: Priority(name: try row.text()) ?? .event, input: try row.blob(),
+                subject: try row.optionalText(), attempt: Int(try row.integer()), deaths: Int(try row.integer()),
+                node: node, fence: try row.integer(), createdAt: try row.time(), firstFailedAt: try row.optionalTime())
+        }
     }
 
     /// Lanes that gave work pay for it; lanes that had none sleep, unless something arrived since they were read.
@@ -206,4 +211,3 @@ private struct DueLane {
     let weight: Int64
     let arrivals: Int64
 }
-

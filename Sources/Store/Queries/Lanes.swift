@@ -51,7 +51,8 @@ extension Session {
     func arrived(in lanes: [Lane]) throws {
         var arrivals: [String: LaneArrival] = [:]
         for lane in lanes {
-            arrivals[lane.id, default: LaneArrival(pool: lane.priority.pool, weight: lane.priority.weight, jobs: 0)].jobs += 1
+            arrivals[lane.id, default: LaneArrival(pool: lane.priority.pool, weight: lane.priority.weight, jobs: 0)]
+                .jobs += 1
         }
         if dialect.wakesLanesAtOnce {
             try wake(arrivals)
@@ -66,7 +67,9 @@ extension Session {
     func wake(_ arrivals: [String: LaneArrival]) throws {
         guard !arrivals.isEmpty else { return }
         let clocks = Dictionary(
-            uniqueKeysWithValues: try rows("SELECT pool, turn FROM lane_clocks") { (try $0.integer(), try $0.integer()) })
+            uniqueKeysWithValues: try rows("SELECT pool, turn FROM lane_clocks") {
+                (try $0.integer(), try $0.integer())
+            })
         try insert(
             "INSERT INTO lanes (id, pool, weight, turn, active, arrivals) VALUES",
             arrivals.sorted { $0.key < $1.key }.map { id, arrival in
@@ -97,7 +100,8 @@ extension Session {
              WHERE w.lane IS NOT NULL
                AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = w.lane AND l.active = 1)
              LIMIT \(limit)
-            """) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
+            """
+        ) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
     }
     /// Wakes them. Answers how many.
     public func wakeForgottenLanes(_ limit: Int) throws -> Int {

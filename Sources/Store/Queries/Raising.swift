@@ -39,9 +39,13 @@ extension Session {
             ON CONFLICT (kind, subject) WHERE state <> 'resolved'
             DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary
             RETURNING id
-            """) { row in try row.id(AlertKind.self) }
+            """
+        ) { row in try row.id(AlertKind.self) }
         guard id == alert.id else { return }
-        try append([Self.change(alert.changeID, "alert.raised", alert.id, alert.kind, alert.subject, alert.summary, at: alert.at)])
+        try append([
+            Self.change(
+                alert.changeID, "alert.raised", alert.id, alert.kind, alert.subject, alert.summary, at: alert.at)
+        ])
     }
 
     /// Ends the live alert of this kind and subject, if there is one.
@@ -51,7 +55,8 @@ extension Session {
             UPDATE alerts SET state = 'resolved', resolved_at = \(now)
              WHERE kind = \(kind) AND subject = \(subject) AND state <> 'resolved'
             RETURNING id, summary
-            """) { row in (id: try row.id(AlertKind.self), summary: try row.text()) }
+            """
+        ) { row in (id: try row.id(AlertKind.self), summary: try row.text()) }
         guard let resolved else { return }
         try append([Self.change(changeID, "alert.resolved", resolved.id, kind, subject, resolved.summary, at: now)])
     }
@@ -88,7 +93,9 @@ public struct AuditEntry: Sendable {
     /// A JSON object.
     public let detail: String
 
-    public init(id: ID<AuditKind>, at: Timestamp, actor: String, action: String, subject: String?, detail: String = "{}") {
+    public init(
+        id: ID<AuditKind>, at: Timestamp, actor: String, action: String, subject: String?, detail: String = "{}"
+    ) {
         self.id = id
         self.at = at
         self.actor = actor

@@ -86,7 +86,8 @@ extension Session {
 
     private func deleteOldest(_ table: String, before id: String, _ limit: Int) throws -> Int {
         let name = SQL(stringLiteral: table)
-        return try run("DELETE FROM \(name) WHERE id IN (SELECT id FROM \(name) WHERE id < \(id) ORDER BY id LIMIT \(limit))")
+        return try run(
+            "DELETE FROM \(name) WHERE id IN (SELECT id FROM \(name) WHERE id < \(id) ORDER BY id LIMIT \(limit))")
     }
 
     private func expireChanges(before id: ID<ChangeKind>, _ limit: Int) throws -> Int {

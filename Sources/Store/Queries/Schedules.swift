@@ -51,14 +51,17 @@ extension Session {
              WHERE next_at <= \(now)
              ORDER BY next_at, name
              LIMIT \(ids.count) \(dialect.skipLocked)
-            """) { row in
-                DueSchedule(
-                    name: try row.text(), kind: try row.text(),
-                    lane: Lane(stored: try row.text(), Priority(name: try row.text()) ?? .analytics), input: try row.blob(),
-                    every: try row.integer(), nextAt: try row.time())
-            }
+            """
+        ) { row in
+            DueSchedule(
+                name: try row.text(), kind: try row.text(),
+                lane: Lane(stored: try row.text(), Priority(name: try row.text()) ?? .analytics), input: try row.blob(),
+                every: try row.integer(), nextAt: try row.time())
+        }
         for (schedule, id) in zip(due, ids) {
-            try run("UPDATE schedules SET next_at = \(schedule.following(now)), last_at = \(now) WHERE name = \(schedule.name)")
+            try run(
+                "UPDATE schedules SET next_at = \(schedule.following(now)), last_at = \(now) WHERE name = \(schedule.name)"
+            )
             try enqueue([
                 NewJob(
                     id: id, kind: schedule.kind, lane: schedule.lane, dueAt: now, createdAt: now, input: schedule.input,
