@@ -1,9 +1,9 @@
 import Glibc
-import Kit
+public import Kit
 
 extension Timestamp {
     /// The machine's wall clock.
-    static var systemNow: Timestamp {
+    public static var system: Timestamp {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)

@@ -22,7 +22,7 @@ public struct TimeSource: Sendable {
     public static var system: TimeSource {
         let start = ContinuousClock.now
         return TimeSource(
-            now: { Timestamp.systemNow },
+            now: { Timestamp.system },
             uptime: { ContinuousClock.now - start },
             sleep: { try await Task.sleep(for: $0) })
     }

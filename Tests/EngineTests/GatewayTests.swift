@@ -188,7 +188,7 @@ struct Desk: Sendable {
         self.database = database
         let ids = Identifiers(now: { .testNow })
         self.ids = ids
-        let keyring = try Keyring(Secret(Keyring.made(id: "k1", from: [UInt8](repeating: 7, count: 32))))
+        let keyring = Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))])
         vault = Vault(keyring: keyring)
         let fresh: ID<AppKind> = ids.make()
         app = try await database.write("app") { try $0.settingsApp(of: "stripe", id: fresh, at: .testNow) }

@@ -30,7 +30,7 @@ public struct Vault: Sendable {
     private let keyring: Keyring
     public init(keyring: Keyring) { self.keyring = keyring }
 
-    public var newestKey: String { keyring.newest }
+    public var newestKey: String? { keyring.newest }
     public var keyIDs: [String] { keyring.ids }
 
     /// - Throws: `VaultProblem.unusable` when the platform's cryptography fails.
