@@ -16,17 +16,16 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     let port: Int
     private let log: URL
     private let environment: [String: String]
-    private var process: Process?
+    private var process: ChildProcess?
 
     init(databaseURL: String, environment: [String: String] = [:]) throws {
         self.databaseURL = databaseURL
         self.environment = environment
         port = try freePort()
         log = FileManager.default.temporaryDirectory.appendingPathComponent("patchbay-\(UUID().uuidString).log")
-        _ = FileManager.default.createFile(atPath: log.path, contents: nil)
     }
     deinit {
-        if let process, process.isRunning { kill(process.processIdentifier, SIGKILL) }
+        crash()
         try? FileManager.default.removeItem(at: log)  // A leftover log harms nobody.
     }
 
@@ -37,26 +36,17 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
             .deletingLastPathComponent().appendingPathComponent(".build/debug/patchbay")
     }
 
-    var pid: Int32 { process?.processIdentifier ?? 0 }
+    var pid: Int32 { process?.pid ?? 0 }
     var isRunning: Bool { process?.isRunning ?? false }
     var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
     func start() async throws {
-        let process = Process()
-        process.executableURL = Self.binary
-        process.arguments = ["serve"]
-        process.environment = [
+        let variables = [
             "PATH": "/usr/bin:/bin", "PATCHBAY_MODE": "test", "PATCHBAY_DATABASE_URL": databaseURL,
             "PATCHBAY_LISTEN": "127.0.0.1:\(port)", "PATCHBAY_ENCRYPTION_KEYS": Self.encryptionKey,
             "STRIPE_WEBHOOK_SECRET": Self.secret, "PATCHBAY_LOG": "text,notice", "SWIFT_BACKTRACE": "enable=no",
         ].merging(environment) { $1 }
-        let output = try FileHandle(forWritingTo: log)
-        try output.seekToEnd()
-        process.standardError = output
-        process.standardOutput = output
-        process.standardInput = FileHandle.nullDevice
-        try process.run()
-        self.process = process
+        process = try ChildProcess(Self.binary.path, ["serve"], environment: variables, output: log.path)
         try await waitUntilReady()
     }
 
@@ -69,22 +59,29 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
         throw ServerDied(log: "not ready after 15 s\n" + logText)
     }
 
-    func signal(_ number: Int32) { if pid > 0 { kill(pid, number) } }
+    func signal(_ number: Int32) { process?.signal(number) }
 
     /// Ends it at once, as a power switch for the process.
     func crash() {
         signal(SIGKILL)
-        process?.waitUntilExit()
+        process?.wait()
     }
 
     /// Ends it in order. Its exit status.
     func stop() -> Int32 {
         signal(SIGTERM)
-        process?.waitUntilExit()
-        return process?.terminationStatus ?? -1
+        return process?.wait() ?? -1
     }
 
     // MARK: Requests
+
+    /// An address where nobody listens is told at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
 
     struct Reply { let status: Int; let body: [UInt8]; let headers: [(String, String)] }
 
@@ -102,7 +99,7 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
         var request = request
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
-        let response = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let response = try await Self.client.execute(request, timeout: .seconds(20))
         let bytes = try await response.body.collect(upTo: 8 << 20)
         return Reply(
             status: Int(response.status.code), body: Array(bytes.readableBytesView), headers: response.headers.map { ($0.name, $0.value) })

@@ -52,6 +52,14 @@ public struct TestDatabase: Sendable {
         }
     }
 
+    /// Opens what another process made, beside it.
+    public static func open(_ url: String, _ engine: TestEngine) throws -> any Database {
+        switch engine {
+        case .sqlite: try SQLiteDatabase(path: String(url.dropFirst("sqlite:".count)), owner: false, logger: .quiet)
+        case .postgres: try PostgresDatabase(url: url, connections: 2, logger: .quiet)
+        }
+    }
+
     private static func make(_ engine: TestEngine, pagesMax: Int?, logger: Logger) throws -> TestDatabase {
         let (url, remove) = try place(engine)
         switch engine {
