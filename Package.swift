@@ -76,6 +76,7 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: ["Kit", "Store", "Engine", "TestSupport", log] + providers.map { .init(stringLiteral: $0) },
+            exclude: ["Vectors"],
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests",

@@ -39,7 +39,7 @@ struct Application {
     ) throws -> Result {
         for reference in facts.compactMap(\.reference) { try link(reference) }
         let customer = facts.lazy.compactMap(\.customer).first
-        let customerUser = try customer.flatMap { try session.userID(of: CustomerName(provider: provider, customer: $0)) }
+        let customerUser = try customer.flatMap { try session.holdUserID(of: CustomerName(provider: provider, customer: $0)) }
         if let customer, customerUser == nil { return try wait(for: customer) }
         let guest = facts.lazy.compactMap(\.reference).first { $0.customer == nil }?.user
         var users: [String?] = [customerUser, guest]
@@ -93,8 +93,9 @@ struct Application {
     private mutating func subscription(
         _ id: String, _ facts: [BillingFact], user: String?, recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
     ) throws -> String? {
-        let old = try session.subscription(id, at: provider, holding: true)
-        var row = old ?? SubscriptionRow(provider: provider, id: id, app: event.app, account: event.account)
+        let old = try session.hold(
+            SubscriptionRow(provider: provider, id: id, app: event.app, account: event.account), at: now)
+        var row = old
         for fact in facts where fact.subscription?.hasSameBytes(as: id) == true {
             try fact.take(into: &row, by: event.id) { try recall($0, id) }
         }
@@ -104,7 +105,7 @@ struct Application {
         row.userID = user ?? row.userID
         guard row != old else { return row.userID }
         try session.keep(row, at: now)
-        touch(old?.userID, row.userID)
+        touch(old.userID, row.userID)
         return row.userID
     }
 
@@ -119,20 +120,23 @@ struct Application {
     }
 
     private mutating func method(_ news: PaymentMethodStatement, user: String?) throws -> String? {
-        let old = try session.paymentMethod(news.id, at: provider, holding: true)
-        var row = old ?? PaymentMethodRow(
-            provider: provider, id: news.id, app: event.app, account: event.account, statedAt: news.statedAt, statedBy: event.id)
-        PaymentMethodRules.take(news, by: event.id, into: &row, isNew: old == nil)
+        let (old, isNew) = try session.hold(
+            PaymentMethodRow(
+                provider: provider, id: news.id, app: event.app, account: event.account, statedAt: news.statedAt,
+                statedBy: event.id), at: now)
+        var row = old
+        PaymentMethodRules.take(news, by: event.id, into: &row, isNew: isNew)
         row.userID = user ?? row.userID
         guard row != old else { return row.userID }
         try session.keep(row, at: now)
-        touch(old?.userID, row.userID)
+        touch(old.userID, row.userID)
         return row.userID
     }
 
     private mutating func payment(_ news: PaymentStatement, user: String?, guest: String?) throws -> String? {
-        let old = try session.payment(news.id, at: provider, holding: true)
-        var row = old ?? PaymentRow(provider: provider, id: news.id, app: event.app, account: event.account)
+        let old = try session.hold(
+            PaymentRow(provider: provider, id: news.id, app: event.app, account: event.account), at: now)
+        var row = old
         let happened = PaymentRules.take(news, by: event.id, into: &row)
         row.userID = user ?? row.userID ?? guest
         guard row != old else { return row.userID }

@@ -14,7 +14,9 @@ public struct BillingRules: Sendable {
     /// Writes what an event says, where it says something new: rows, the user's summary, the event's state, reviews,
     /// and the changes that tell of it. Applied twice, it writes nothing the second time.
     ///
-    /// Call it in `Database.write` (serializable), beside the end of the job.
+    /// Call it in `Database.set`, beside the end of the job: every row is held before anything is decided on it, in
+    /// the order customer, what the customer has, user. Serializable transactions (`write`) would do too, but meet
+    /// each other on whole small tables.
     public func apply(
         _ plan: BillingPlan, of event: StoredEvent, in session: Session, ids: ReadyIDs, at now: Timestamp
     ) throws -> Applied {
@@ -41,7 +43,7 @@ public struct BillingRules: Sendable {
         var rows: [String: SubscriptionRow] = [:]
         for fact in facts {
             guard let id = fact.subscription else { continue }
-            var row = try rows[id] ?? session.subscription(id, at: source.about.id, holding: false)
+            var row = try rows[id] ?? session.subscription(id, at: source.about.id)
                 ?? SubscriptionRow(provider: source.about.id, id: id, app: event.app, account: event.account)
             try fact.take(into: &row, by: event.id) { try statement(of: $0, about: id, in: session) }
             rows[id] = row

@@ -322,16 +322,18 @@ CREATE TABLE users (
 ) $STRICT;
 
 -- Whose customer at which platform. What the application or a person said counts more than what an event says.
+-- There is a row for every customer that was heard of, with or without a user: who decides about a customer holds it.
 CREATE TABLE customers (
     provider            $TEXT NOT NULL,
     customer            $TEXT NOT NULL,
-    user_id             $TEXT NOT NULL,
-    source              $TEXT NOT NULL CHECK (source IN ('application', 'review', 'event')),
-    stated_at           $INTEGER NOT NULL,
-    linked_at           $INTEGER NOT NULL,
-    PRIMARY KEY (provider, customer)
+    user_id             $TEXT,
+    source              $TEXT CHECK (source IN ('application', 'review', 'event')),
+    stated_at           $INTEGER,
+    linked_at           $INTEGER,
+    PRIMARY KEY (provider, customer),
+    CHECK ((user_id IS NULL) = (source IS NULL))
 ) $STRICT;
-CREATE INDEX customers_user ON customers (user_id, provider, linked_at);
+CREATE INDEX customers_user ON customers (user_id, provider, linked_at) WHERE user_id IS NOT NULL;
 
 -- `status` is what counts; `stated_status` what the platform said last, without what invoices let us suppose.
 -- `tied` names the events that spoke in the second of `stated_at`; `asked_at` is when the platform was asked.

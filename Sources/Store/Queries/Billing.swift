@@ -55,47 +55,52 @@ public struct InvoiceMark: Sendable, Equatable {
 }
 
 extension Session {
-    /// A subscription, its row held to the end of the transaction where this is one that writes.
-    public func subscription(_ id: String, at provider: String, holding: Bool) throws -> SubscriptionRow? {
+    public func subscription(_ id: String, at provider: String) throws -> SubscriptionRow? {
+        try subscription(id, at: provider, "")
+    }
+
+    /// A subscription, made where there is none, its row held to the end of the transaction.
+    public func hold(_ new: SubscriptionRow, at now: Timestamp) throws -> SubscriptionRow {
+        try run(
+            """
+            INSERT INTO subscriptions
+                   (provider, id, app_id, account_id, status_provisional, standing, unclear, cancel_at_period_end,
+                    is_final, tied, source, observed_at, first_seen_at, updated_at)
+            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.standing), 0, 0, 0, '',
+                    \(new.provider), \(now), \(now), \(now))
+            ON CONFLICT DO NOTHING
+            """)
+        return try subscription(new.id, at: new.provider, dialect.forUpdate) ?? new
+    }
+
+    private func subscription(_ id: String, at provider: String, _ holding: SQL) throws -> SubscriptionRow? {
         try row(
             """
             SELECT provider, id, app_id, account_id, customer, user_id, stated_status, plan, stated_period_end,
                    cancel_at_period_end, ended_at, payment_method, is_final, stated_at, stated_by, tied, asked_at,
                    paid_until, invoice_outcome, invoice_at, next_payment_at, status, status_provisional, standing, unclear
               FROM subscriptions
-             WHERE provider = \(provider) AND id = \(id) \(holding ? dialect.forUpdate : "")
+             WHERE provider = \(provider) AND id = \(id) \(holding)
             """, Self.subscriptionRow)
     }
 
-    /// Writes a subscription as it is now.
+    /// Writes a subscription that is held.
     public func keep(_ row: SubscriptionRow, at now: Timestamp) throws {
         let (state, tied) = (row.state, row.tied.map(\.text).joined(separator: " "))
         try run(
             """
-            INSERT INTO subscriptions
-                   (provider, id, app_id, account_id, customer, user_id, status, status_provisional, standing, unclear,
-                    plan, current_period_end, paid_until, cancel_at_period_end, ended_at, payment_method, stated_status,
-                    stated_period_end, is_final, stated_at, stated_by, tied, asked_at, invoice_outcome, invoice_at,
-                    next_payment_at, source, observed_at, first_seen_at, updated_at)
-            VALUES (\(row.provider), \(row.id), \(row.app), \(row.account), \(row.customer), \(row.userID), \(row.status),
-                    \(row.isProvisional), \(row.standing), \(row.isUnclear), \(state?.plan),
-                    \(state?.currentPeriodEnd ?? row.paidUntil), \(row.paidUntil), \(state?.cancelAtPeriodEnd ?? false),
-                    \(state?.endedAt), \(state?.paymentMethod), \(state?.status), \(state?.currentPeriodEnd),
-                    \(row.isFinal), \(row.statedAt), \(row.statedBy), \(tied), \(row.askedAt),
-                    \(row.invoice?.outcome.rawValue), \(row.invoice?.at), \(row.nextPaymentAt), \(row.provider),
-                    \(row.statedAt ?? row.invoice?.at ?? now), \(now), \(now))
-            ON CONFLICT (provider, id) DO UPDATE
-               SET customer = excluded.customer, user_id = excluded.user_id, status = excluded.status,
-                   status_provisional = excluded.status_provisional, standing = excluded.standing,
-                   unclear = excluded.unclear, plan = excluded.plan,
-                   current_period_end = excluded.current_period_end, paid_until = excluded.paid_until,
-                   cancel_at_period_end = excluded.cancel_at_period_end, ended_at = excluded.ended_at,
-                   payment_method = excluded.payment_method, stated_status = excluded.stated_status,
-                   stated_period_end = excluded.stated_period_end, is_final = excluded.is_final,
-                   stated_at = excluded.stated_at, stated_by = excluded.stated_by, tied = excluded.tied,
-                   asked_at = excluded.asked_at, invoice_outcome = excluded.invoice_outcome,
-                   invoice_at = excluded.invoice_at, next_payment_at = excluded.next_payment_at,
-                   observed_at = excluded.observed_at, updated_at = excluded.updated_at
+            UPDATE subscriptions
+               SET customer = \(row.customer), user_id = \(row.userID), status = \(row.status),
+                   status_provisional = \(row.isProvisional), standing = \(row.standing), unclear = \(row.isUnclear),
+                   plan = \(state?.plan), current_period_end = \(state?.currentPeriodEnd ?? row.paidUntil),
+                   paid_until = \(row.paidUntil), cancel_at_period_end = \(state?.cancelAtPeriodEnd ?? false),
+                   ended_at = \(state?.endedAt), payment_method = \(state?.paymentMethod),
+                   stated_status = \(state?.status), stated_period_end = \(state?.currentPeriodEnd),
+                   is_final = \(row.isFinal), stated_at = \(row.statedAt), stated_by = \(row.statedBy), tied = \(tied),
+                   asked_at = \(row.askedAt), invoice_outcome = \(row.invoice?.outcome.rawValue),
+                   invoice_at = \(row.invoice?.at), next_payment_at = \(row.nextPaymentAt),
+                   observed_at = \(row.statedAt ?? row.invoice?.at ?? now), updated_at = \(now)
+             WHERE provider = \(row.provider) AND id = \(row.id)
             """)
     }
 

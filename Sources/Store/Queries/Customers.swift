@@ -63,11 +63,30 @@ extension Session {
     /// So many events are set free in one transaction.
     private static var releasedMax: Int { 200 }
 
+    /// The row of a customer, with or without a user, held to the end of the transaction: whoever decides about a
+    /// customer holds it first, then what the customer has, then the user.
+    fileprivate func hold(_ name: CustomerName) throws -> (user: String?, source: LinkSource?, statedAt: Timestamp?) {
+        try run(
+            "INSERT INTO customers (provider, customer) VALUES (\(name.provider), \(name.customer)) ON CONFLICT DO NOTHING")
+        let row = try row(
+            """
+            SELECT user_id, source, stated_at FROM customers
+             WHERE provider = \(name.provider) AND customer = \(name.customer) \(dialect.forUpdate)
+            """) { row in
+                (user: try row.optionalText(), source: try row.optionalText().flatMap(LinkSource.init), statedAt: try row.optionalTime())
+            }
+        guard let row else { throw StoreError.damaged("the customer \(name.subject) vanished") }
+        return row
+    }
+
+    /// The user whose customer it is, for who decides on it: nobody can link or unlink it meanwhile.
+    public func holdUserID(of customer: CustomerName) throws -> String? { try hold(customer).user }
+
     /// The user whose customer it is.
     public func userID(of customer: CustomerName) throws -> String? {
         try row(
             "SELECT user_id FROM customers WHERE provider = \(customer.provider) AND customer = \(customer.customer)"
-        ) { try $0.text() }
+        ) { try $0.optionalText() } ?? nil
     }
 
     /// A user's customers, what the application named first, then the latest first.
@@ -92,25 +111,22 @@ extension Session {
     /// What outweighs it stays as it is: then nothing happens.
     public func link(_ link: NewLink, by actor: String, ids: inout ReadyIDs, at now: Timestamp) throws -> Linked {
         let name = CustomerName(provider: link.provider, customer: link.customer)
-        let old = try row(
-            """
-            SELECT user_id, source, stated_at FROM customers
-             WHERE provider = \(link.provider) AND customer = \(link.customer) \(dialect.forUpdate)
-            """) { row in (user: try row.text(), source: LinkSource(rawValue: try row.text()) ?? .event, statedAt: try row.time()) }
-        if let old, !link.outweighs(user: old.user, old.source, statedAt: old.statedAt) { return Linked() }
+        let old = try hold(name)
+        if let user = old.user, let source = old.source, !link.outweighs(user: user, source, statedAt: old.statedAt ?? .zero) {
+            return Linked()
+        }
         try ensureUser(link.userID, source: link.source == .event ? link.provider : link.source.rawValue, at: now)
         try run(
             """
-            INSERT INTO customers (provider, customer, user_id, source, stated_at, linked_at)
-            VALUES (\(link.provider), \(link.customer), \(link.userID), \(link.source.rawValue), \(link.statedAt), \(now))
-            ON CONFLICT (provider, customer) DO UPDATE
-               SET user_id = excluded.user_id, source = excluded.source, stated_at = excluded.stated_at,
-                   linked_at = excluded.linked_at
+            UPDATE customers
+               SET user_id = \(link.userID), source = \(link.source.rawValue), stated_at = \(link.statedAt),
+                   linked_at = \(now)
+             WHERE provider = \(link.provider) AND customer = \(link.customer)
             """)
-        if old?.user != link.userID {
+        if old.user != link.userID {
             try own(name, by: link.userID)
-            try summarize(link.userID, ids: &ids, at: now)
-            if let old { try summarize(old.user, ids: &ids, at: now) }
+            // In order, so that two who move customers between the same users do not wait for each other.
+            for user in [link.userID, old.user].compactMap({ $0 }).sorted() { try summarize(user, ids: &ids, at: now) }
         }
         try decideReview(of: name, by: actor, ids: &ids, at: now)
         return try releaseMore(name, at: now)
@@ -126,8 +142,14 @@ extension Session {
 
     /// Takes a customer from a user. What is known of it stays, and is nobody's.
     func unlink(_ customer: String, at provider: String, from user: String, ids: inout ReadyIDs, now: Timestamp) throws {
-        try run("DELETE FROM customers WHERE provider = \(provider) AND customer = \(customer) AND user_id = \(user)")
-        try own(CustomerName(provider: provider, customer: customer), by: nil)
+        let name = CustomerName(provider: provider, customer: customer)
+        guard try hold(name).user?.hasSameBytes(as: user) == true else { return }
+        try run(
+            """
+            UPDATE customers SET user_id = NULL, source = NULL, stated_at = NULL, linked_at = NULL
+             WHERE provider = \(provider) AND customer = \(customer)
+            """)
+        try own(name, by: nil)
         try summarize(user, ids: &ids, at: now)
     }
 

@@ -63,13 +63,32 @@ public struct PaymentRow: Sendable, Equatable {
 }
 
 extension Session {
-    public func paymentMethod(_ id: String, at provider: String, holding: Bool) throws -> PaymentMethodRow? {
+    /// A means of payment, made where there is none, its row held to the end of the transaction. `isNew` until it was
+    /// kept once.
+    public func hold(_ new: PaymentMethodRow, at now: Timestamp) throws -> (row: PaymentMethodRow, isNew: Bool) {
+        let isNew = try run(
+            """
+            INSERT INTO payment_methods
+                   (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at, first_seen_at,
+                    updated_at)
+            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.statedAt), \(new.statedBy),
+                    \(new.provider), \(now), \(now), \(now))
+            ON CONFLICT DO NOTHING
+            """) == 1
+        return (try paymentMethod(new.id, at: new.provider, dialect.forUpdate) ?? new, isNew)
+    }
+
+    public func paymentMethod(_ id: String, at provider: String) throws -> PaymentMethodRow? {
+        try paymentMethod(id, at: provider, "")
+    }
+
+    private func paymentMethod(_ id: String, at provider: String, _ holding: SQL) throws -> PaymentMethodRow? {
         try row(
             """
             SELECT provider, id, app_id, account_id, stated_at, stated_by, customer, user_id, type, brand, last4, expires,
                    attached, attached_at
               FROM payment_methods
-             WHERE provider = \(provider) AND id = \(id) \(holding ? dialect.forUpdate : "")
+             WHERE provider = \(provider) AND id = \(id) \(holding)
             """) { row in
                 var kept = PaymentMethodRow(
                     provider: try row.text(), id: try row.text(), app: try row.id(), account: try row.optionalText(),
@@ -86,53 +105,58 @@ extension Session {
             }
     }
 
+    /// Writes a means of payment that is held.
     public func keep(_ row: PaymentMethodRow, at now: Timestamp) throws {
         try run(
             """
-            INSERT INTO payment_methods
-                   (provider, id, app_id, account_id, customer, user_id, type, brand, last4, expires, attached,
-                    attached_at, stated_at, stated_by, source, observed_at, first_seen_at, updated_at)
-            VALUES (\(row.provider), \(row.id), \(row.app), \(row.account), \(row.customer), \(row.userID), \(row.type),
-                    \(row.brand), \(row.last4), \(row.expires), \(row.isAttached), \(row.attachedAt), \(row.statedAt),
-                    \(row.statedBy), \(row.provider), \(row.statedAt), \(now), \(now))
-            ON CONFLICT (provider, id) DO UPDATE
-               SET customer = excluded.customer, user_id = excluded.user_id, type = excluded.type, brand = excluded.brand,
-                   last4 = excluded.last4, expires = excluded.expires, attached = excluded.attached,
-                   attached_at = excluded.attached_at, stated_at = excluded.stated_at, stated_by = excluded.stated_by,
-                   observed_at = excluded.observed_at, updated_at = excluded.updated_at
+            UPDATE payment_methods
+               SET customer = \(row.customer), user_id = \(row.userID), type = \(row.type), brand = \(row.brand),
+                   last4 = \(row.last4), expires = \(row.expires), attached = \(row.isAttached),
+                   attached_at = \(row.attachedAt), stated_at = \(row.statedAt), stated_by = \(row.statedBy),
+                   observed_at = \(row.statedAt), updated_at = \(now)
+             WHERE provider = \(row.provider) AND id = \(row.id)
             """)
     }
 
-    public func payment(_ id: String, at provider: String, holding: Bool) throws -> PaymentRow? {
+    /// A payment, made where there is none, its row held to the end of the transaction.
+    public func hold(_ new: PaymentRow, at now: Timestamp) throws -> PaymentRow {
+        try run(
+            """
+            INSERT INTO payments
+                   (provider, id, app_id, account_id, outcome, stage, refunded, version, source, observed_at,
+                    first_seen_at, updated_at)
+            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 'open', 0, 0, 0, \(new.provider), \(now),
+                    \(now), \(now))
+            ON CONFLICT DO NOTHING
+            """)
+        return try payment(new.id, at: new.provider, dialect.forUpdate) ?? new
+    }
+
+    public func payment(_ id: String, at provider: String) throws -> PaymentRow? { try payment(id, at: provider, "") }
+
+    private func payment(_ id: String, at provider: String, _ holding: SQL) throws -> PaymentRow? {
         try row(
             """
             SELECT provider, id, app_id, account_id, customer, user_id, status, outcome, stage, amount, currency, problem,
                    stated_at, stated_by, refunded, refunded_at, dispute, dispute_stage, disputed_at, version
               FROM payments
-             WHERE provider = \(provider) AND id = \(id) \(holding ? dialect.forUpdate : "")
+             WHERE provider = \(provider) AND id = \(id) \(holding)
             """, Self.paymentRow)
     }
 
+    /// Writes a payment that is held.
     public func keep(_ row: PaymentRow, at now: Timestamp) throws {
         try run(
             """
-            INSERT INTO payments
-                   (provider, id, app_id, account_id, customer, user_id, status, outcome, stage, amount, currency,
-                    problem, stated_at, stated_by, refunded, refunded_at, dispute, dispute_stage, disputed_at, version,
-                    source, observed_at, first_seen_at, updated_at)
-            VALUES (\(row.provider), \(row.id), \(row.app), \(row.account), \(row.customer), \(row.userID), \(row.status),
-                    \(row.outcome.rawValue), \(row.stage), \(row.amount), \(row.currency), \(row.problem),
-                    \(row.statedAt), \(row.statedBy), \(row.refunded), \(row.refundedAt), \(row.dispute?.status),
-                    \(row.dispute?.stage), \(row.disputedAt), \(row.version), \(row.provider),
-                    \(row.statedAt ?? row.disputedAt ?? row.refundedAt ?? now), \(now), \(now))
-            ON CONFLICT (provider, id) DO UPDATE
-               SET customer = excluded.customer, user_id = excluded.user_id, status = excluded.status,
-                   outcome = excluded.outcome, stage = excluded.stage, amount = excluded.amount,
-                   currency = excluded.currency, problem = excluded.problem, stated_at = excluded.stated_at,
-                   stated_by = excluded.stated_by, refunded = excluded.refunded, refunded_at = excluded.refunded_at,
-                   dispute = excluded.dispute, dispute_stage = excluded.dispute_stage,
-                   disputed_at = excluded.disputed_at, version = excluded.version, observed_at = excluded.observed_at,
-                   updated_at = excluded.updated_at
+            UPDATE payments
+               SET customer = \(row.customer), user_id = \(row.userID), status = \(row.status),
+                   outcome = \(row.outcome.rawValue), stage = \(row.stage), amount = \(row.amount),
+                   currency = \(row.currency), problem = \(row.problem), stated_at = \(row.statedAt),
+                   stated_by = \(row.statedBy), refunded = \(row.refunded), refunded_at = \(row.refundedAt),
+                   dispute = \(row.dispute?.status), dispute_stage = \(row.dispute?.stage),
+                   disputed_at = \(row.disputedAt), version = \(row.version),
+                   observed_at = \(row.statedAt ?? row.disputedAt ?? row.refundedAt ?? now), updated_at = \(now)
+             WHERE provider = \(row.provider) AND id = \(row.id)
             """)
     }
 

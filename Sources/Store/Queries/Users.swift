@@ -99,7 +99,6 @@ extension Session {
         _ edit: UserEdit, by actor: String, ids: inout ReadyIDs, at now: Timestamp
     ) throws -> (user: UserRow, isNew: Bool, linked: Linked) {
         let isNew = try ensureUser(edit.id, source: LinkSource.application.rawValue, at: now)
-        try change(edit, at: now)
         var linked = Linked()
         for (provider, customer) in edit.customers {
             let named = try rows(
@@ -120,6 +119,7 @@ extension Session {
                 linked.add(try self.link(link, by: actor, ids: &ids, at: now))
             }
         }
+        try change(edit, at: now)
         guard let user = try user(edit.id) else { throw StoreError.refused("This user is erased.") }
         return (user, isNew, linked)
     }
