@@ -75,7 +75,10 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Kit", "Store", "Engine", "TestSupport", log] + providers.map { .init(stringLiteral: $0) },
+            dependencies: [
+                "Kit", "Store", "Engine", "TestSupport", log,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ] + providers.map { .init(stringLiteral: $0) },
             exclude: ["Vectors"],
             swiftSettings: strict),
         .testTarget(

@@ -34,7 +34,7 @@ struct BillingBench: Sendable {
             remote: nil, body: delivery.body, checksum: Checksum.of(delivery.body), flags: nil, reason: nil, events: arriving,
             review: nil)
         let name = arriving[0].event.providerEventID ?? ""
-        return try await database.write("receive") { session in
+        return try await database.set("receive", in: .ingest) { session in
             _ = try session.keep([arrival])
             return try session.row("SELECT id FROM events WHERE provider_event_id = \(name)") { try $0.id() } ?? arriving[0].id
         }

@@ -145,6 +145,51 @@ struct BillingTests {
         }
     }
 
+    @Test("whoever comes first, the events or their user: none is left waiting", arguments: TestEngine.all)
+    func race(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let bench = BillingBench(database, hasKey: false)
+            for round in 0..<12 {
+                let model = Life.all[1].model(round, user: nil)
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for event in model.events { group.addTask { _ = try await bench.deliver(event.body) } }
+                    group.addTask {
+                        var edit = UserEdit(id: "u_\(round)")
+                        edit.customers = [("stripe", .set("cus_\(round)"))]
+                        try await bench.put(edit)
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(try await bench.user("u_\(round)")?.summary.status == "active")
+            }
+            #expect(try await bench.count("SELECT count(*) FROM events WHERE state <> 'applied'") == 0)
+            #expect(try await bench.count("SELECT count(*) FROM reviews WHERE state <> 'decided'") == 0)
+        }
+    }
+
+    @Test("more events than one transaction takes are set free in several")
+    func manyWaiting() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let bench = BillingBench(database)
+            for number in 0..<205 {
+                try await bench.deliver(#"""
+                    {"id":"evt_\#(number)","created":\#(number),"type":"payment_method.attached","data":{"object":{"object":"payment_method",
+                     "id":"pm_\#(number)","customer":"cus_1","type":"card"}}}
+                    """#)
+            }
+            var edit = UserEdit(id: "u_1")
+            edit.customers = [("stripe", .set("cus_1"))]
+
+            let linked = try await bench.put(edit)
+            #expect(linked.released.count == 200 && linked.more == [CustomerName(provider: "stripe", customer: "cus_1")])
+            let rest = try await database.set("more", in: .work) { session in
+                try session.releaseMore(CustomerName(provider: "stripe", customer: "cus_1"), at: .testNow)
+            }
+
+            #expect(rest.released.count == 5 && rest.more == [])
+        }
+    }
+
     @Test("a reference in an event makes the user, and sets the others free", arguments: TestEngine.all)
     func reference(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
