@@ -44,6 +44,7 @@ let package = Package(
                 "Kit", "Store", crypto, log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ],
             swiftSettings: strict),
@@ -80,7 +81,11 @@ let package = Package(
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Kit", "Store", "Engine", "TestSupport", log] + providers.map { .init(stringLiteral: $0) },
+            dependencies: [
+                "Kit", "Store", "Engine", "TestSupport", log,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            ] + providers.map { .init(stringLiteral: $0) },
+            exclude: ["Vectors"],
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
