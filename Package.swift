@@ -42,7 +42,9 @@ let package = Package(
                 "Kit", "Store", crypto, log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
         .target(
@@ -68,13 +70,19 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
-            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) }, swiftSettings: strict),
+            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Kit", "Store", log], path: "Tests/Support", swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
-            dependencies: ["Kit", "Store", "Engine", "TestSupport", log] + providers.map { .init(stringLiteral: $0) },
+            dependencies: [
+                "Kit", "Store", "Engine", "TestSupport", log, lifecycle,
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
@@ -85,6 +93,8 @@ let package = Package(
             ],
             swiftSettings: strict),
     ]
-        + providers.map { .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict) },
+        + providers.map {
+            .target(name: $0, dependencies: ["Kit"], path: "Sources/Providers/\($0)", swiftSettings: strict)
+        },
     swiftLanguageModes: [.v6]
 )

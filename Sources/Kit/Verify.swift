@@ -20,7 +20,9 @@ public struct Verify: Sendable {
         let json: JSON
         do { json = try JSON.parse(line) } catch { throw Unusable(error.sentence) }
         guard let name = json["scheme"]?.text else { throw Unusable("scheme: a text is needed.") }
-        guard let build = builders[name] else { throw Unusable("scheme: \(OutsideText.bounded(name, 64)) is not known.") }
+        guard let build = builders[name] else {
+            throw Unusable("scheme: \(OutsideText.bounded(name, 64)) is not known.")
+        }
         guard let secret = json["secret"] else { throw Unusable("secret: an object is needed.") }
         let delivery = try Self.delivery(json)
         let setting: Setting
@@ -34,7 +36,8 @@ public struct Verify: Sendable {
 
     private static func verdict(on delivery: Delivery, by setting: Setting) -> JSON {
         guard delivery.body.count <= setting.scheme.bodyLimit else {
-            return verdict("reject", "The body has \(delivery.body.count) bytes, \(setting.scheme.bodyLimit) are allowed.")
+            return verdict(
+                "reject", "The body has \(delivery.body.count) bytes, \(setting.scheme.bodyLimit) are allowed.")
         }
         do {
             let belief = try setting.scheme.check(delivery, with: setting.secrets)
@@ -52,6 +55,7 @@ public struct Verify: Sendable {
 extension Verify {
     /// Why a line cannot be used.
     public struct Unusable: Error, Sendable, Equatable {
+        /// For whoever wrote the line.
         public let reason: String
         /// The line is well formed, and none of its keys can be used.
         public let isAboutKeys: Bool

@@ -62,9 +62,10 @@ struct JSONAcceptanceTests {
     @Test("text is the same UTF-8 that Swift accepts, wherever it lies in a long one")
     func utf8() {
         let sequences: [[UInt8]] = [
-            [0x80], [0xC1, 0x80], [0xC2, 0x80], [0xC2], [0xDF, 0xBF], [0xE0, 0x9F, 0x80], [0xE0, 0xA0, 0x80], [0xED, 0x9F, 0xBF],
-            [0xED, 0xA0, 0x80], [0xEF, 0xBF, 0xBF], [0xF0, 0x8F, 0x80, 0x80], [0xF0, 0x90, 0x80, 0x80], [0xF4, 0x8F, 0xBF, 0xBF],
-            [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80], [0xF0, 0x90, 0x80], [0xFF], [0xE2, 0x82, 0x22],
+            [0x80], [0xC1, 0x80], [0xC2, 0x80], [0xC2], [0xDF, 0xBF], [0xE0, 0x9F, 0x80], [0xE0, 0xA0, 0x80],
+            [0xED, 0x9F, 0xBF], [0xED, 0xA0, 0x80], [0xEF, 0xBF, 0xBF], [0xF0, 0x8F, 0x80, 0x80],
+            [0xF0, 0x90, 0x80, 0x80], [0xF4, 0x8F, 0xBF, 0xBF], [0xF4, 0x90, 0x80, 0x80], [0xF5, 0x80, 0x80, 0x80],
+            [0xF0, 0x90, 0x80], [0xFF], [0xE2, 0x82, 0x22],
         ]
         for sequence in sequences {
             for before in 0..<20 {
@@ -76,16 +77,18 @@ struct JSONAcceptanceTests {
         }
     }
 
-    @Test("a problem says where and why", arguments: [
-        ("", "Not JSON at byte 0: it ends too early."),
-        ("{\"a\" 1}", "Not JSON at byte 5: a colon should stand here."),
-        ("[1,]", "Not JSON at byte 3: a value should stand here."),
-        ("[1] 2", "Not JSON at byte 4: something follows the end."),
-        ("\u{FEFF}{}", "Not JSON at byte 0: it begins with a byte order mark."),
-        ("[01]", "Not JSON at byte 2: a comma or the end of the list should stand here."),
-        ("\"\\x\"", "Not JSON at byte 2: no such escape."),
-        ("[tru]", "Not JSON at byte 4: only true, false and null are words."),
-    ])
+    @Test(
+        "a problem says where and why",
+        arguments: [
+            ("", "Not JSON at byte 0: it ends too early."),
+            ("{\"a\" 1}", "Not JSON at byte 5: a colon should stand here."),
+            ("[1,]", "Not JSON at byte 3: a value should stand here."),
+            ("[1] 2", "Not JSON at byte 4: something follows the end."),
+            ("\u{FEFF}{}", "Not JSON at byte 0: it begins with a byte order mark."),
+            ("[01]", "Not JSON at byte 2: a comma or the end of the list should stand here."),
+            ("\"\\x\"", "Not JSON at byte 2: no such escape."),
+            ("[tru]", "Not JSON at byte 4: only true, false and null are words."),
+        ])
     func problems(document: String, sentence: String) {
         #expect { try JSON.parse(document) } throws: { ($0 as? JSON.Problem)?.sentence == sentence }
     }
@@ -109,20 +112,25 @@ struct JSONValueTests {
         #expect(json.members?.count == 2)
     }
 
-    @Test("integers are exact", arguments: [
-        ("9223372036854775807", Int64.max), ("-9223372036854775808", .min), ("-0", 0), ("9223372036854775808", nil),
-        ("1.0", nil), ("1e2", nil),
-    ])
+    @Test(
+        "integers are exact",
+        arguments: [
+            ("9223372036854775807", Int64.max), ("-9223372036854775808", .min), ("-0", 0), ("9223372036854775808", nil),
+            ("1.0", nil), ("1e2", nil),
+        ])
     func integers(text: String, value: Int64?) throws {
         #expect(try JSON.parse(text).integer == value)
         #expect(try JSONScan([[]]).read(Array(text.utf8)).integer(0) == value)
     }
 
-    @Test("escapes are read; half a pair of surrogates becomes the replacement character", arguments: [
-        (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"), (#""\u00e9\u0000""#, "\u{E9}\u{0}"), (#""\uD83E\udD81""#, "🦁"),
-        (#""\ud83ex""#, "\u{FFFD}x"), (#""\udd81\ud83e""#, "\u{FFFD}\u{FFFD}"), (#""\ud83e\u0041""#, "\u{FFFD}A"),
-        (#""\ud83e\ud83e\udd81""#, "\u{FFFD}🦁"), (#""\ud83e\n""#, "\u{FFFD}\n"),
-    ])
+    @Test(
+        "escapes are read; half a pair of surrogates becomes the replacement character",
+        arguments: [
+            (#""\"\\\/\b\f\n\r\t""#, "\"\\/\u{8}\u{C}\n\r\t"), (#""\u00e9\u0000""#, "\u{E9}\u{0}"),
+            (#""\uD83E\udD81""#, "🦁"),
+            (#""\ud83ex""#, "\u{FFFD}x"), (#""\udd81\ud83e""#, "\u{FFFD}\u{FFFD}"), (#""\ud83e\u0041""#, "\u{FFFD}A"),
+            (#""\ud83e\ud83e\udd81""#, "\u{FFFD}🦁"), (#""\ud83e\n""#, "\u{FFFD}\n"),
+        ])
     func escapes(document: String, text: String) throws {
         #expect(try JSON.parse(document).text?.hasSameBytes(as: text) == true)
         #expect(try JSONScan([[]]).read(Array(document.utf8)).text(0)?.hasSameBytes(as: text) == true)
@@ -165,7 +173,9 @@ struct JSONValueTests {
 
 @Suite("JSON: the scan")
 struct JSONScanTests {
-    private let scan = JSONScan([["id"], ["data", "object", "customer"], ["data", "object", "customer", "id"], ["data"]])
+    private let scan = JSONScan([
+        ["id"], ["data", "object", "customer"], ["data", "object", "customer", "id"], ["data"],
+    ])
 
     @Test("finds the values of its paths, and their bytes")
     func finds() throws {
@@ -178,13 +188,17 @@ struct JSONScanTests {
         #expect(found.text(1) == nil)
         #expect(found[1]?.kind == .object)
         #expect(found.text(2) == "cus_1")
-        #expect(found[3].map { String(decoding: body[$0.range], as: UTF8.self) } == #"{"object":{"customer":{"id":"cus_1"}}}"#)
+        #expect(
+            found[3].map { String(decoding: body[$0.range], as: UTF8.self) }
+                == #"{"object":{"customer":{"id":"cus_1"}}}"#)
     }
 
-    @Test("a later duplicate hides all that an earlier one held", arguments: [
-        #"{"data":{"object":{"customer":"a"}},"data":{}}"#, #"{"data":{"object":{"customer":"a"},"object":null}}"#,
-        #"{"data":{"object":{"customer":"a"}},"d\u0061ta":7}"#,
-    ])
+    @Test(
+        "a later duplicate hides all that an earlier one held",
+        arguments: [
+            #"{"data":{"object":{"customer":"a"}},"data":{}}"#, #"{"data":{"object":{"customer":"a"},"object":null}}"#,
+            #"{"data":{"object":{"customer":"a"}},"d\u0061ta":7}"#,
+        ])
     func duplicates(document: String) throws {
         #expect(try scan.read(Array(document.utf8)).text(1) == nil)
         #expect(try JSON.parse(document)["data", "object", "customer"] == nil)

@@ -3,15 +3,20 @@ import Testing
 
 @Suite("Text from outside")
 struct OutsideTextTests {
-    @Test("what a column cannot hold becomes an escape", arguments: [
-        ("plain", "plain"), ("é🦁", "é🦁"), ("a\u{0}b", #"a\u0000b"#), ("", ""), ("\u{1}\n", "\u{1}\n"),
-    ])
+    @Test(
+        "what a column cannot hold becomes an escape",
+        arguments: [
+            ("plain", "plain"), ("é🦁", "é🦁"), ("a\u{0}b", #"a\u0000b"#), ("", ""), ("\u{1}\n", "\u{1}\n"),
+        ])
     func escapes(text: String, fit: String) { #expect(OutsideText.bounded(text) == fit) }
 
-    @Test("bytes that are not UTF-8 become escapes, one by one", arguments: [
-        ([0x61, 0xFF, 0x62], #"a\xffb"#), ([0xED, 0xA0, 0x80], #"\xed\xa0\x80"#), ([0xC3], #"\xc3"#), ([0xC3, 0xA9, 0xC3], #"é\xc3"#),
-        ([0x00], #"\u0000"#), ([0xF0, 0x9F, 0xA6, 0x81], "🦁"),
-    ] as [([UInt8], String)])
+    @Test(
+        "bytes that are not UTF-8 become escapes, one by one",
+        arguments: [
+            ([0x61, 0xFF, 0x62], #"a\xffb"#), ([0xED, 0xA0, 0x80], #"\xed\xa0\x80"#), ([0xC3], #"\xc3"#),
+            ([0xC3, 0xA9, 0xC3], #"é\xc3"#),
+            ([0x00], #"\u0000"#), ([0xF0, 0x9F, 0xA6, 0x81], "🦁"),
+        ] as [([UInt8], String)])
     func bytes(bytes: [UInt8], fit: String) { #expect(OutsideText.bounded(bytes) == fit) }
 
     @Test("is cut between characters, never within one, and escapes whole")

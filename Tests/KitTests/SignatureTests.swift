@@ -27,7 +27,8 @@ struct StandardSignatureTests {
     func vectors(_ vector: Case) throws {
         let secrets = try (vector.secrets + vector.public_keys).map { try WebhookSecret($0, written: .standard) }
         let scheme = WebhookScheme(
-            .hmac(StandardSignature.scheme), secrets: .standard, tolerance: .init(), repeatsFor: .days(5), handled: .none
+            .hmac(StandardSignature.scheme), secrets: .standard, tolerance: .init(), repeatsFor: .days(5),
+            handled: .none
         ) { _ in [] }
         let delivery = Delivery(
             method: "POST", target: "/",
@@ -50,15 +51,17 @@ struct StandardSignatureTests {
         ]
 
         let fields = StandardSignature.sign(
-            Array(#"{"test": 2432232314}"#.utf8), id: "msg_p5jXN8AQM9LWM0D4loKWxJek", at: Timestamp(seconds: 1_614_265_330), with: keys)
+            Array(#"{"test": 2432232314}"#.utf8), id: "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            at: Timestamp(seconds: 1_614_265_330), with: keys)
 
         let signature =
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE= "
             + "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
-        #expect(fields == [
-            Field("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"), Field("webhook-timestamp", "1614265330"),
-            Field("webhook-signature", signature),
-        ])
+        #expect(
+            fields == [
+                Field("webhook-id", "msg_p5jXN8AQM9LWM0D4loKWxJek"), Field("webhook-timestamp", "1614265330"),
+                Field("webhook-signature", signature),
+            ])
     }
 
     @Test("a new pair of keys signs and proves")
@@ -85,16 +88,21 @@ struct StandardSignatureTests {
 
 @Suite("Secrets as they are written")
 struct WebhookSecretTests {
-    @Test("what could be guessed or is none is refused with a sentence", arguments: [
-        ("", WebhookSecret.Writing.standard, "The secret is empty: anyone could sign with it."),
-        ("whsec_", .standard, "The secret is empty: anyone could sign with it."),
-        ("whsec_AAAAAAAAAAAAAAAAAAAA", .standard, "The secret has 15 bytes; fewer than 16 can be guessed."),
-        ("whsec_not base64", .standard, "The secret is not base64. Copy it whole, from whsec_ or whpk_ to its end."),
-        ("whpk_AAAA", .standard, "A whpk_ key has 32 bytes in base64; this one has 3."),
-        ("whsk_AAAA", .standard, "A whsk_ key is the sender's private key. Set the public key, whpk_…."),
-        ("  ", .text, "The secret is empty: anyone could sign with it."),
-        ("whsec_short", .text, "The secret has 11 bytes; fewer than 16 can be guessed."),
-    ])
+    @Test(
+        "what could be guessed or is none is refused with a sentence",
+        arguments: [
+            ("", WebhookSecret.Writing.standard, "The secret is empty: anyone could sign with it."),
+            ("whsec_", .standard, "The secret is empty: anyone could sign with it."),
+            ("whsec_AAAAAAAAAAAAAAAAAAAA", .standard, "The secret has 15 bytes; fewer than 16 can be guessed."),
+            (
+                "whsec_not base64", .standard,
+                "The secret is not base64. Copy it whole, from whsec_ or whpk_ to its end."
+            ),
+            ("whpk_AAAA", .standard, "A whpk_ key has 32 bytes in base64; this one has 3."),
+            ("whsk_AAAA", .standard, "A whsk_ key is the sender's private key. Set the public key, whpk_…."),
+            ("  ", .text, "The secret is empty: anyone could sign with it."),
+            ("whsec_short", .text, "The secret has 11 bytes; fewer than 16 can be guessed."),
+        ])
     func refused(text: String, writing: WebhookSecret.Writing, reason: String) {
         #expect(throws: BadSecret(reason)) { try WebhookSecret(text, written: writing) }
     }
@@ -106,7 +114,9 @@ struct WebhookSecretTests {
     func list() throws {
         let expected = [try WebhookSecret(first, written: .standard), try WebhookSecret(second, written: .standard)]
 
-        for text in ["\(first),\(second)", " \(first) ,, \(second)\n", "v1,\(first),v1,\(second)", ",v1, \(first),\(second),"] {
+        for text in [
+            "\(first),\(second)", " \(first) ,, \(second)\n", "v1,\(first),v1,\(second)", ",v1, \(first),\(second),",
+        ] {
             #expect(try WebhookSecret.list(text, written: .standard) == expected, "\(text)")
         }
         #expect(try WebhookSecret.list(" , ", written: .standard).isEmpty)
@@ -139,8 +149,11 @@ struct Base64Tests {
         }
     }
 
-    @Test("anything but the one right text is refused", arguments: [
-        "A", "AA", "AAA", "AA=", "AA=A", "AB==", "AAB=", "A===", "====", "AAAA=", "AAAA==", " AAAA", "AAAA\n", "AA-_", "AAAA====",
-    ])
+    @Test(
+        "anything but the one right text is refused",
+        arguments: [
+            "A", "AA", "AAA", "AA=", "AA=A", "AB==", "AAB=", "A===", "====", "AAAA=", "AAAA==", " AAAA", "AAAA\n",
+            "AA-_", "AAAA====",
+        ])
     func refused(text: String) { #expect(Base64.decode(Array(text.utf8)) == nil) }
 }

@@ -19,7 +19,8 @@ struct Sample: Sendable, CustomTestStringConvertible {
     static let now = Timestamp(seconds: 1_795_255_200)
     static let all = [
         Sample(
-            source: Stripe(), secret: "whsec_pbdemo0000000000000000000000000A", oldSecret: "whsec_pbdemo0000000000000000000000000B",
+            source: Stripe(), secret: "whsec_pbdemo0000000000000000000000000A",
+            oldSecret: "whsec_pbdemo0000000000000000000000000B",
             foreignSecret: "whsec_pbdemo0000000000000000000000000C",
             body: Array(#"{"id":"evt_1","object":"event","created":1795255198,"type":"invoice.paid"}"#.utf8),
             signedHeaders: ["Stripe-Signature"]),
@@ -53,6 +54,7 @@ struct Sample: Sendable, CustomTestStringConvertible {
 extension Delivery {
     func with(headers: [Field]? = nil, body: [UInt8]? = nil) -> Delivery {
         Delivery(
-            method: method, target: target, headers: headers ?? self.headers, body: body ?? self.body, receivedAt: receivedAt)
+            method: method, target: target, headers: headers ?? self.headers, body: body ?? self.body,
+            receivedAt: receivedAt)
     }
 }

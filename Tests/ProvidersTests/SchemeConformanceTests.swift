@@ -37,14 +37,19 @@ struct SchemeConformanceTests {
             (tolerance.past, nil), (tolerance.past + .milliseconds(999), nil),
             (tolerance.past + .seconds(1), Forged.tooOld(by: tolerance.past + .seconds(1), allowed: tolerance.past)),
             (.zero - tolerance.future, nil),
-            (.zero - tolerance.future - .seconds(1), .tooFarAhead(by: tolerance.future + .seconds(1), allowed: tolerance.future)),
+            (
+                .zero - tolerance.future - .seconds(1),
+                .tooFarAhead(by: tolerance.future + .seconds(1), allowed: tolerance.future)
+            ),
         ] {
             let delivery = try sample.delivery(signed: sample.secret, received: Sample.now + age)
             #expect(refusal(sample, delivery, secrets) == expected, "\(age)")
         }
     }
 
-    @Test("says that a stale signature is wrong if it is wrong, since only then its age means nothing", arguments: Sample.all)
+    @Test(
+        "says that a stale signature is wrong if it is wrong, since only then its age means nothing",
+        arguments: Sample.all)
     func staleAndWrong(_ sample: Sample) throws {
         let delivery = try sample.delivery(signed: sample.foreignSecret, received: Sample.now + .days(1))
         #expect(refusal(sample, delivery, try sample.secrets(sample.secret)) == .wrongSignature)
@@ -92,7 +97,8 @@ struct SchemeConformanceTests {
             let others = delivery.headers.filter { $0.name != name }
 
             #expect(refusal(sample, delivery.with(headers: others), secrets) == .missing(header: name))
-            #expect(refusal(sample, delivery.with(headers: others + [Field(name, "")]), secrets) == .missing(header: name))
+            #expect(
+                refusal(sample, delivery.with(headers: others + [Field(name, "")]), secrets) == .missing(header: name))
             let twice = others + [Field(name, value), Field(name.uppercased(), value)]
             #expect(refusal(sample, delivery.with(headers: twice), secrets) == .repeated(header: name))
             #expect(refusal(sample, delivery.with(headers: others + [Field(name.uppercased(), value)]), secrets) == nil)
@@ -116,7 +122,9 @@ struct SchemeConformanceTests {
     func foreign(_ sample: Sample, _ other: Sample) throws {
         guard sample.signatureHeader != other.signatureHeader else { return }
         let signed = try other.delivery(signed: other.secret)
-        let renamed = signed.headers.map { $0.name == other.signatureHeader ? Field(sample.signatureHeader, $0.value) : $0 }
+        let renamed = signed.headers.map {
+            $0.name == other.signatureHeader ? Field(sample.signatureHeader, $0.value) : $0
+        }
         let secrets = try sample.secrets(sample.secret) + other.secrets(other.secret)
 
         #expect(refusal(sample, signed, secrets) != nil)
@@ -141,7 +149,9 @@ struct SchemeConformanceTests {
         let delivery = try sample.delivery(signed: sample.secret)
         let secrets = try sample.secrets(sample.secret)
         let now = String(Sample.now.seconds)
-        for time in ["", "+\(now)", " \(now)", "\(now).0", "\(now)abc", "1e9", "-1", "99999999999999999999", "١٧٩٥٢٥٥٢٠٠"] {
+        for time in [
+            "", "+\(now)", " \(now)", "\(now).0", "\(now)abc", "1e9", "-1", "99999999999999999999", "١٧٩٥٢٥٥٢٠٠",
+        ] {
             let headers = delivery.headers.map { Field($0.name, $0.value.replacing(now, with: time)) }
             #expect(refusal(sample, delivery.with(headers: headers), secrets) != nil, "\(time)")
         }

@@ -13,14 +13,20 @@ struct StandardWebhooksTests {
     func facts() throws {
         let body = Array(#"{"type":"message.delivered","timestamp":"2026-11-21T10:00:00.123456Z","data":{}}"#.utf8)
 
-        #expect(try event(body) == Event(
-            identity: EventIdentity(day: 0, of: "msg_1".utf8), providerEventID: "msg_1", type: "message.delivered",
-            occurredAt: Timestamp(rfc3339: "2026-11-21T10:00:00.123456Z"), body: body.indices))
+        #expect(
+            try event(body)
+                == Event(
+                    identity: EventIdentity(day: 0, of: "msg_1".utf8), providerEventID: "msg_1",
+                    type: "message.delivered",
+                    occurredAt: Timestamp(rfc3339: "2026-11-21T10:00:00.123456Z"), body: body.indices))
     }
 
-    @Test("whatever the body is, it is an event", arguments: [
-        [], [0xFF, 0x00], Array("hello".utf8), Array("[]".utf8), Array(#"{"type":7}"#.utf8), Array(#"{"type":""}"#.utf8),
-    ])
+    @Test(
+        "whatever the body is, it is an event",
+        arguments: [
+            [], [0xFF, 0x00], Array("hello".utf8), Array("[]".utf8), Array(#"{"type":7}"#.utf8),
+            Array(#"{"type":""}"#.utf8),
+        ])
     func anyBody(body: [UInt8]) throws {
         #expect(try event(body)?.type == "message")
     }
@@ -51,7 +57,9 @@ struct StandardWebhooksTests {
         #expect(try id(usual + own) == "msg_own")
         // An unsigned svix-id beside a signed webhook-id does not name the event.
         #expect(try id(usual + [Field("svix-id", "msg_forged")]) == "msg_usual")
-        #expect(throws: Forged.wrongSignature) { try id(usual + own.map { Field($0.name, $0.name == "svix-id" ? "x" : $0.value) }) }
+        #expect(throws: Forged.wrongSignature) {
+            try id(usual + own.map { Field($0.name, $0.name == "svix-id" ? "x" : $0.value) })
+        }
         #expect(throws: Forged.missing(header: "svix-id")) { try id(own.filter { $0.name != "svix-id" }) }
         #expect(throws: Forged.missing(header: "webhook-id")) { try id([]) }
     }
@@ -59,8 +67,11 @@ struct StandardWebhooksTests {
     @Test("the plain scheme knows no svix names")
     func plain() throws {
         let scheme = StandardWebhooks().webhooks
-        let delivery = Delivery(method: "POST", target: "/", headers: try signed("msg_1", as: "svix"), body: body, receivedAt: .zero)
-        #expect(throws: Forged.missing(header: "webhook-id")) { try scheme.check(delivery, with: scheme.secrets(in: secret)) }
+        let delivery = Delivery(
+            method: "POST", target: "/", headers: try signed("msg_1", as: "svix"), body: body, receivedAt: .zero)
+        #expect(throws: Forged.missing(header: "webhook-id")) {
+            try scheme.check(delivery, with: scheme.secrets(in: secret))
+        }
     }
 
     @Test("an id of more than 256 bytes is refused before it names anything")
@@ -78,9 +89,12 @@ struct StandardWebhooksTests {
         let scheme = StandardWebhooks().webhooks
         let member = "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg=="
         let many = Array(repeating: member, count: 17).joined(separator: " ")
-        let headers = try signed("msg_1", as: "webhook").map { $0.name == "webhook-signature" ? Field($0.name, many) : $0 }
+        let headers = try signed("msg_1", as: "webhook").map {
+            $0.name == "webhook-signature" ? Field($0.name, many) : $0
+        }
         let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
-        #expect(throws: Forged.malformed(header: "webhook-signature", problem: "holds more than 16 Ed25519 signatures")) {
+        #expect(throws: Forged.malformed(header: "webhook-signature", problem: "holds more than 16 Ed25519 signatures"))
+        {
             try scheme.check(delivery, with: scheme.secrets(in: secret))
         }
     }

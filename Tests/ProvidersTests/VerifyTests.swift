@@ -62,22 +62,27 @@ struct VerifyTests {
         }
     }
 
-    @Test("a line that cannot be used says why", arguments: [
-        ("scheme", "carrier-pigeon", "scheme: carrier-pigeon is not known."), ("scheme", 7, "scheme: a text is needed."),
-        ("secret", "whsec_x", "secret: an object is needed."),
-        ("secret", ["secrets": "whsec_x"], "secret.secrets: a list of texts is needed."),
-        ("secret", ["secrets": [7]], "secret.secrets: a list of texts is needed."),
-        ("secret", ["tolerance": "300"], "secret.tolerance: whole seconds are needed."),
-        ("headers", [["a"]], "headers: a list of [name, value] is needed."), ("headers", .null, "headers: a list of [name, value] is needed."),
-        ("body_base64", "a", "body_base64: base64 is needed."), ("now", "soon", "now: Unix seconds are needed."),
-        ("now", .number("1e400"), "now: Unix seconds are needed."),
-    ] as [(String, JSON, String)])
+    @Test(
+        "a line that cannot be used says why",
+        arguments: [
+            ("scheme", "carrier-pigeon", "scheme: carrier-pigeon is not known."),
+            ("scheme", 7, "scheme: a text is needed."), ("secret", "whsec_x", "secret: an object is needed."),
+            ("secret", ["secrets": "whsec_x"], "secret.secrets: a list of texts is needed."),
+            ("secret", ["secrets": [7]], "secret.secrets: a list of texts is needed."),
+            ("secret", ["tolerance": "300"], "secret.tolerance: whole seconds are needed."),
+            ("headers", [["a"]], "headers: a list of [name, value] is needed."),
+            ("headers", .null, "headers: a list of [name, value] is needed."),
+            ("body_base64", "a", "body_base64: base64 is needed."), ("now", "soon", "now: Unix seconds are needed."),
+            ("now", .number("1e400"), "now: Unix seconds are needed."),
+        ] as [(String, JSON, String)])
     func errors(member: String, value: JSON, reason: String) throws {
         let result = try verdict(line(Sample.all[0], [member: value]))
         #expect(result == ["verdict": "error", "reason": .string(reason)])
     }
 
-    @Test("a line that is no JSON is an error too, and one line comes out", arguments: ["", "{", "\u{0}", "[]", "nonsense\n"])
+    @Test(
+        "a line that is no JSON is an error too, and one line comes out",
+        arguments: ["", "{", "\u{0}", "[]", "nonsense\n"])
     func noJSON(text: String) throws {
         let bytes = verify.verdict(on: Array(text.utf8))
         #expect(try JSON.parse(bytes)["verdict"] == "error")

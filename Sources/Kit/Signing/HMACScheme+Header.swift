@@ -29,7 +29,8 @@ extension HMACScheme {
             try readPairs(text, timestamp, signature, of: names.signature, into: &presented)
         case .versions(let hmac, let ed25519):
             presented.hmacs = Self.values(named: hmac, in: text, between: UInt8(ascii: " "), after: UInt8(ascii: ","))
-            presented.ed25519 = Self.values(named: ed25519, in: text, between: UInt8(ascii: " "), after: UInt8(ascii: ","))
+            presented.ed25519 = Self.values(
+                named: ed25519, in: text, between: UInt8(ascii: " "), after: UInt8(ascii: ","))
         }
         guard presented.hmacs.count + presented.ed25519.count > 0 else {
             throw .malformed(header: names.signature, problem: "holds no signature of a known version")
@@ -66,7 +67,7 @@ extension HMACScheme {
 
     /// Digits only: libraries that also take `1.5`, `1e9`, ` 1` or `1abc` disagree about what they mean.
     private func time(_ digits: [UInt8], in header: String) throws(Forged) -> Timestamp {
-        guard !digits.isEmpty, digits.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }),
+        guard !digits.isEmpty, digits.allSatisfy(\.isDigit),
             let seconds = Int64(String(decoding: digits, as: UTF8.self))
         else { throw .malformed(header: header, problem: "needs a time in whole seconds, in digits") }
         return Timestamp(seconds: seconds)
@@ -77,6 +78,8 @@ extension HMACScheme {
         named name: String, in text: [UInt8], between separator: UInt8, after sign: UInt8
     ) -> [ArraySlice<UInt8>] {
         let beginning = Array(name.utf8) + [sign]
-        return text.split(separator: separator).filter { $0.starts(with: beginning) }.map { $0.dropFirst(beginning.count) }
+        return text.split(separator: separator).filter { $0.starts(with: beginning) }.map {
+            $0.dropFirst(beginning.count)
+        }
     }
 }

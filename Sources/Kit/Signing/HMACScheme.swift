@@ -3,6 +3,7 @@
 ///     HMACScheme("Stripe-Signature", .pairs(timestamp: "t", signature: "v1"), .sha256, .hex,
 ///                over: [.timestamp, .text("."), .body])
 public struct HMACScheme: Sendable, Equatable {
+    /// Beneath the HMAC. SHA-1 only for platforms that offer nothing else.
     public enum Hash: Sendable, Equatable { case sha1, sha256, sha512 }
 
     /// How the signature's bytes become text.
@@ -25,10 +26,14 @@ public struct HMACScheme: Sendable, Equatable {
     }
 
     /// What is signed, in order.
-    public enum Part: Sendable, Equatable { case body, timestamp, id, text(String) }
+    public enum Part: Sendable, Equatable {
+        case body, timestamp, id
+        case text(String)
+    }
 
     /// The headers that carry the signature, and what is signed besides the body.
     public struct Headers: Sendable, Equatable {
+        /// Where the signatures stand, written as `layout` says.
         public let signature: String
         /// Whole seconds since 1970, in a header of its own.
         public let timestamp: String?
@@ -48,6 +53,7 @@ public struct HMACScheme: Sendable, Equatable {
     public let layout: Layout
     public let hash: Hash
     public let encoding: Encoding
+    /// The signed bytes are these parts in a row, nothing between.
     public let content: [Part]
 
     /// - Parameter headers: at least one set.

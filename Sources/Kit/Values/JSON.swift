@@ -43,7 +43,7 @@ extension JSON: Equatable {
             left.hasSameBytes(as: right)
         case (.array(let left), .array(let right)): left == right
         case (.object(let left), .object(let right)): left == right
-        default: false
+        case (.null, _), (.bool, _), (.number, _), (.string, _), (.array, _), (.object, _): false
         }
     }
 }
@@ -99,15 +99,19 @@ extension JSON {
         return value
     }
 
+    /// The text of a string; nil for every other kind, numbers included.
     public var text: String? { if case .string(let text) = self { text } else { nil } }
     /// Exact: nil for `1.0`, `1e2` and what 64 bits cannot hold.
     public var integer: Int64? { if case .number(let text) = self { Int64(text) } else { nil } }
     /// The text of a number, as written.
     public var numberText: String? { if case .number(let text) = self { text } else { nil } }
+    /// Of `true` and `false` only.
     public var boolean: Bool? { if case .bool(let bool) = self { bool } else { nil } }
+    /// Of an array.
     public var elements: [JSON]? { if case .array(let elements) = self { elements } else { nil } }
-    /// In order, duplicates included.
+    /// Of an object, in order, duplicates included.
     public var members: [JSONMember]? { if case .object(let members) = self { members } else { nil } }
+    /// The word `null`; what is missing is nil in Swift.
     public var isNull: Bool { if case .null = self { true } else { false } }
 }
 

@@ -40,7 +40,8 @@ struct JSONReader {
     mutating func skip(depth: Int) throws(JSON.Problem) {
         switch next {
         case UInt8(ascii: "\""): _ = try string()
-        case UInt8(ascii: "{"): try members(depth) { reader, _ throws(JSON.Problem) in try reader.skip(depth: depth + 1) }
+        case UInt8(ascii: "{"):
+            try members(depth) { reader, _ throws(JSON.Problem) in try reader.skip(depth: depth + 1) }
         case UInt8(ascii: "["): try elements(depth) { reader throws(JSON.Problem) in try reader.skip(depth: depth + 1) }
         default: try scalar()
         }
@@ -124,7 +125,7 @@ struct JSONReader {
     /// One or more.
     private mutating func digits() throws(JSON.Problem) {
         let start = position
-        while (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(next) { position += 1 }
+        while next.isDigit { position += 1 }
         guard position > start else { throw problem(.number) }
     }
 }

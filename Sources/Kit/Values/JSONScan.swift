@@ -115,7 +115,8 @@ extension JSONScan {
         /// The text at a path; nil where none is.
         public func text(_ path: Int) -> String? {
             guard let content = content(path) else { return nil }
-            let text = JSONText(start: content.startIndex, end: content.endIndex, hasEscapes: content.contains(UInt8(ascii: "\\")))
+            let text = JSONText(
+                start: content.startIndex, end: content.endIndex, hasEscapes: content.contains(UInt8(ascii: "\\")))
             return bytes.withUnsafeBufferPointer { text.decoded(from: $0) }
         }
 
@@ -131,6 +132,7 @@ extension JSONScan {
             return Int64(String(decoding: bytes[value.range], as: UTF8.self))
         }
 
+        /// Of `true` and `false` only.
         public func boolean(_ path: Int) -> Bool? {
             guard let value = values[path], value.kind == .bool else { return nil }
             return bytes[value.range.lowerBound] == UInt8(ascii: "t")

@@ -39,7 +39,8 @@ extension JSONReader {
             let backslash = word ^ (ones &* 0x5C)
             // A byte's high bit is set where the byte is wanted; above the lowest such bit there may be false ones.
             let found =
-                ((word &- (ones &* 0x20)) & ~word | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash | word) & highs
+                ((word &- (ones &* 0x20)) & ~word | (quote &- ones) & ~quote | (backslash &- ones) & ~backslash | word)
+                & highs
             position += found == 0 ? 8 : found.trailingZeroBitCount / 8
             if found != 0 { return }
         }
@@ -136,6 +137,9 @@ extension JSONText {
 }
 
 extension UInt8 {
+    /// Whether it is an ASCII digit.
+    var isDigit: Bool { self >= UInt8(ascii: "0") && self <= UInt8(ascii: "9") }
+
     /// The value of a hexadecimal digit, in either case.
     var hexDigit: UInt8? {
         switch self {

@@ -15,12 +15,14 @@ public struct JSONWriter: Sendable {
     /// - Parameter capacity: bytes to reserve, where the size is known.
     public init(capacity: Int = 0) { bytes.reserveCapacity(capacity) }
 
+    /// An object; `content` writes its members.
     public mutating func object(_ content: (inout JSONWriter) throws -> Void) rethrows {
         open(UInt8(ascii: "{"))
         try content(&self)
         close(UInt8(ascii: "}"))
     }
 
+    /// An array; `content` writes its elements.
     public mutating func array(_ content: (inout JSONWriter) throws -> Void) rethrows {
         open(UInt8(ascii: "["))
         try content(&self)
@@ -35,6 +37,7 @@ public struct JSONWriter: Sendable {
         needsComma = false
     }
 
+    /// A name and its value.
     public mutating func member(_ name: String, _ value: JSON) {
         key(name)
         self.value(value)
@@ -52,6 +55,7 @@ public struct JSONWriter: Sendable {
         bytes.append(contentsOf: json)
     }
 
+    /// An element, the value of a key, or the whole document.
     public mutating func value(_ value: JSON) {
         switch value {
         case .null: raw("null".utf8)
@@ -61,7 +65,8 @@ public struct JSONWriter: Sendable {
             separate()
             text(string)
         case .array(let elements): array { writer in for element in elements { writer.value(element) } }
-        case .object(let members): object { writer in for member in members { writer.member(member.name, member.value) } }
+        case .object(let members):
+            object { writer in for member in members { writer.member(member.name, member.value) } }
         }
     }
 
@@ -80,18 +85,30 @@ public struct JSONWriter: Sendable {
     }
 
     private mutating func text(_ text: String) {
+        var text = text
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0x0A: bytes += #"\n"#.utf8
-            case 0x0D: bytes += #"\r"#.utf8
-            case 0x09: bytes += #"\t"#.utf8
-            case ..<0x20: bytes += Array(#"\u00"#.utf8) + Hex.encode([byte])
-            default: bytes.append(byte)
+        text.withUTF8 { content in
+            // Runs without escapes, which is nearly everything, are copied whole.
+            var start = 0
+            for (index, byte) in content.enumerated()
+            where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                bytes.append(contentsOf: content[start..<index])
+                bytes.append(contentsOf: Self.escape(byte))
+                start = index + 1
             }
+            bytes.append(contentsOf: content[start...])
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private static func escape(_ byte: UInt8) -> [UInt8] {
+        switch byte {
+        case 0x0A: Array(#"\n"#.utf8)
+        case 0x0D: Array(#"\r"#.utf8)
+        case 0x09: Array(#"\t"#.utf8)
+        case ..<0x20: Array(#"\u00"#.utf8) + Hex.encode([byte])
+        default: [UInt8(ascii: "\\"), byte]
+        }
     }
 }
 

@@ -95,7 +95,7 @@ private struct Digits {
         guard position + width <= bytes.count else { return nil }
         var value = 0
         for byte in bytes[position..<position + width] {
-            guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+            guard byte.isDigit else { return nil }
             value = value * 10 + Int(byte - UInt8(ascii: "0"))
         }
         position += width
@@ -103,7 +103,9 @@ private struct Digits {
     }
 
     mutating func take(_ choices: Character...) -> Bool {
-        guard position < bytes.count, choices.contains(where: { $0.asciiValue == bytes[position] }) else { return false }
+        guard position < bytes.count, choices.contains(where: { $0.asciiValue == bytes[position] }) else {
+            return false
+        }
         position += 1
         return true
     }

@@ -6,6 +6,7 @@ public struct Delivery: Sendable {
     public let target: String
     /// In the order received; names may repeat.
     public let headers: [Field]
+    /// Exactly as received; events are ranges of it.
     public let body: [UInt8]
     /// The server's clock when the body was complete. The only clock that a check uses.
     public let receivedAt: Timestamp

@@ -5,8 +5,9 @@ public struct EventTypes: Sendable, Equatable, ExpressibleByArrayLiteral {
 
     /// A name that ends in `*` stands for every type that begins so.
     public init(_ names: [String]) {
-        exact = names.filter { !$0.utf8.elementsEqual("*".utf8) && $0.utf8.last != UInt8(ascii: "*") }.map { Array($0.utf8) }
-        beginnings = names.filter { $0.utf8.last == UInt8(ascii: "*") }.map { Array($0.utf8.dropLast()) }
+        let star = UInt8(ascii: "*")
+        exact = names.filter { $0.utf8.last != star }.map { Array($0.utf8) }
+        beginnings = names.filter { $0.utf8.last == star }.map { Array($0.utf8.dropLast()) }
     }
     public init(arrayLiteral names: String...) { self.init(names) }
 

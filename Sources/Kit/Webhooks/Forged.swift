@@ -31,16 +31,22 @@ public enum Forged: Error, Sendable, Equatable {
     /// What happened and what to do, for the operator.
     public var reason: String {
         switch self {
-        case .missing(let header): "The header \(header) is missing: the sender is not the platform, or a proxy removed it."
+        case .missing(let header):
+            "The header \(header) is missing: the sender is not the platform, or a proxy removed it."
         case .repeated(let header): "The header \(header) came more than once, and only one can be right."
         case .malformed(let header, let problem): "The header \(header) \(problem)."
         case .wrongSignature:
-            "No active secret made this signature. Compare the secret with the one that the platform shows for this address."
+            "No active secret made this signature. Compare the secret with what the platform shows for this address."
         case .noSecret: "No secret is set that could prove this kind of signature."
         case .tooOld(let age, let allowed):
-            "The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: it was sent again by someone, or this clock is fast."
+            """
+            The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: someone sent it again, or the clock \
+            here is fast.
+            """
         case .tooFarAhead(let lead, let allowed):
-            "The signature is \(seconds(lead)) s ahead of this clock, \(seconds(allowed)) s are allowed: check the time here."
+            """
+            The signature is \(seconds(lead)) s ahead of the clock here, \(seconds(allowed)) s are allowed: check the clock.
+            """
         }
     }
 

@@ -13,7 +13,9 @@ public struct WebhookScheme: Sendable {
 
     /// How far the signed time may be from the time of receipt; both ends are still good.
     public struct Tolerance: Sendable, Equatable {
+        /// The age that is usual.
         public var past: Duration
+        /// How far the platform's clock may be ahead of ours.
         public var future: Duration
         /// Older than `past` and up to this age is believed and flagged `late`: the time for which the platform
         /// repeats a delivery *without signing it anew*. Nil where nothing late is believed.
@@ -26,6 +28,7 @@ public struct WebhookScheme: Sendable {
         }
     }
 
+    /// What makes a delivery believed.
     public let verification: Verification
     /// How the operator writes this scheme's secrets.
     public let secretWriting: WebhookSecret.Writing

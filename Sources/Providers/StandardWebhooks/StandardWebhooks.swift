@@ -15,7 +15,8 @@ public struct StandardWebhooks: WebhookSource {
 /// The same by its older names, `svix-id` and so on, which Svix and its customers still send.
 public struct Svix: WebhookSource {
     public let about = About(
-        id: "svix", name: "Svix", version: "1.0.0", documentation: "https://docs.svix.com/receiving/verifying-payloads/how-manual")
+        id: "svix", name: "Svix", version: "1.0.0",
+        documentation: "https://docs.svix.com/receiving/verifying-payloads/how-manual")
 
     public init() {}
 

@@ -21,7 +21,8 @@ extension Stripe: WebhookSource {
     /// What changes a customer's subscription, payments or means of payment here.
     static let handledEvents: EventTypes = [
         "customer.subscription.*", "invoice.paid", "invoice.payment_failed", "payment_method.attached",
-        "payment_method.detached", "payment_intent.*", "checkout.session.completed", "charge.refunded", "charge.dispute.*",
+        "payment_method.detached", "payment_intent.*", "checkout.session.completed", "charge.refunded",
+        "charge.dispute.*",
     ]
 
     /// One event a delivery: a snapshot (`object: event`), or a thin one (`v2.core.event`), whose content is fetched.
@@ -31,7 +32,9 @@ extension Stripe: WebhookSource {
     static func events(in delivery: Delivery) throws(Unreadable) -> [Event] {
         let facts: Facts
         do { facts = Facts(try Facts.scan.read(delivery.body)) } catch { throw Unreadable(error.sentence) }
-        guard let id = facts.id, let idBytes = facts.idBytes, !id.isEmpty else { throw Unreadable("The event has no id.") }
+        guard let id = facts.id, let idBytes = facts.idBytes, !id.isEmpty else {
+            throw Unreadable("The event has no id.")
+        }
         guard let type = facts.type, !type.isEmpty else { throw Unreadable("The event has no type.") }
         return [
             Event(
