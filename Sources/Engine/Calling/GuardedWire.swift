@@ -63,6 +63,8 @@ public enum WireFailure: Error, Sendable, Equatable {
     case tls(String)
     /// The connection ended before the answer did.
     case reset
+    /// Something answered, not in HTTP.
+    case notHTTP
     /// Not the other side's fault: this machine has no route, no resolver, no free socket.
     case ownNetwork(String)
     case cancelled
@@ -76,6 +78,7 @@ public enum WireFailure: Error, Sendable, Equatable {
         case .timeout: "No answer in time."
         case .tls(let problem): "No secure connection: \(problem)."
         case .reset: "The connection was closed before the answer was complete."
+        case .notHTTP: "The answer is not HTTP."
         case .ownNetwork(let problem): "This server's own network is at fault: \(problem)."
         case .cancelled: "Stopped here."
         }
@@ -252,7 +255,7 @@ extension WireFailure {
     var isBeforeTheRequest: Bool {
         switch self {
         case .connect, .ownNetwork: true
-        case .refusedAddress, .unresolvable, .timeout, .tls, .reset, .cancelled: false
+        case .refusedAddress, .unresolvable, .timeout, .tls, .reset, .notHTTP, .cancelled: false
         }
     }
 
@@ -266,7 +269,7 @@ extension WireFailure {
         case let error as NIOConnectionError:
             self = error.connectionErrors.first.map { WireFailure($0.error) } ?? .connect("the host cannot be reached")
         case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError: self = .tls(Self.words(for: error))
-        case is HTTPParserError: self = .connect("the answer is not HTTP")
+        case let error as HTTPParserError: self = error == .invalidEOFState ? .reset : .notHTTP
         default: self = .reset
         }
     }

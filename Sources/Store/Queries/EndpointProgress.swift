@@ -164,7 +164,7 @@ extension Session {
     public func countDue(of endpoint: ID<EndpointKind>, limit: Int) throws -> Int64 {
         try row(
             """
-            SELECT count(*) FROM (SELECT 1 FROM attempts_due WHERE endpoint_id = \(endpoint) LIMIT \(limit)) AS some
+            SELECT count(*) FROM (SELECT 1 FROM attempts_due WHERE endpoint_id = \(endpoint) LIMIT \(limit)) AS aside
             """) { try $0.integer() } ?? 0
     }
 
