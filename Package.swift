@@ -46,6 +46,7 @@ let package = Package(
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ],
             swiftSettings: strict),
         .target(
@@ -82,8 +83,11 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Kit", "Store", "Engine", "TestSupport", log,
+                "Kit", "Store", "Engine", "TestSupport", log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
             ] + providers.map { .init(stringLiteral: $0) },
             exclude: ["Vectors"],
             swiftSettings: strict),

@@ -14,7 +14,7 @@ public struct Dialect: Sendable {
     /// Rows of one multi-row INSERT: one for SQLite, where a prepared single row is the fastest.
     let rowsInsertedAtOnce: Int
     /// Whether a change is given its place in the feed by the transaction that writes it.
-    let placesChangesAtOnce: Bool
+    public let placesChangesAtOnce: Bool
     /// Whether lanes are woken in the same transaction as their jobs. PostgreSQL does it right after, so that
     /// concurrent enqueues on many nodes do not wait for each other's row locks through a whole commit.
     let wakesLanesAtOnce: Bool

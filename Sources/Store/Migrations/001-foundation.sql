@@ -226,12 +226,12 @@ CREATE INDEX changes_subject ON changes (subject, seq) WHERE subject IS NOT NULL
 -- Committed or about to be, and without a position yet.
 CREATE TABLE feed_pending (
     seq                 $INTEGER PRIMARY KEY
-) $STRICT;
+) $HOT;
 CREATE TABLE feed (
     position            $INTEGER PRIMARY KEY,
     seq                 $INTEGER NOT NULL
 ) $STRICT;
-CREATE INDEX feed_seq ON feed (seq);
+CREATE UNIQUE INDEX feed_seq ON feed (seq);
 CREATE TABLE feed_head (
     one                 $INTEGER PRIMARY KEY CHECK (one = 1),
     position            $INTEGER NOT NULL
@@ -244,6 +244,7 @@ CREATE TABLE endpoints (
     description         $TEXT,
     types               $TEXT NOT NULL,
     ordered_by          $TEXT NOT NULL CHECK (ordered_by IN ('none', 'user', 'connection')),
+    signed_by           $TEXT NOT NULL CHECK (signed_by IN ('hmac', 'ed25519')),
     state               $TEXT NOT NULL CHECK (state IN ('active', 'failing', 'disabled')),
     state_reason        $TEXT,
     position            $INTEGER NOT NULL,
@@ -261,25 +262,28 @@ CREATE TABLE endpoint_secrets (
     endpoint_id         $TEXT NOT NULL REFERENCES endpoints (id),
     sealed              $BLOB NOT NULL,
     key_id              $TEXT NOT NULL,
+    public_key          $TEXT,
     created_at          $INTEGER NOT NULL,
     expires_at          $INTEGER
 ) $STRICT;
 CREATE INDEX endpoint_secrets_endpoint ON endpoint_secrets (endpoint_id);
 
--- Changes that an endpoint has not taken yet although its cursor has passed them.
+-- Changes that an endpoint has not taken yet although its cursor has passed them. Of one ordering key the first is
+-- tried, the others are held.
 CREATE TABLE attempts_due (
     endpoint_id         $TEXT NOT NULL,
     position            $INTEGER NOT NULL,
     ordering_key        $TEXT,
     attempts            $INTEGER NOT NULL,
     due_at              $INTEGER NOT NULL,
-    first_at            $INTEGER NOT NULL,
+    first_at            $INTEGER,
     held                $INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (endpoint_id, position)
-) $STRICT;
+) $HOT;
 CREATE INDEX attempts_due_next ON attempts_due (endpoint_id, due_at, position) WHERE held = 0;
 CREATE INDEX attempts_due_key ON attempts_due (endpoint_id, ordering_key, position) WHERE ordering_key IS NOT NULL;
 
+-- Every try. Position 0 is a test event, which is no change.
 CREATE TABLE attempts (
     id                  $TEXT PRIMARY KEY,
     endpoint_id         $TEXT NOT NULL,
@@ -289,7 +293,7 @@ CREATE TABLE attempts (
     number              $INTEGER NOT NULL,
     at                  $INTEGER NOT NULL,
     latency             $INTEGER NOT NULL,
-    outcome             $TEXT NOT NULL CHECK (outcome IN ('delivered', 'failed', 'gone', 'dead', 'test')),
+    outcome             $TEXT NOT NULL CHECK (outcome IN ('delivered', 'failed', 'gone', 'dead')),
     status              $INTEGER,
     problem             $TEXT,
     answer              $BLOB,
