@@ -77,7 +77,7 @@ struct Problems: RouterMiddleware {
         switch error.status.code {
         case 404:
             let allowed = routes.methods(at: request.uri.path)
-            guard !allowed.isEmpty else { return Problem(.notFound, "Nothing is at this address. See /docs.") }
+            guard !allowed.isEmpty, !allowed.contains(request.method.rawValue) else { return Problem(.notFound, "Nothing is at this address. See /docs.") }
             var problem = Problem(.methodNotAllowed, "It takes \(allowed.joined(separator: ", ")).")
             problem.headers = [Field("Allow", allowed.joined(separator: ", "))]
             return problem

@@ -169,6 +169,8 @@ public enum Replay {
         }
 
         func page(_ limit: Int) -> ListPage {
+            // What was received at the very moment of asking is meant, too.
+            let until = until + .microseconds(1)
             let before = wanted["received_before"]?.text.flatMap(Timestamp.init(rfc3339:))
             return ListPage(
                 limit: limit, ascending: true, after: last,

@@ -8,10 +8,12 @@ struct ClientAddress {
     /// The caller's own address: the last one in X-Forwarded-For that is not a trusted proxy's, where the connection
     /// comes from one. Others' headers are not believed.
     func of(_ request: Request, _ context: Context) -> String {
-        guard let peer = context.peer else { return "local" }
+        context.peer.map { of(forwardedFor: request.headers[values: .forwardedFor], peer: $0) } ?? "local"
+    }
+
+    func of(forwardedFor lines: [String], peer: String) -> String {
         guard isProxy(peer) else { return peer }
-        let hops = request.headers[values: .forwardedFor].flatMap { $0.split(separator: ",") }
-            .map { $0.filter { !$0.isWhitespace } }
+        let hops = lines.flatMap { $0.split(separator: ",") }.map { $0.filter { !$0.isWhitespace } }
         return hops.last { !isProxy($0) }.flatMap { IPAddress($0)?.description } ?? peer
     }
 
