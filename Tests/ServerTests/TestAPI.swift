@@ -101,7 +101,7 @@ struct Reply: Sendable {
             return route.method == method && template.count == segments.count
                 && zip(template, segments).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
         }
-        guard let route, method != "HEAD" else { return }
+        guard let route, method != "HEAD", status != 405 else { return }
         if header("Content-Type") == "application/problem+json" {
             #expect(Problem.schema.problems(in: json) == [], "\(method) \(path)")
             #expect(route.action.allProblems.contains { $0.code == code && $0.status == status }, "\(method) \(path): \(status) \(code ?? "") is not documented")

@@ -18,6 +18,8 @@ public struct APIRequest: Sendable {
     /// Null where the action takes none.
     let body: JSON
     let bodyBytes: [UInt8]
+    /// Of actions that take one.
+    let idempotencyKey: String?
 
     /// A path parameter, checked by the action's schema.
     func pathText(_ name: String = "id") -> String { path[name] ?? "" }
@@ -46,6 +48,7 @@ extension APIRequest {
         now = app.now()
         path = try Self.path(context, action)
         query = try QueryReader(action.query).read(request.uri.query ?? "")
+        idempotencyKey = action.isIdempotent ? try Self.idempotencyKey(request.headers) : nil
         let takesBody = method != "GET" && method != "HEAD" && method != "DELETE"
         bodyBytes = takesBody ? try await Self.bytes(of: request) : []
         body = try Self.body(bodyBytes, request.headers, action)

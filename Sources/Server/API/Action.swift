@@ -121,9 +121,14 @@ struct RouteTable: Sendable {
 
     func methods(at path: String) -> [String] {
         let segments = path.split(separator: "/")
-        let methods = Set(entries.filter { Self.matches($0.segments, segments) }.map(\.method))
+        let matching = entries.filter { Self.matches($0.segments, segments) }
+        // `/v1/events/replay` is not `/v1/events/{id}`: the template with most words of its own is the one.
+        let most = matching.map { Self.words($0.segments) }.max()
+        let methods = Set(matching.filter { Self.words($0.segments) == most }.map(\.method))
         return (methods.contains("GET") ? methods.union(["HEAD"]) : methods).sorted()
     }
+
+    private static func words(_ template: [Substring]) -> Int { template.count { !$0.contains("{") && $0 != "**" } }
 
     private static func matches(_ template: [Substring], _ path: [Substring]) -> Bool {
         if template.last == "**" {

@@ -11,7 +11,7 @@ extension APIRequest {
     func once(
         _ name: StaticString, _ act: @escaping @Sendable (Session) throws -> Answer
     ) async throws -> Answer {
-        guard let key = try idempotencyKey() else { return try await app.database.write(name, in: .work, act) }
+        guard let key = idempotencyKey else { return try await app.database.write(name, in: .work, act) }
         let (owner, operation, now) = (caller.name, operation, now)
         let fingerprint = fingerprint
         return try await settled { [database = app.database] in
@@ -53,7 +53,7 @@ extension APIRequest {
         return answer.with("Idempotent-Replayed", "true")
     }
 
-    private func idempotencyKey() throws(Problem) -> String? {
+    static func idempotencyKey(_ headers: HTTPFields) throws(Problem) -> String? {
         guard let key = headers[.idempotencyKey] else { return nil }
         guard headers[values: .idempotencyKey].count == 1, (1...255).contains(key.utf8.count),
             key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })

@@ -7,8 +7,14 @@ final class RateLimiter: Sendable {
     struct Policy: Sendable {
         let name: String
         let perMinute: Int
-        /// Two seconds' worth, at least ten.
-        var burst: Int { max(10, perMinute / 30) }
+        let burst: Int
+
+        /// - Parameter burst: two seconds' worth, at least ten, unless said.
+        init(name: String, perMinute: Int, burst: Int? = nil) {
+            self.name = name
+            self.perMinute = perMinute
+            self.burst = burst ?? max(10, perMinute / 30)
+        }
     }
     struct Verdict: Sendable, Equatable {
         let remaining: Int

@@ -90,8 +90,8 @@ private struct Operation {
             parameters.append(parameter("header", "If-Match", tag, "Only if it is still the version that this ETag named.", isRequired: false))
         }
         if action.mayWait {
-            let wait = Schema.form(6...7, pattern: "^wait=([0-9]|[12][0-9]|30)$", "wait=n") { _ in true }
-            parameters.append(parameter("header", "Prefer", wait, "`wait=10`: wait so many seconds for the job's end.", isRequired: false))
+            let wait = Schema.text().example("wait=10")
+            parameters.append(parameter("header", "Prefer", wait, "`wait=10`: wait so many seconds, 30 at most, for the job's end.", isRequired: false))
         }
         return parameters
     }

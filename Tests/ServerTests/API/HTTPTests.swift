@@ -31,7 +31,7 @@ struct HTTPTests {
             #expect(try await api.get("/v1/nothing").code == "not_found")
             let method = try await api.send("PUT", "/v1/events")
             #expect(method.status == 405 && method.header("Allow") == "GET, HEAD" && method.code == "method_not_allowed")
-            #expect(try await api.send("GET", "/v1/events/replay").code == "not_found")
+            #expect(try await api.send("GET", "/v1/events/replay").header("Allow") == "POST")
             #expect(try await api.send("HEAD", "/livez").status == 200)
 
             let path = "/v1/keys"
@@ -73,7 +73,7 @@ struct HTTPTests {
     func guessing() async throws {
         try await TestAPI.with { api async throws in
             var codes = Set<String>()
-            for _ in 0..<12 { codes.insert(try await api.get("/v1/nodes", as: "guess").code ?? "") }
+            for _ in 0..<6010 { codes.insert(try await api.get("/v1/nodes", as: "guess").code ?? "") }
             #expect(codes == ["invalid_key", "rate_limited"])
             #expect(try await api.get("/v1/nodes").status == 200)
         }
