@@ -20,7 +20,8 @@ public struct BillingRules: Sendable {
     public func apply(
         _ plan: BillingPlan, of event: StoredEvent, in session: Session, ids: ReadyIDs, at now: Timestamp
     ) throws -> Applied {
-        var work = Application(event: event, plan: plan, session: session, ids: ids, now: now, provider: source.about.id)
+        var work = Application(
+            event: event, plan: plan, session: session, ids: ids, now: now, provider: source.about.id)
         switch plan.facts {
         case .failure(let problem): return try work.unreadable(problem)
         case .success(let facts) where facts.isEmpty: return try work.ignored()
@@ -43,12 +44,15 @@ public struct BillingRules: Sendable {
         var rows: [String: SubscriptionRow] = [:]
         for fact in facts {
             guard let id = fact.subscription else { continue }
-            var row = try rows[id] ?? session.subscription(id, at: source.about.id)
+            var row =
+                try rows[id] ?? session.subscription(id, at: source.about.id)
                 ?? SubscriptionRow(provider: source.about.id, id: id, app: event.app, account: event.account)
             try fact.take(into: &row, by: event.id) { try statement(of: $0, about: id, in: session) }
             rows[id] = row
         }
-        return rows.values.filter(SubscriptionRules.isOpen).map(Question.init).sorted { $0.subscription < $1.subscription }
+        return rows.values.filter(SubscriptionRules.isOpen).map(Question.init).sorted {
+            $0.subscription < $1.subscription
+        }
     }
 
     /// Whether they will be applied, or wait for a user.
@@ -103,7 +107,8 @@ extension BillingFact {
     }
 
     func take(
-        into row: inout SubscriptionRow, by event: ID<EventKind>, recall: (ID<EventKind>) throws -> SubscriptionStatement?
+        into row: inout SubscriptionRow, by event: ID<EventKind>,
+        recall: (ID<EventKind>) throws -> SubscriptionStatement?
     ) rethrows {
         switch self {
         case .subscription(let statement):

@@ -72,10 +72,11 @@ extension Session {
              WHERE endpoint_id = \(endpoint) AND (expires_at IS NULL OR expires_at > \(now))
              ORDER BY id DESC
              LIMIT 8
-            """) { row in
-                EndpointSecret(
-                    id: try row.id(), sealed: try row.blob(), keyID: try row.text(), publicKey: try row.optionalText(),
-                    createdAt: try row.time(), expiresAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            EndpointSecret(
+                id: try row.id(), sealed: try row.blob(), keyID: try row.text(), publicKey: try row.optionalText(),
+                createdAt: try row.time(), expiresAt: try row.optionalTime())
+        }
     }
 }
