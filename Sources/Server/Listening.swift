@@ -4,6 +4,7 @@ import Hummingbird
 import HummingbirdCore
 import HummingbirdTLS
 import Kit
+import Logging
 import NIOCore
 public import ServiceLifecycle
 
