@@ -34,7 +34,8 @@ struct Outward: Sendable {
     func sender(node: ID<NodeKind>? = nil) -> EndpointSender {
         EndpointSender(
             database: database, hub: hub, wire: wire, vault: FakeVault(), identifiers: identifiers,
-            node: node ?? self.node, changed: changed, written: written, clock: clock, logger: .quiet, program: "test")
+            node: { [own = self.node] in node ?? own }, changed: changed, written: written, clock: clock, logger: .quiet,
+            program: "test")
     }
 
     /// Runs a node's services until the body ends.
