@@ -18,20 +18,18 @@ struct SequencerTests {
             let identifiers = Identifiers(now: { SystemClock().now })
             let subjects = 5
             try await database.write("subjects") { session in
-                for subject in 0..<subjects { try session.bump("s\(subject)", create: true) }
+                for subject in 0..<subjects { _ = try session.bump("s\(subject)", create: true) }
             }
-            let isDone = Mutex(false)
+            let isDone = Flag()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for seed in 0..<3 {
                     group.addTask {
-                        try await Self.sequenceAndDie(database, identifiers, written, placed, seed: seed) {
-                            isDone.withLock { $0 }
-                        }
+                        try await Self.sequenceAndDie(database, identifiers, written, placed, seed: seed, isDone)
                     }
                 }
                 for _ in 0..<2 {
                     group.addTask {
-                        try await Self.read(database) { isDone.withLock { $0 } }
+                        try await Self.read(database, isDone)
                     }
                 }
                 try await withThrowingTaskGroup(of: Void.self) { writers in
@@ -59,7 +57,7 @@ struct SequencerTests {
                 while try await database.read("head", { try $0.feedHead() }) < 200 {
                     try await Task.sleep(for: .milliseconds(10), clock: .continuous)
                 }
-                isDone.withLock { $0 = true }
+                isDone.set()
                 try await group.waitForAll()
             }
 
@@ -75,9 +73,9 @@ struct SequencerTests {
     /// Runs a sequencer for a little while, kills its node, begins again as another.
     private static func sequenceAndDie(
         _ database: any Database, _ identifiers: Identifiers, _ written: Bell, _ placed: Bell, seed: Int,
-        _ isDone: @escaping @Sendable () -> Bool
+        _ isDone: Flag
     ) async throws {
-        while !isDone() {
+        while !isDone.isSet {
             let node = identifiers.make(NodeKind.self)
             let life = Duration.milliseconds(20 + Int64(identifiers.unit() * 120))
             let sequencer = Sequencer(
@@ -92,9 +90,9 @@ struct SequencerTests {
     }
 
     /// Follows from the start; whatever it has seen once must be dense.
-    private static func read(_ database: any Database, _ isDone: @escaping @Sendable () -> Bool) async throws {
+    private static func read(_ database: any Database, _ isDone: Flag) async throws {
         var position: Int64 = 0
-        while !isDone() {
+        while !isDone.isSet {
             let after = position
             let new = try await database.read("follow") { try $0.changes(after: after, limit: 50) }
             #expect(new.map(\.position) == Array((position + 1)..<(position + 1 + Int64(new.count))))
@@ -145,4 +143,10 @@ extension Session {
 
     /// Holds the transaction open.
     fileprivate func pause(microseconds: Int) { usleep(UInt32(microseconds)) }
+}
+
+private final class Flag: Sendable {
+    private let value = Mutex(false)
+    var isSet: Bool { value.withLock { $0 } }
+    func set() { value.withLock { $0 = true } }
 }
