@@ -22,6 +22,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
@@ -32,6 +33,7 @@ let package = Package(
     targets: [
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(name: "CLinux"),
         .target(name: "Kit", dependencies: [crypto], swiftSettings: strict),
         .target(
             name: "Store", dependencies: ["Kit", "CSQLite", "CPQ", crypto, log],
@@ -50,8 +52,9 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "Kit", "Store", "Engine", crypto, log, lifecycle,
+                "CLinux", "Kit", "Store", "Engine", crypto, log, lifecycle,
                 .product(name: "Configuration", package: "swift-configuration"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
@@ -64,6 +67,7 @@ let package = Package(
             dependencies: [
                 "Kit", "Store", "Engine", "Server", log, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
             ],
@@ -73,16 +77,19 @@ let package = Package(
             name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["Kit", "Store", log], path: "Tests/Support", swiftSettings: strict),
+            name: "TestSupport", dependencies: ["Kit", "Store", "Engine", log], path: "Tests/Support",
+            swiftSettings: strict),
         .testTarget(name: "StoreTests", dependencies: ["Kit", "Store", "TestSupport", log], swiftSettings: strict),
         .testTarget(
             name: "EngineTests",
             dependencies: [
                 "Kit", "Store", "Engine", "TestSupport", log, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
             ] + providers.map { .init(stringLiteral: $0) },
+            exclude: ["Vectors"],
             swiftSettings: strict),
         .testTarget(
             name: "ServerTests",
@@ -90,6 +97,15 @@ let package = Package(
                 "Kit", "Store", "Engine", "Server", "TestSupport", log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PromisesTests",
+            dependencies: [
+                "Kit", "Store", "TestSupport", crypto, log,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
             ],
             swiftSettings: strict),
     ]

@@ -66,3 +66,16 @@ public final class Bell: Sendable {
         }
     }
 }
+
+extension Bell {
+    /// The same, for at most a duration.
+    public func wait(after seen: UInt64, atMost duration: Duration, time: TimeSource) async {
+        guard rings == seen else { return }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { _ = await self.wait(since: seen) }
+            group.addTask { try? await time.sleep(duration) }  // Cancelled or over: either way the wait ends.
+            await group.next()
+            group.cancelAll()
+        }
+    }
+}

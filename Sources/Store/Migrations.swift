@@ -73,7 +73,8 @@ extension Session {
         guard try tableExists("schema_migrations") else {
             guard try tableCount() == 0 else {
                 throw StoreError.refused(
-                    "The database holds tables that Patchbay did not make. Give Patchbay a database, or a schema `patchbay`, of its own.")
+                    "The database holds tables that Patchbay did not make. Give Patchbay a database, or a schema `patchbay`, of its own."
+                )
             }
             return SchemaState(version: 0, madeBy: "")
         }
@@ -101,9 +102,11 @@ extension Session {
 
     private func tableExists(_ name: String) throws -> Bool {
         switch dialect.engine {
-        case .sqlite: try row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = \(name)") { _ in true } ?? false
+        case .sqlite:
+            try row("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = \(name)") { _ in true } ?? false
         case .postgres:
-            try row("SELECT 1 FROM pg_tables WHERE schemaname = 'patchbay' AND tablename = \(name)") { _ in true } ?? false
+            try row("SELECT 1 FROM pg_tables WHERE schemaname = 'patchbay' AND tablename = \(name)") { _ in true }
+                ?? false
         }
     }
     private func tableCount() throws -> Int64 {
@@ -118,6 +121,8 @@ extension Session {
     /// A migration's statements: comments dropped, split at semicolons that end a line.
     static func statements(in text: String) -> [String] {
         let lines = text.split(separator: "\n").filter { !$0.drop(while: { $0 == " " }).hasPrefix("--") }
-        return lines.joined(separator: "\n").split(separator: ";").map(String.init).filter { $0.contains { !$0.isWhitespace } }
+        return lines.joined(separator: "\n").split(separator: ";").map(String.init).filter {
+            $0.contains { !$0.isWhitespace }
+        }
     }
 }

@@ -1,6 +1,6 @@
 import Kit
-import Testing
 import TestSupport
+import Testing
 
 @testable import Store
 
@@ -13,8 +13,10 @@ struct DatabaseTests {
             let text = "né'\"\\ \u{1F9C1}"
 
             let read = try await database.write("insert") { session in
-                try session.run("INSERT INTO bodies (checksum, encoding, bytes, id) VALUES (\(-7), \(text), \(bytes), \("a"))")
-                return try session.row("SELECT bytes, encoding, checksum, key_id FROM bodies WHERE id = \("a")") { row in
+                try session.run(
+                    "INSERT INTO bodies (checksum, encoding, bytes, id) VALUES (\(-7), \(text), \(bytes), \("a"))")
+                return try session.row("SELECT bytes, encoding, checksum, key_id FROM bodies WHERE id = \("a")") {
+                    row in
                     (try row.blob(), try row.text(), try row.integer(), try row.optionalText())
                 }
             }
@@ -27,7 +29,8 @@ struct DatabaseTests {
     func empty(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let read = try await database.write("insert") { session in
-                try session.run("INSERT INTO bodies (id, bytes, encoding, checksum) VALUES (\(""), \([UInt8]()), \(""), 0)")
+                try session.run(
+                    "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES (\(""), \([UInt8]()), \(""), 0)")
                 return try session.row("SELECT id, bytes FROM bodies") { row in (try row.text(), try row.blob()) }
             }
 
@@ -56,7 +59,9 @@ struct DatabaseTests {
                 try await group.waitForAll()
             }
 
-            let kept = try await database.read("count") { try $0.row("SELECT count(*) FROM instance") { try $0.integer() } }
+            let kept = try await database.read("count") {
+                try $0.row("SELECT count(*) FROM instance") { try $0.integer() }
+            }
             #expect(kept == 30)
         }
     }
@@ -70,7 +75,9 @@ struct DatabaseTests {
         }
     }
 
-    @Test("a broken rule of the schema is a constraint, a value that cannot be held is unholdable", arguments: TestEngine.all)
+    @Test(
+        "a broken rule of the schema is a constraint, a value that cannot be held is unholdable",
+        arguments: TestEngine.all)
     func errors(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let twice = await problem {
@@ -86,7 +93,9 @@ struct DatabaseTests {
                 }
             }
             // STRICT tables call it a constraint.
-            #expect(wrong.map { if case .unholdable = $0 { true } else if case .constraint = $0 { true } else { false } } == true)
+            #expect(
+                wrong.map { if case .unholdable = $0 { true } else if case .constraint = $0 { true } else { false } }
+                    == true)
         }
     }
 
@@ -122,7 +131,9 @@ struct DatabaseTests {
     func newer(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             try await database.write("pretend") { session in
-                try session.run("INSERT INTO schema_migrations (version, name, program, applied_at) VALUES (999, 'later', '9.9.0', 0)")
+                try session.run(
+                    "INSERT INTO schema_migrations (version, name, program, applied_at) VALUES (999, 'later', '9.9.0', 0)"
+                )
             }
 
             let refused = await problem { _ = try await database.migrate(program: "test", at: .testNow) }

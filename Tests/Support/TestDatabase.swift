@@ -38,7 +38,9 @@ public struct TestDatabase: Sendable {
     }
 
     /// An address for a fresh, empty database, for programs that open it themselves.
-    public static func withAddress<Value>(_ engine: TestEngine, _ body: (String) async throws -> Value) async throws -> Value {
+    public static func withAddress<Value>(_ engine: TestEngine, _ body: (String) async throws -> Value) async throws
+        -> Value
+    {
         let (url, remove) = try place(engine)
         do {
             let value = try await body(url)
@@ -47,6 +49,14 @@ public struct TestDatabase: Sendable {
         } catch {
             try remove()
             throw error
+        }
+    }
+
+    /// Opens what another process made, beside it.
+    public static func open(_ url: String, _ engine: TestEngine) throws -> any Database {
+        switch engine {
+        case .sqlite: try SQLiteDatabase(path: String(url.dropFirst("sqlite:".count)), owner: false, logger: .quiet)
+        case .postgres: try PostgresDatabase(url: url, connections: 2, logger: .quiet)
         }
     }
 
@@ -68,11 +78,16 @@ public struct TestDatabase: Sendable {
         case .sqlite:
             let folder = FileManager.default.temporaryDirectory.appendingPathComponent("patchbay-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            return ("sqlite:" + folder.appendingPathComponent("patchbay.sqlite").path, {
-                try FileManager.default.removeItem(at: folder)
-            })
+            return (
+                "sqlite:" + folder.appendingPathComponent("patchbay.sqlite").path,
+                {
+                    try FileManager.default.removeItem(at: folder)
+                }
+            )
         case .postgres:
-            guard let server = TestEngine.postgresURL else { throw StoreError.refused("PATCHBAY_TEST_POSTGRES is not set") }
+            guard let server = TestEngine.postgresURL else {
+                throw StoreError.refused("PATCHBAY_TEST_POSTGRES is not set")
+            }
             let name = "t" + UUID().uuidString.replacing("-", with: "").lowercased()
             let admin = try PostgresAdmin(url: server)
             try admin.run("CREATE DATABASE \(name) TEMPLATE template0")

@@ -27,7 +27,7 @@ public struct AddressPolicy: Sendable, Equatable {
 }
 
 /// One exchange with an address that somebody else named.
-public struct WireRequest: Sendable {
+public struct OutsideRequest: Sendable {
     public let url: String
     public let headers: [Field]
     public let body: [UInt8]
@@ -87,7 +87,7 @@ public enum WireFailure: Error, Sendable, Equatable {
 
 /// Something that posts to addresses that somebody else named.
 public protocol OutsideWire: Sendable {
-    func post(_ request: WireRequest) async throws(WireFailure) -> WireAnswer
+    func post(_ request: OutsideRequest) async throws(WireFailure) -> WireAnswer
 }
 
 /// The only way to addresses that somebody else named.
@@ -133,7 +133,7 @@ public final class GuardedWire: OutsideWire {
     public func close() async { await clients.close() }
 
     /// Posts a body. Any status is an answer.
-    public func post(_ request: WireRequest) async throws(WireFailure) -> WireAnswer {
+    public func post(_ request: OutsideRequest) async throws(WireFailure) -> WireAnswer {
         let url: OutsideURL
         do { url = try policy.check(request.url) } catch { throw .refusedAddress(error.reason) }
         let deadline = NIODeadline.now() + TimeAmount(limits.whole)
@@ -204,7 +204,7 @@ public final class GuardedWire: OutsideWire {
     // MARK: The exchange
 
     private func exchange(
-        _ request: WireRequest, _ url: OutsideURL, with address: IPAddress, until deadline: NIODeadline
+        _ request: OutsideRequest, _ url: OutsideURL, with address: IPAddress, until deadline: NIODeadline
     ) async throws -> WireAnswer {
         var outgoing = HTTPClientRequest(url: url.dialled)
         outgoing.method = .POST

@@ -34,10 +34,10 @@ struct EndpointSigner: Sendable {
     }
 
     /// One request, signed by every active secret. The id stays through all tries; the time is this one's.
-    func request(_ body: [UInt8], id: ID<ChangeKind>, to url: String, at now: Timestamp) -> WireRequest {
+    func request(_ body: [UInt8], id: ID<ChangeKind>, to url: String, at now: Timestamp) -> OutsideRequest {
         let active = secrets.filter { $0.expiresAt.map { $0 > now } ?? true }.map(\.secret)
         let signature = StandardSignature.sign(body, id: id.text, at: now, with: active)
-        return WireRequest(
+        return OutsideRequest(
             url: url, headers: [Field("Content-Type", "application/json"), userAgent] + signature, body: body)
     }
 

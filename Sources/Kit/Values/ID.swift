@@ -33,6 +33,13 @@ public struct ID<Kind: Identified>: Sendable, Hashable, Comparable, CustomString
     public static func < (left: Self, right: Self) -> Bool { left.text.utf8.lexicographicallyPrecedes(right.text.utf8) }
 }
 
+extension ID {
+    /// The least id that a moment can have: a border for ranges by time.
+    public static func first(at moment: Timestamp) -> Self {
+        Self(uuid: ((UInt64(clamping: moment.microseconds / 1000) & 0xFFFF_FFFF_FFFF) << 16, 0))
+    }
+}
+
 public enum DeliveryKind: Identified { public static let idPrefix = "dlv" }
 public enum EventKind: Identified { public static let idPrefix = "evt" }
 public enum JobKind: Identified { public static let idPrefix = "job" }
@@ -63,5 +70,13 @@ enum Crockford {
             }
             return 26
         }
+    }
+}
+
+extension ID {
+    /// Sorts before every id made at this moment or later, and after all earlier ones: ranges by time are ranges of ids.
+    public static func floor(_ moment: Timestamp) -> ID {
+        let milliseconds = UInt64(clamping: moment.microseconds / 1000) & 0xFFFF_FFFF_FFFF
+        return ID(uuid: (milliseconds << 16, 0))
     }
 }

@@ -138,7 +138,9 @@ final class PostgresConnection {
         let columns = (0..<PQnfields(result)).map { ($0, PQftype(result, $0)) }
         return (0..<PQntuples(result)).map { row in
             columns.map { column, type in
-                guard PQgetisnull(result, row, column) == 0, let value = PQgetvalue(result, row, column) else { return .null }
+                guard PQgetisnull(result, row, column) == 0, let value = PQgetvalue(result, row, column) else {
+                    return .null
+                }
                 return cell(value, count: Int(PQgetlength(result, row, column)), type: type)
             }
         }
@@ -160,7 +162,9 @@ final class PostgresConnection {
 
     private static func unhex(_ text: UnsafeRawBufferPointer) -> [UInt8] {
         guard text.count >= 2 else { return [] }
-        func digit(_ byte: UInt8) -> UInt8 { byte <= UInt8(ascii: "9") ? byte &- UInt8(ascii: "0") : (byte | 0x20) &- 87 }
+        func digit(_ byte: UInt8) -> UInt8 {
+            byte <= UInt8(ascii: "9") ? byte &- UInt8(ascii: "0") : (byte | 0x20) &- 87
+        }
         return [UInt8](unsafeUninitializedCapacity: text.count / 2 - 1) { buffer, count in
             count = text.count / 2 - 1
             for index in 0..<count {

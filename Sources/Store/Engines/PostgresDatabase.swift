@@ -198,7 +198,8 @@ final class PostgresWorker: @unchecked Sendable {
 
     private static func begin(_ work: Work) -> String {
         let id = work.id.map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
-        let mark = "INSERT INTO writes (id, at) VALUES ('\\x\(id)', (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT)"
+        let mark =
+            "INSERT INTO writes (id, at) VALUES ('\\x\(id)', (extract(epoch FROM clock_timestamp()) * 1000000)::BIGINT)"
         return switch work.isolation {
         case .schema: "BEGIN ISOLATION LEVEL READ COMMITTED"
         case .snapshot: "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"

@@ -12,7 +12,8 @@ final class SQLiteConnection {
 
     init(path: String, readOnly: Bool) throws {
         let flags =
-            readOnly ? SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
+            readOnly
+            ? SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX
             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX
         var opened: OpaquePointer?
         let code = sqlite3_open_v2(path, &opened, flags, nil)

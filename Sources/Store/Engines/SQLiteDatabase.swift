@@ -125,7 +125,8 @@ final class FileLock: Sendable {
         }
         guard flock(opened, LOCK_EX | LOCK_NB) == 0 else {
             Glibc.close(opened)
-            throw StoreError.refused("\(database) is served by another Patchbay. Stop it, or give this one its own file.")
+            throw StoreError.refused(
+                "\(database) is served by another Patchbay. Stop it, or give this one its own file.")
         }
         descriptor = opened
     }

@@ -90,7 +90,8 @@ final class SQLiteWriter: @unchecked Sendable {
             transaction.end()
             let seconds = SQLiteConnection.monotonic() - start
             if seconds > Self.slowSeconds {
-                logger.warning("store.closure_slow", metadata: ["closure": "\(work.name)", "ms": "\(Int(seconds * 1000))"])
+                logger.warning(
+                    "store.closure_slow", metadata: ["closure": "\(work.name)", "ms": "\(Int(seconds * 1000))"])
             }
         }
         do {
@@ -148,7 +149,8 @@ final class SQLiteWriter: @unchecked Sendable {
         checkpointer.reopen()
         do {
             let opened = try file.openWriter()
-            guard try opened.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) || opened.checkpoint(SQLITE_CHECKPOINT_PASSIVE) else {
+            guard try opened.checkpoint(SQLITE_CHECKPOINT_TRUNCATE) || opened.checkpoint(SQLITE_CHECKPOINT_PASSIVE)
+            else {
                 throw StoreError.unavailable("the WAL cannot be moved into the file")
             }
             connection = opened

@@ -326,17 +326,23 @@ CREATE TABLE users (
     deleted_at           $INTEGER
 ) $STRICT;
 
--- Whose customer at which platform. Written by the application, by a reference in an event or by a review.
+-- Whose customer at which platform. What the application or a person said counts more than what an event says.
+-- There is a row for every customer that was heard of, with or without a user: who decides about a customer holds it.
 CREATE TABLE customers (
     provider            $TEXT NOT NULL,
     customer            $TEXT NOT NULL,
-    user_id             $TEXT NOT NULL,
-    source              $TEXT NOT NULL,
-    linked_at           $INTEGER NOT NULL,
-    PRIMARY KEY (provider, customer)
+    user_id             $TEXT,
+    source              $TEXT CHECK (source IN ('application', 'review', 'event')),
+    stated_at           $INTEGER,
+    linked_at           $INTEGER,
+    PRIMARY KEY (provider, customer),
+    CHECK ((user_id IS NULL) = (source IS NULL))
 ) $STRICT;
-CREATE INDEX customers_user ON customers (user_id);
+CREATE INDEX customers_user ON customers (user_id, provider, linked_at) WHERE user_id IS NOT NULL;
 
+-- `status` is what counts; `stated_status` what the platform said last, without what invoices let us suppose.
+-- `tied` names the events that spoke in the second of `stated_at`; `asked_at` is when the platform was asked.
+-- `standing` orders a user's subscriptions, the best first (docs/billing.md).
 CREATE TABLE subscriptions (
     provider             $TEXT NOT NULL,
     id                   $TEXT NOT NULL,
@@ -344,16 +350,25 @@ CREATE TABLE subscriptions (
     customer             $TEXT,
     user_id              $TEXT,
     status               $TEXT,
-    status_provisional   $INTEGER NOT NULL DEFAULT 0,
+    status_provisional   $INTEGER NOT NULL,
+    standing             $INTEGER NOT NULL,
+    unclear              $INTEGER NOT NULL,
     plan                 $TEXT,
     current_period_end   $INTEGER,
     paid_until           $INTEGER,
-    cancel_at_period_end $INTEGER NOT NULL DEFAULT 0,
+    cancel_at_period_end $INTEGER NOT NULL,
     ended_at             $INTEGER,
+    payment_method       $TEXT,
+    stated_status        $TEXT,
+    stated_period_end    $INTEGER,
+    is_final             $INTEGER NOT NULL,
     stated_at            $INTEGER,
     stated_by            $TEXT,
-    chain                $TEXT,
-    unclear              $INTEGER NOT NULL DEFAULT 0,
+    tied                 $TEXT NOT NULL,
+    asked_at             $INTEGER,
+    invoice_outcome      $TEXT CHECK (invoice_outcome IN ('paid', 'failed', 'failed_first')),
+    invoice_at           $INTEGER,
+    next_payment_at      $INTEGER,
     account_id           $TEXT,
     source               $TEXT NOT NULL,
     observed_at          $INTEGER NOT NULL,
@@ -362,8 +377,9 @@ CREATE TABLE subscriptions (
     deleted_at           $INTEGER,
     PRIMARY KEY (provider, id)
 ) $STRICT;
-CREATE INDEX subscriptions_user ON subscriptions (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX subscriptions_user ON subscriptions (user_id, standing, current_period_end, id) WHERE user_id IS NOT NULL;
 CREATE INDEX subscriptions_customer ON subscriptions (provider, customer) WHERE customer IS NOT NULL;
+CREATE INDEX subscriptions_unclear ON subscriptions (provider, id) WHERE unclear = 1;
 
 CREATE TABLE payment_methods (
     provider            $TEXT NOT NULL,
@@ -376,7 +392,9 @@ CREATE TABLE payment_methods (
     last4               $TEXT,
     expires             $TEXT,
     attached            $INTEGER NOT NULL,
-    stated_at           $INTEGER,
+    attached_at         $INTEGER,
+    stated_at           $INTEGER NOT NULL,
+    stated_by           $TEXT NOT NULL,
     account_id          $TEXT,
     source              $TEXT NOT NULL,
     observed_at         $INTEGER NOT NULL,
@@ -385,23 +403,30 @@ CREATE TABLE payment_methods (
     deleted_at          $INTEGER,
     PRIMARY KEY (provider, id)
 ) $STRICT;
-CREATE INDEX payment_methods_user ON payment_methods (user_id) WHERE user_id IS NOT NULL;
+CREATE INDEX payment_methods_user ON payment_methods (user_id, attached, attached_at, id) WHERE user_id IS NOT NULL;
 CREATE INDEX payment_methods_customer ON payment_methods (provider, customer) WHERE customer IS NOT NULL;
 
+-- A payment may be heard of by a refund or a dispute first: then it has no status yet.
 CREATE TABLE payments (
     provider            $TEXT NOT NULL,
     id                  $TEXT NOT NULL,
     app_id              $TEXT NOT NULL,
     customer            $TEXT,
     user_id             $TEXT,
-    status              $TEXT NOT NULL,
+    status              $TEXT,
+    outcome             $TEXT NOT NULL CHECK (outcome IN ('open', 'failed', 'succeeded', 'cancelled')),
+    stage               $INTEGER NOT NULL,
     amount              $INTEGER,
     currency            $TEXT,
-    refunded            $INTEGER NOT NULL DEFAULT 0,
-    dispute             $TEXT,
-    dispute_stated_at   $INTEGER,
     problem             $TEXT,
     stated_at           $INTEGER,
+    stated_by           $TEXT,
+    refunded            $INTEGER NOT NULL,
+    refunded_at         $INTEGER,
+    dispute             $TEXT,
+    dispute_stage       $INTEGER,
+    disputed_at         $INTEGER,
+    version             $INTEGER NOT NULL,
     account_id          $TEXT,
     source              $TEXT NOT NULL,
     observed_at         $INTEGER NOT NULL,
@@ -413,12 +438,16 @@ CREATE TABLE payments (
 CREATE INDEX payments_user ON payments (user_id) WHERE user_id IS NOT NULL;
 CREATE INDEX payments_customer ON payments (provider, customer) WHERE customer IS NOT NULL;
 
--- What an event's answers from the platform were, so that a replay reads them again.
+-- What the platform answered when an event made us ask, so that a replay reads it again. `covers` and `through` say
+-- what had been heard when it was asked: the answer decides between just that.
 CREATE TABLE fetched (
     event_id            $TEXT NOT NULL,
     purpose             $TEXT NOT NULL,
     at                  $INTEGER NOT NULL,
+    status              $INTEGER NOT NULL,
     answer              $BLOB NOT NULL,
+    covers              $TEXT NOT NULL,
+    through             $INTEGER NOT NULL,
     PRIMARY KEY (event_id, purpose)
 ) $STRICT;
 

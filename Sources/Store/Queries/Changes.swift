@@ -107,13 +107,15 @@ extension Session {
     ///
     /// - Returns: how many got one, and the last position.
     public func sequence(_ limit: Int) throws -> (placed: Int, head: Int64) {
-        let head = try row("SELECT position FROM feed_head WHERE one = 1 \(dialect.forUpdate)") { try $0.integer() } ?? 0
+        let head =
+            try row("SELECT position FROM feed_head WHERE one = 1 \(dialect.forUpdate)") { try $0.integer() } ?? 0
         let pending = try rows(
             """
             DELETE FROM feed_pending
              WHERE seq IN (SELECT seq FROM feed_pending ORDER BY seq LIMIT \(limit))
             RETURNING seq
-            """) { try $0.integer() }
+            """
+        ) { try $0.integer() }
         try place(pending.sorted())
         return (pending.count, head + Int64(pending.count))
     }

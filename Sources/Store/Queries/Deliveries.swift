@@ -102,7 +102,9 @@ extension Session {
     public func keepRejected(_ rejections: [Rejection]) throws {
         try insert(
             "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
-            rejections.filter { !$0.body.isEmpty }.map { [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)] })
+            rejections.filter { !$0.body.isEmpty }.map {
+                [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)]
+            })
         try insert(
             """
             INSERT INTO deliveries (id, provider, app_id, received_at, verdict, code, reason, method, target, headers,
@@ -125,7 +127,8 @@ extension Session {
              WHERE provider = \(provider) AND verdict = 'rejected'
              ORDER BY id DESC
              LIMIT 500 OFFSET \(keeping)
-            """) { row in (try row.text(), try row.optionalText()) }
+            """
+        ) { row in (try row.text(), try row.optionalText()) }
         guard !old.isEmpty else { return 0 }
         try run("DELETE FROM deliveries WHERE id IN (\(SQL.list(old.map(\.0))))")
         let bodies = old.compactMap(\.1)
@@ -189,7 +192,8 @@ extension Session {
                   LEFT JOIN events e ON e.id = i.event_id
                   LEFT JOIN bodies b ON b.id = e.body_id
                  WHERE i.scope = \(candidate.scope) AND i.day = \(identity.day) AND i.hash = \(identity.hash)
-                """) { row in (id: try row.text(), checksum: try row.optionalInteger()) }
+                """
+            ) { row in (id: try row.text(), checksum: try row.optionalInteger()) }
             guard let original else { continue }
             originals[candidate.arrival] = originals[candidate.arrival] ?? original.id
             let differs = arrival.events.count == 1 && original.checksum != nil && original.checksum != arrival.checksum
@@ -274,6 +278,7 @@ private struct Candidate {
 
     /// The order of the unique index.
     var key: [UInt8] {
-        Array(scope.utf8) + withUnsafeBytes(of: event.event.identity.day.bigEndian, Array.init) + event.event.identity.hash
+        Array(scope.utf8) + withUnsafeBytes(of: event.event.identity.day.bigEndian, Array.init)
+            + event.event.identity.hash
     }
 }

@@ -39,7 +39,9 @@ extension Session {
     ///
     /// - Throws: `Fenced` when the job is no longer this session's; the transaction must not be kept then.
     public func succeed(_ job: ClaimedJob, at now: Timestamp) throws {
-        guard try complete([EndedJob(job: job, end: .succeeded, at: now)]) == [true] else { throw Fenced(job: job.id.text) }
+        guard try complete([EndedJob(job: job, end: .succeeded, at: now)]) == [true] else {
+            throw Fenced(job: job.id.text)
+        }
     }
 
     /// Holds a job's row to the end of the transaction, so that a cancellation or a revoked session waits or wins.
@@ -51,7 +53,8 @@ extension Session {
             SELECT cancelled FROM jobs
              WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence) AND state = 'running'
              \(dialect.forUpdate)
-            """) { try $0.boolean() }
+            """
+        ) { try $0.boolean() }
         guard held == false else { throw Fenced(job: job.id.text) }
     }
 
@@ -66,14 +69,16 @@ extension Session {
             while size > sorted.count - start { size /= 2 }
             let part = sorted[start..<start + size]
             let held = SQL.rows(
-                part.map { [$0.job.id.cell, $0.job.node.cell, .integer($0.job.fence)] }, casts: ["TEXT", "TEXT", "BIGINT"])
+                part.map { [$0.job.id.cell, $0.job.node.cell, .integer($0.job.fence)] },
+                casts: ["TEXT", "TEXT", "BIGINT"])
             gone.formUnion(
                 try rows(
                     """
                     DELETE FROM jobs
                      WHERE again = 0 AND (id, node, fence) IN (VALUES \(held))
                     RETURNING id
-                    """) { try $0.text() })
+                    """
+                ) { try $0.text() })
             start += size
         }
         let asked = sorted.filter { !gone.contains($0.job.id.text) }
@@ -103,7 +108,7 @@ extension Session {
                SET state = 'available', again = 0, attempts = 0, node = NULL, rank = \(ended.at), due_at = \(ended.at)
              WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence) AND again = 1
             """)
-        if changed == 1 { try arrived(in: [Lane(stored: job.lane, class: job.priority.name)]) }
+        if changed == 1 { try arrived(in: [Lane(stored: job.lane, job.priority)]) }
         return changed == 1
     }
 
@@ -124,7 +129,7 @@ extension Session {
                 UPDATE jobs SET state = 'available', node = NULL, attempts = attempts - 1
                  WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)
                 """)
-            if changed == 1 { try arrived(in: [Lane(stored: job.lane, class: job.priority.name)]) }
+            if changed == 1 { try arrived(in: [Lane(stored: job.lane, job.priority)]) }
             return changed == 1
         case .succeeded, .cancelled, .dead: return false
         }

@@ -55,6 +55,7 @@ public struct ClaimedJob: Sendable {
 /// Somebody else has the job now, or nobody does: whatever was done in this transaction must not be kept.
 public struct Fenced: Error, Equatable {
     public let job: String
+    public init(job: String) { self.job = job }
 }
 
 extension Session {
@@ -83,10 +84,8 @@ extension Session {
         try arrived(in: jobs.filter { added.contains($0.id.text) && $0.dueAt <= $0.createdAt }.map(\.lane))
     }
 
-    /// Makes scheduled jobs available whose time has come, at most `limit`.
-    ///
-    /// - Returns: how many, and when the next one is due.
-    public func promoteScheduled(_ limit: Int, at now: Timestamp) throws -> (promoted: Int, next: Timestamp?) {
+    /// Makes scheduled jobs available whose time has come, at most `limit`. Answers how many.
+    public func promoteScheduled(_ limit: Int, at now: Timestamp) throws -> Int {
         let promoted = try rows(
             """
             UPDATE jobs SET state = 'available'
@@ -95,10 +94,18 @@ extension Session {
                            ORDER BY due_at, id
                            LIMIT \(limit) \(dialect.skipLocked))
             RETURNING lane, class
-            """) { row in (try row.text(), try row.text()) }
-        try arrived(in: promoted.map { Lane(stored: $0.0, class: $0.1) })
-        let next = try row("SELECT min(due_at) FROM jobs WHERE state = 'scheduled'") { try $0.optionalTime() }
-        return (promoted.count, next ?? nil)
+            """
+        ) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
+        try arrived(in: promoted)
+        return promoted.count
+    }
+    /// When the next scheduled job is due.
+    public func nextScheduled() throws -> Timestamp? {
+        try row("SELECT min(due_at) FROM jobs WHERE state = 'scheduled'") { try $0.optionalTime() } ?? nil
+    }
+    /// Whether a claim would find a lane.
+    public func hasDueLane(at now: Timestamp) throws -> Bool {
+        try row("SELECT 1 FROM lanes WHERE active = 1 AND gated_until <= \(now) LIMIT 1") { _ in true } ?? false
     }
 
     /// Takes up to `limit` jobs of the pools' lanes, those that have used least first, a few of each, and gives them
@@ -131,9 +138,10 @@ extension Session {
              WHERE pool = \(pool) AND active = 1 AND gated_until <= \(now)
              ORDER BY turn, id
              LIMIT \(min(limit, Self.lanesAtOnce))
-            """) { row in
-                DueLane(id: try row.text(), turn: try row.integer(), weight: try row.integer(), arrivals: try row.integer())
-            }
+            """
+        ) { row in
+            DueLane(id: try row.text(), turn: try row.integer(), weight: try row.integer(), arrivals: try row.integer())
+        }
         guard !lanes.isEmpty else { return ([], true) }
         let each = max(1, limit / lanes.count)
         let jobs = try take(each, ofEach: lanes, for: node, at: now)
@@ -141,7 +149,9 @@ extension Session {
         return (jobs, lanes.count < min(limit, Self.lanesAtOnce))
     }
 
-    private func take(_ each: Int, ofEach lanes: [DueLane], for node: ID<NodeKind>, at now: Timestamp) throws -> [ClaimedJob] {
+    private func take(_ each: Int, ofEach lanes: [DueLane], for node: ID<NodeKind>, at now: Timestamp) throws
+        -> [ClaimedJob]
+    {
         var padded = lanes
         while padded.count & (padded.count - 1) != 0, let last = padded.last { padded.append(last) }
         let firsts = padded.map { lane -> SQL in
@@ -159,13 +169,14 @@ extension Session {
                SET state = 'running', node = \(node), fence = fence + 1, attempts = attempts + 1, started_at = \(now)
              WHERE id IN (SELECT id FROM due)
             RETURNING id, kind, version, lane, class, input, subject, attempts, deaths, fence, created_at, first_failed_at
-            """) { row in
-                ClaimedJob(
-                    id: try row.id(), kind: try row.text(), version: Int(try row.integer()), lane: try row.text(),
-                    priority: Priority(name: try row.text()) ?? .event, input: try row.blob(),
-                    subject: try row.optionalText(), attempt: Int(try row.integer()), deaths: Int(try row.integer()),
-                    node: node, fence: try row.integer(), createdAt: try row.time(), firstFailedAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            ClaimedJob(
+                id: try row.id(), kind: try row.text(), version: Int(try row.integer()), lane: try row.text(),
+                priority: Priority(name: try row.text()) ?? .event, input: try row.blob(),
+                subject: try row.optionalText(), attempt: Int(try row.integer()), deaths: Int(try row.integer()),
+                node: node, fence: try row.integer(), createdAt: try row.time(), firstFailedAt: try row.optionalTime())
+        }
     }
 
     /// Lanes that gave work pay for it; lanes that had none sleep, unless something arrived since they were read.
@@ -199,11 +210,4 @@ private struct DueLane {
     let turn: Int64
     let weight: Int64
     let arrivals: Int64
-}
-
-extension Lane {
-    init(stored id: String, class name: String) {
-        self.id = id
-        priority = Priority(name: name) ?? .event
-    }
 }

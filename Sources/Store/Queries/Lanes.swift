@@ -10,6 +10,12 @@ public struct Lane: Sendable, Hashable {
         id = "\(priority.rawValue)/\(owner)"
         self.priority = priority
     }
+
+    /// A lane as a row of ours names it.
+    public init(stored id: String, _ priority: Priority) {
+        self.id = id
+        self.priority = priority
+    }
 }
 
 extension Priority {
@@ -45,7 +51,8 @@ extension Session {
     func arrived(in lanes: [Lane]) throws {
         var arrivals: [String: LaneArrival] = [:]
         for lane in lanes {
-            arrivals[lane.id, default: LaneArrival(pool: lane.priority.pool, weight: lane.priority.weight, jobs: 0)].jobs += 1
+            arrivals[lane.id, default: LaneArrival(pool: lane.priority.pool, weight: lane.priority.weight, jobs: 0)]
+                .jobs += 1
         }
         if dialect.wakesLanesAtOnce {
             try wake(arrivals)
@@ -60,7 +67,9 @@ extension Session {
     func wake(_ arrivals: [String: LaneArrival]) throws {
         guard !arrivals.isEmpty else { return }
         let clocks = Dictionary(
-            uniqueKeysWithValues: try rows("SELECT pool, turn FROM lane_clocks") { (try $0.integer(), try $0.integer()) })
+            uniqueKeysWithValues: try rows("SELECT pool, turn FROM lane_clocks") {
+                (try $0.integer(), try $0.integer())
+            })
         try insert(
             "INSERT INTO lanes (id, pool, weight, turn, active, arrivals) VALUES",
             arrivals.sorted { $0.key < $1.key }.map { id, arrival in
@@ -76,10 +85,10 @@ extension Session {
             """)
     }
 
-    /// Wakes lanes that hold available jobs and sleep: left behind by a process that died between its commit and the
-    /// waking (PostgreSQL). Steps from lane to lane by the index, at most `limit` lanes.
-    public func wakeForgottenLanes(_ limit: Int) throws -> Int {
-        let forgotten = try rows(
+    /// Lanes that hold available jobs and sleep: left behind by a process that died between its commit and the waking
+    /// (PostgreSQL). Steps from lane to lane by the index.
+    public func forgottenLanes(_ limit: Int) throws -> [Lane] {
+        try rows(
             """
             WITH RECURSIVE waiting (lane) AS (
                 SELECT min(lane) FROM jobs WHERE state = 'available'
@@ -91,14 +100,17 @@ extension Session {
              WHERE w.lane IS NOT NULL
                AND NOT EXISTS (SELECT 1 FROM lanes l WHERE l.id = w.lane AND l.active = 1)
              LIMIT \(limit)
-            """) { row in (try row.text(), try row.text()) }
-        var arrivals: [String: LaneArrival] = [:]
-        for (lane, name) in forgotten {
-            let priority = Priority(name: name) ?? .event
-            arrivals[lane] = LaneArrival(pool: priority.pool, weight: priority.weight, jobs: 1)
-        }
-        try wake(arrivals)
-        return arrivals.count
+            """
+        ) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
+    }
+    /// Wakes them. Answers how many.
+    public func wakeForgottenLanes(_ limit: Int) throws -> Int {
+        let lanes = try forgottenLanes(limit)
+        try wake(
+            Dictionary(
+                lanes.map { ($0.id, LaneArrival(pool: $0.priority.pool, weight: $0.priority.weight, jobs: 1)) },
+                uniquingKeysWith: { first, _ in first }))
+        return lanes.count
     }
 
     /// Holds a lane back: one row, not a row a job. `why` reads it.

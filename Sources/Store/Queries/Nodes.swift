@@ -36,8 +36,10 @@ extension Session {
 
     /// Ends a session from outside. Idempotent; false when it had ended before.
     public func revoke(_ id: ID<NodeKind>, at now: Timestamp) throws -> Bool {
-        let revoked = try run(
-            "UPDATE nodes SET revoked_at = \(now) WHERE id = \(id) AND revoked_at IS NULL AND stopped_at IS NULL") == 1
+        let revoked =
+            try run(
+                "UPDATE nodes SET revoked_at = \(now) WHERE id = \(id) AND revoked_at IS NULL AND stopped_at IS NULL")
+            == 1
         try run("UPDATE leases SET node = NULL, fence = fence + 1 WHERE node = \(id)")
         return revoked
     }
@@ -51,12 +53,13 @@ extension Session {
              WHERE coalesce(stopped_at, revoked_at, \(Timestamp(microseconds: .max))) > \(endedAfter)
              ORDER BY id
              LIMIT 1000
-            """) { row in
-                NodeRow(
-                    id: try row.id(), host: try row.text(), process: try row.integer(), program: try row.text(),
-                    startedAt: try row.time(), beat: try row.integer(), beatAt: try row.time(),
-                    stoppedAt: try row.optionalTime(), revokedAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            NodeRow(
+                id: try row.id(), host: try row.text(), process: try row.integer(), program: try row.text(),
+                startedAt: try row.time(), beat: try row.integer(), beatAt: try row.time(),
+                stoppedAt: try row.optionalTime(), revokedAt: try row.optionalTime())
+        }
     }
 
     /// Gives back what ended sessions still hold, at most `limit` jobs. A run that its process did not survive counts
@@ -73,8 +76,14 @@ extension Session {
                            ORDER BY j.id
                            LIMIT \(limit))
             RETURNING id, lane, class, deaths
-            """) { row in (id: ID<JobKind>(stored: try row.text()), lane: try row.text(), name: try row.text(), deaths: try row.integer()) }
-        try arrived(in: lost.map { Lane(stored: $0.lane, class: $0.name) })
+            """
+        ) { row in
+            (
+                id: ID<JobKind>(stored: try row.text()), lane: try row.text(), name: try row.text(),
+                deaths: try row.integer()
+            )
+        }
+        try arrived(in: lost.map { Lane(stored: $0.lane, Priority(name: $0.name) ?? .event) })
         let dead = lost.filter { $0.deaths >= Int64(deathsMax) }.map(\.id)
         for id in dead {
             try end(id, as: "dead", reason: "The process ended \(deathsMax) times while it ran this job.", at: now)
@@ -104,7 +113,8 @@ extension Session {
         try run(
             "INSERT INTO leases (name, node, fence, taken_at) VALUES (\(name), NULL, 0, \(now)) ON CONFLICT DO NOTHING")
         try run(
-            "UPDATE leases SET node = \(node), fence = fence + 1, taken_at = \(now) WHERE name = \(name) AND node IS NULL")
+            "UPDATE leases SET node = \(node), fence = fence + 1, taken_at = \(now) WHERE name = \(name) AND node IS NULL"
+        )
         return try row("SELECT fence FROM leases WHERE name = \(name) AND node = \(node)") { try $0.integer() }
     }
 
@@ -113,7 +123,8 @@ extension Session {
         try row(
             """
             SELECT 1 FROM leases WHERE name = \(name) AND node = \(node) AND fence = \(fence) \(dialect.forUpdate)
-            """) { _ in true } ?? false
+            """
+        ) { _ in true } ?? false
     }
 
     public func dropLease(_ name: String, node: ID<NodeKind>) throws {

@@ -63,7 +63,8 @@ extension Session {
                     \(review.choices.joined(separator: " ")), \(review.provider), 1, \(review.openedAt))
             ON CONFLICT (kind, subject) WHERE state <> 'decided' DO UPDATE SET count = reviews.count + 1
             RETURNING id
-            """) { row in try row.id(ReviewKind.self) }
+            """
+        ) { row in try row.id(ReviewKind.self) }
         let id = kept ?? review.id
         guard id == review.id else { return (id, false) }
         try append([
@@ -97,7 +98,9 @@ extension Session {
     }
 
     /// Records a decision, once.
-    public func decide(_ id: ID<ReviewKind>, _ decision: String, note: String?, by actor: String, at now: Timestamp) throws -> Bool {
+    public func decide(_ id: ID<ReviewKind>, _ decision: String, note: String?, by actor: String, at now: Timestamp)
+        throws -> Bool
+    {
         try run(
             """
             UPDATE reviews SET state = 'decided', decision = \(decision), note = \(note), decided_by = \(actor), decided_at = \(now)

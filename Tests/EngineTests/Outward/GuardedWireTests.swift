@@ -28,7 +28,7 @@ struct GuardedWireTests {
             let literal = text.contains(":") ? "[\(text)]" : text
 
             for url in ["http://\(literal):\(sink.port)/", "http://named.example:\(sink.port)/"] {
-                let failure = await failure { _ = try await wire.post(WireRequest(url: url, headers: [], body: [])) }
+                let failure = await failure { _ = try await wire.post(OutsideRequest(url: url, headers: [], body: [])) }
                 #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true, "\(url)")
             }
             #expect(sink.connected == 0)
@@ -40,7 +40,7 @@ struct GuardedWireTests {
         let answers = try [#require(IPAddress("127.0.0.2")), #require(IPAddress("127.0.0.1"))]
         try await Self.with(policy: Self.second, resolver: FixedResolver([answers])) { wire, sink in
             let failure = await failure {
-                _ = try await wire.post(WireRequest(url: "http://a.example:\(sink.port)/", headers: [], body: []))
+                _ = try await wire.post(OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: []))
             }
 
             #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
@@ -55,7 +55,7 @@ struct GuardedWireTests {
         try await Self.with(policy: Self.second, resolver: resolver, vettedFor: .zero, at: "127.0.0.2") { wire, sink in
             let trap = Sink()
             try await trap.start(port: sink.port)
-            let request = WireRequest(url: "http://a.example:\(sink.port)/", headers: [], body: [])
+            let request = OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: [])
 
             #expect(try await wire.post(request).status == 200)
             let failure = await failure { _ = try await wire.post(request) }
@@ -75,7 +75,7 @@ struct GuardedWireTests {
             try await trap.start(port: sink.port)
 
             // The machine itself would find 127.0.0.1.
-            let answer = try await wire.post(WireRequest(url: "http://localhost:\(sink.port)/", headers: [], body: []))
+            let answer = try await wire.post(OutsideRequest(url: "http://localhost:\(sink.port)/", headers: [], body: []))
 
             #expect(answer.status == 200)
             #expect(sink.all.first?.headers.first(name: "host") == "localhost:\(sink.port)")
@@ -94,7 +94,7 @@ struct GuardedWireTests {
         let good = try #require(IPAddress("127.0.0.2"))
         try await Self.with(policy: Self.second, resolver: FixedResolver([[good]])) { wire, sink in
             let url = url.replacing("PORT", with: "\(sink.port)")
-            let failure = await failure { _ = try await wire.post(WireRequest(url: url, headers: [], body: [])) }
+            let failure = await failure { _ = try await wire.post(OutsideRequest(url: url, headers: [], body: [])) }
 
             #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
             #expect(sink.connected == 0)
@@ -105,7 +105,7 @@ struct GuardedWireTests {
     func plain() async throws {
         let policy = AddressPolicy(allowed: [Self.loopback])
         try await Self.with(policy: policy, resolver: FixedResolver([])) { wire, sink in
-            let failure = await failure { _ = try await wire.post(WireRequest(url: sink.url, headers: [], body: [])) }
+            let failure = await failure { _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [])) }
 
             #expect(failure == .refusedAddress("The address must begin with https://."))
             #expect(sink.connected == 0)
@@ -122,7 +122,7 @@ struct GuardedWireTests {
             try await sink.start()
             let wire = GuardedWire(policy: Self.open, resolver: FixedResolver([]))
 
-            let answer = try await wire.post(WireRequest(url: sink.url, headers: [], body: [1]))
+            let answer = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [1]))
 
             #expect(answer.status == 302)
             #expect(trap.connected == 0)
@@ -136,7 +136,7 @@ struct GuardedWireTests {
     func nextAddress() async throws {
         let answers = try [#require(IPAddress("127.0.0.3")), #require(IPAddress("127.0.0.1"))]
         try await Self.with(policy: Self.open, resolver: FixedResolver([answers])) { wire, sink in
-            let answer = try await wire.post(WireRequest(url: "http://a.example:\(sink.port)/", headers: [], body: []))
+            let answer = try await wire.post(OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: []))
 
             #expect(answer.status == 200)
         }
@@ -152,7 +152,7 @@ struct GuardedWireTests {
         try await sink.start()
         let wire = GuardedWire(policy: Self.open, resolver: FixedResolver([]), limits: limits)
 
-        #expect(await failure { _ = try await wire.post(WireRequest(url: sink.url, headers: [], body: [])) } == expected)
+        #expect(await failure { _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [])) } == expected)
 
         await wire.close()
         try await sink.stop()
@@ -164,7 +164,7 @@ struct GuardedWireTests {
         try await sink.start()
         let wire = GuardedWire(policy: Self.open, resolver: FixedResolver([]))
 
-        let answer = try await wire.post(WireRequest(url: sink.url, headers: [], body: []))
+        let answer = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: []))
 
         #expect(answer.status == 200 && answer.body.count == 1024)
         await wire.close()
@@ -180,18 +180,18 @@ struct GuardedWireTests {
         let wire = GuardedWire(policy: Self.open, resolver: FixedResolver([]))
 
         let refused = await failure {
-            _ = try await wire.post(WireRequest(url: "http://127.0.0.1:\(port)/", headers: [], body: []))
+            _ = try await wire.post(OutsideRequest(url: "http://127.0.0.1:\(port)/", headers: [], body: []))
         }
         #expect(refused == .connect("the host refuses it"))
         let unknown = await failure {
-            _ = try await wire.post(WireRequest(url: "http://a.example:\(port)/", headers: [], body: []))
+            _ = try await wire.post(OutsideRequest(url: "http://a.example:\(port)/", headers: [], body: []))
         }
         #expect(unknown == .unresolvable)
         await wire.close()
 
         let alone = GuardedWire(policy: Self.open, resolver: SilentResolver())
         let silent = await failure {
-            _ = try await alone.post(WireRequest(url: "http://a.example:\(port)/", headers: [], body: []))
+            _ = try await alone.post(OutsideRequest(url: "http://a.example:\(port)/", headers: [], body: []))
         }
         #expect(silent == .ownNetwork("the resolver does not answer"))
         await alone.close()
@@ -200,7 +200,7 @@ struct GuardedWireTests {
     @Test("connections are used again")
     func reuse() async throws {
         try await Self.with(policy: Self.open, resolver: FixedResolver([])) { wire, sink in
-            for _ in 0..<20 { _ = try await wire.post(WireRequest(url: sink.url, headers: [], body: [1, 2, 3])) }
+            for _ in 0..<20 { _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [1, 2, 3])) }
 
             #expect(sink.all.count == 20)
             #expect(sink.connected == 1)

@@ -122,16 +122,16 @@ struct FakeVault: Sealing {
 
 /// Answers without a network.
 final class FakeWire: OutsideWire {
-    private let answer: @Sendable (WireRequest, Int) async throws(WireFailure) -> WireAnswer
-    private let requests = Mutex<[WireRequest]>([])
+    private let answer: @Sendable (OutsideRequest, Int) async throws(WireFailure) -> WireAnswer
+    private let requests = Mutex<[OutsideRequest]>([])
     let bell = Bell()
 
-    init(_ answer: @escaping @Sendable (WireRequest, Int) async throws(WireFailure) -> WireAnswer) { self.answer = answer }
+    init(_ answer: @escaping @Sendable (OutsideRequest, Int) async throws(WireFailure) -> WireAnswer) { self.answer = answer }
 
-    var all: [WireRequest] { requests.withLock { $0 } }
+    var all: [OutsideRequest] { requests.withLock { $0 } }
     var ids: [String] { all.compactMap { $0.headers["webhook-id"] } }
 
-    func post(_ request: WireRequest) async throws(WireFailure) -> WireAnswer {
+    func post(_ request: OutsideRequest) async throws(WireFailure) -> WireAnswer {
         let before = requests.withLock { requests in
             requests.append(request)
             return requests.count - 1

@@ -1,0 +1,58 @@
+# One flag set for all debug builds: another would build everything again.
+SHELL := /bin/bash
+export PATH := $(PATH):/opt/swift/usr/bin
+BUILD := swift build --explicit-target-dependency-import-check error
+SWIFT_FILES := Package.swift Sources Tests
+
+.PHONY: help demo demo-reset test check lint torture bench release format docs clean
+
+help:
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+
+demo: ## builds and runs Patchbay with simulated platforms; its data is in .patchbay-demo/
+	@scripts/prepare demo
+	@$(BUILD) --product patchbay
+	@exec .build/debug/patchbay demo
+
+demo-reset: ## removes .patchbay-demo/, the demo's database, files and key
+	@if [ -d .patchbay-demo ]; then \
+	    echo "Removes .patchbay-demo/: $$(du -sh .patchbay-demo | cut -f1) of the demo's database, files and key."; \
+	    rm -rf .patchbay-demo; \
+	else echo "There is no .patchbay-demo/: nothing to remove."; fi
+
+test: ## builds, then runs all tests on SQLite and on a PostgreSQL of their own
+	@scripts/prepare test
+	@start=$$SECONDS; $(BUILD) --build-tests || exit 1; echo "Built in $$((SECONDS - start)) s."
+	@scripts/with-postgres -- swift test --skip-build
+
+check: lint test ## what must hold before a commit: format, no warnings, tidy, test
+
+lint:
+	@swift format lint --strict --parallel --recursive $(SWIFT_FILES)
+	@scripts/tidy
+
+torture: ## the long tests: crashes, dropped writes, planted bugs (an hour or more)
+	@scripts/prepare test
+	@scripts/torture
+
+bench: ## measures, and compares with the figures of the last release
+	@scripts/prepare bench
+	@Benchmarks/run
+
+release: ## builds dist/patchbay, the Swift runtime inside, without symbols
+	@scripts/prepare build
+	swift build -c release --static-swift-stdlib --scratch-path .build-release --product patchbay
+	@mkdir -p dist
+	@strip -o dist/patchbay .build-release/release/patchbay
+	@ls -lh dist/patchbay | awk '{ print "dist/patchbay, " $$5 }'
+
+format: ## formats the Swift files in place
+	@swift format --in-place --parallel --recursive $(SWIFT_FILES)
+
+docs: ## writes docs/api.md from the code
+	@scripts/prepare build
+	@$(BUILD) --product patchbay
+	@.build/debug/patchbay docs --out docs/api.md
+
+clean: ## removes what was built; the demo's data stays
+	@rm -rf .build .build-release .build-planted .build-torture dist

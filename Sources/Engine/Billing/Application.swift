@@ -1,0 +1,207 @@
+import Kit
+import Store
+
+/// One event on its way into the tables.
+struct Application {
+    /// What it came to, before it is known what to do about open questions.
+    struct Result {
+        let state: Applied.State
+        let userID: String?
+        let linked: Linked
+        let open: [String]
+        let unclear: [String]
+    }
+
+    let event: StoredEvent
+    let plan: BillingPlan
+    let session: Session
+    var ids: ReadyIDs
+    let now: Timestamp
+    let provider: String
+    private var linked = Linked()
+    /// Users whose summary may differ now.
+    private var touched: Set<String> = []
+    private var open: [String] = []
+    private var unclear: [String] = []
+
+    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String) {
+        self.event = event
+        self.plan = plan
+        self.session = session
+        self.ids = ids
+        self.now = now
+        self.provider = provider
+    }
+
+    /// Read downwards: whose it is, what it says, what that makes of the user.
+    mutating func apply(
+        _ facts: [BillingFact], recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
+    ) throws -> Result {
+        for reference in facts.compactMap(\.reference) { try link(reference) }
+        let customer = facts.lazy.compactMap(\.customer).first
+        let customerUser = try customer.flatMap { try session.holdUserID(of: CustomerName(provider: provider, customer: $0)) }
+        if let customer, customerUser == nil { return try wait(for: customer) }
+        let guest = facts.lazy.compactMap(\.reference).first { $0.customer == nil }?.user
+        var users: [String?] = [customerUser, guest]
+        for id in Set(facts.compactMap(\.subscription)).sorted() {
+            users.append(try subscription(id, facts, user: customerUser, recall: recall))
+        }
+        for fact in facts {
+            switch fact {
+            case .paymentMethod(let news): users.append(try method(news, user: customerUser))
+            case .payment(let news): users.append(try payment(news, user: customerUser, guest: guest))
+            case .subscription, .invoice, .user: break
+            }
+        }
+        for user in touched.sorted() { try session.summarize(user, ids: &ids, at: now) }
+        let user = users.lazy.compactMap { $0 }.first
+        try session.end(event.id, as: "applied", userID: user, at: now)
+        return Result(state: .applied, userID: user, linked: linked, open: open, unclear: unclear)
+    }
+
+    // MARK: Whose it is
+
+    private mutating func link(_ reference: UserReference) throws {
+        guard let customer = reference.customer else {
+            return try session.ensureKnown(reference.user, source: provider, at: now)
+        }
+        linked.add(
+            try session.link(
+                NewLink(
+                    provider: provider, customer: customer, userID: reference.user, source: .event,
+                    statedAt: reference.statedAt),
+                by: "event \(event.id)", ids: &ids, at: now))
+    }
+
+    /// One review for each customer, however many events wait.
+    private mutating func wait(for customer: String) throws -> Result {
+        let name = CustomerName(provider: provider, customer: customer)
+        if try session.wait(event.id, for: customer, reason: "Nobody is known to be this customer.", at: now) {
+            try session.open(
+                NewReview(
+                    id: ids.review(), kind: "event_without_user", subject: name.subject,
+                    question: "Which user is the customer \(customer)? Its events wait until someone says so.",
+                    evidence: evidence([.init("customer", .string(customer))]), choices: ["link", "dismiss"],
+                    provider: provider, openedAt: now, changeID: ids.change()))
+        }
+        return Result(state: .waiting(name), userID: nil, linked: linked, open: [], unclear: [])
+    }
+
+    // MARK: What it says
+
+    /// - Returns: the subscription's user.
+    private mutating func subscription(
+        _ id: String, _ facts: [BillingFact], user: String?, recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
+    ) throws -> String? {
+        let old = try session.hold(
+            SubscriptionRow(provider: provider, id: id, app: event.app, account: event.account), at: now)
+        var row = old
+        for fact in facts where fact.subscription?.hasSameBytes(as: id) == true {
+            try fact.take(into: &row, by: event.id) { try recall($0, id) }
+        }
+        if SubscriptionRules.isOpen(row) { try settle(&row) }
+        if SubscriptionRules.isOpen(row) { open.append(id) }
+        if row.isUnclear { unclear.append(id) }
+        row.userID = user ?? row.userID
+        guard row != old else { return row.userID }
+        try session.keep(row, at: now)
+        touch(old.userID, row.userID)
+        return row.userID
+    }
+
+    /// With the platform's answer, if it was asked with just this in hand and nobody has a later one.
+    private func settle(_ row: inout SubscriptionRow) throws {
+        let question = Question(about: row)
+        guard let answer = plan.answers.first(where: { question.isAnswered(by: $0.kept) }),
+            row.askedAt.map({ $0 <= answer.kept.at }) ?? true
+        else { return }
+        SubscriptionRules.settle(&row, with: answer.object, by: event.id, askedAt: answer.kept.at)
+        try session.keep(answer.kept, for: event.id)
+    }
+
+    private mutating func method(_ news: PaymentMethodStatement, user: String?) throws -> String? {
+        let (old, isNew) = try session.hold(
+            PaymentMethodRow(
+                provider: provider, id: news.id, app: event.app, account: event.account, statedAt: news.statedAt,
+                statedBy: event.id), at: now)
+        var row = old
+        PaymentMethodRules.take(news, by: event.id, into: &row, isNew: isNew)
+        row.userID = user ?? row.userID
+        guard row != old else { return row.userID }
+        try session.keep(row, at: now)
+        touch(old.userID, row.userID)
+        return row.userID
+    }
+
+    private mutating func payment(_ news: PaymentStatement, user: String?, guest: String?) throws -> String? {
+        let old = try session.hold(
+            PaymentRow(provider: provider, id: news.id, app: event.app, account: event.account), at: now)
+        var row = old
+        let happened = PaymentRules.take(news, by: event.id, into: &row)
+        row.userID = user ?? row.userID ?? guest
+        guard row != old else { return row.userID }
+        row.version += 1
+        try session.keep(row, at: now)
+        if let happened { try session.append([change(happened, of: row)]) }
+        return row.userID
+    }
+
+    private mutating func change(_ happened: PaymentRules.Happened, of row: PaymentRow) throws -> NewChange {
+        func money(_ minor: Int64?) -> JSON {
+            guard let minor, let currency = row.currency else { return .null }
+            return .object([.init("amount", JSON(minor)), .init("currency", .string(currency))])
+        }
+        return NewChange(
+            id: try ids.change(), type: "payment.\(happened.rawValue)", subject: row.id, version: row.version,
+            userID: row.userID, occurredAt: now,
+            data: JSON.object([
+                .init("payment_id", .string(row.id)), .init("provider", .string(provider)), .init("version", JSON(row.version)),
+                .init("user_id", JSON(row.userID)), .init("customer", JSON(row.customer)), .init("status", JSON(row.status)),
+                .init("outcome", .string(row.outcome.rawValue)), .init("amount", money(row.amount)),
+                .init("refunded", money(row.refunded)), .init("dispute", JSON(row.dispute?.status)),
+                .init("problem", JSON(row.problem)), .init("event_id", .string(event.id.text)),
+            ]).bytes)
+    }
+
+    private mutating func touch(_ users: String?...) { touched.formUnion(users.compactMap { $0 }) }
+
+    // MARK: What cannot be applied
+
+    func ignored() throws -> Applied {
+        try session.end(event.id, as: "ignored", userID: nil, at: now)
+        return Applied(state: .ignored, next: .done, userID: nil, linked: Linked(), unclear: [])
+    }
+
+    mutating func unreadable(_ problem: Unreadable) throws -> Applied {
+        if try session.wait(event.id, reason: problem.reason, at: now) {
+            try session.open(
+                NewReview(
+                    id: ids.review(), kind: "unreadable_delivery", subject: event.id.text,
+                    question: "The event \(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
+                    evidence: evidence([.init("reason", .string(problem.reason))]), choices: ["replay", "dismiss"],
+                    provider: provider, openedAt: now, changeID: ids.change()))
+        }
+        return Applied(state: .unreadable(problem.reason), next: .done, userID: nil, linked: Linked(), unclear: [])
+    }
+
+    private func evidence(_ more: [JSONMember]) -> String {
+        let members: [JSONMember] = [
+            .init("provider", .string(provider)), .init("event_id", .string(event.id.text)),
+            .init("provider_event_id", JSON(event.providerEventID)), .init("type", .string(event.type)),
+        ]
+        return String(decoding: JSON.object(members + more).bytes, as: UTF8.self)
+    }
+}
+
+extension Application.Result {
+    /// An open question is asked again where that can help; otherwise someone is told.
+    func finished(canAsk: Bool, failure: Failure?) -> Applied {
+        let next: Applied.Next =
+            if open.isEmpty || !canAsk { .done } else if let failure {
+                failure.passes ? .retry(failure) : .done
+            } else {
+                .planAgain
+            }
+        return Applied(state: state, next: next, userID: userID, linked: linked, unclear: next == .done ? unclear : [])
+    }
+}

@@ -1,0 +1,185 @@
+public import Kit
+public import Store
+
+/// Receives webhooks: verify, keep, answer. What is answered 200 is on disk.
+public struct Gateway: Sendable {
+    private let schemes: [String: WebhookScheme]
+    private let secrets: WebhookSecrets
+    private let keeper: Batcher<Arrival, Kept>
+    private let rejections: RejectionLog
+    private let ids: Identifiers
+    private let bell: Bell
+    private let metrics: GatewayMetrics
+
+    /// - Parameters:
+    ///   - sources: every platform that sends webhooks.
+    ///   - bell: rung after each commit that brought work.
+    public init(
+        sources: [any WebhookSource], secrets: WebhookSecrets, database: any Database, rejections: RejectionLog,
+        ids: Identifiers, bell: Bell, metrics: GatewayMetrics
+    ) {
+        schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
+        self.secrets = secrets
+        self.rejections = rejections
+        self.ids = ids
+        self.bell = bell
+        self.metrics = metrics
+        // 32 MiB and 4,096 deliveries may wait; what comes then is told to come again before memory grows.
+        let inFlight = database.dialect.engine == .postgres ? 2 : 1
+        keeper = Batcher(
+            "keep", in: .ingest, of: database, bounds: .init(atOnce: 256, inFlight: inFlight),
+            weigh: { $0.body.count + 1024 }, perform: { try $0.keep($1) })
+    }
+
+    /// What a platform is told.
+    public enum Reply: Sendable, Equatable {
+        /// On disk, or a repetition of what is.
+        case kept(Kept)
+        /// Believed, and on disk, but nobody can read it: a person looks at it.
+        case unreadable
+        case refused(Forged)
+        /// No such platform, or its secret is not set.
+        case unknown
+        /// Not kept: send again.
+        case overloaded
+        case unavailable
+    }
+
+    /// How a route's bodies are bounded; nil when there is no such route.
+    public func bodyLimit(of provider: String) -> Int? { schemes[provider]?.bodyLimit }
+
+    /// Whether a route is on: a platform that we know, with a secret that could prove its deliveries.
+    public func isOn(_ provider: String, owner: String?) async -> Bool {
+        guard let scheme = schemes[provider] else { return false }
+        return await secrets.of(provider, owner: owner, scheme: scheme) != nil
+    }
+
+    /// Believes and keeps a delivery, or says why not. Never throws: every delivery has an answer.
+    ///
+    /// - Parameters:
+    ///   - owner: the id in the address that names a secret (`app_…`); nil for the secrets from settings.
+    ///   - remote: where it came from, for people who look at forgeries.
+    public func receive(_ delivery: Delivery, for provider: String, owner: String?, from remote: String?) async -> Reply
+    {
+        guard let scheme = schemes[provider], let owned = await secrets.of(provider, owner: owner, scheme: scheme)
+        else {
+            return .unknown
+        }
+        do {
+            let (belief, app) = try await believe(
+                delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
+            let arrival = read(delivery, as: scheme, from: provider, app: app, belief: belief, remote: remote)
+            let kept = try await keeper.submit(arrival)
+            if kept.new > 0 || arrival.review != nil { bell.ring() }
+            metrics.kept(provider, arrival: arrival, kept: kept)
+            return arrival.events.isEmpty ? .unreadable : .kept(kept)
+        } catch let forged as Forged {
+            metrics.refused(provider, forged)
+            rejections.note(delivery, for: provider, forged: forged, id: ids.make(), from: remote)
+            return .refused(forged)
+        } catch StoreError.overloaded {
+            metrics.away(provider, "overloaded")
+            return .overloaded
+        } catch {
+            metrics.away(provider, "unavailable")
+            return .unavailable
+        }
+    }
+
+    /// A failed proof reads the secrets once more before it refuses: another node may have rotated them (MECHANICS 1.35).
+    private func believe(
+        _ delivery: Delivery, scheme: WebhookScheme, provider: String, owner: String?, owned: OwnedSecrets
+    ) async throws -> (Belief, ID<AppKind>) {
+        do {
+            return (try scheme.check(delivery, with: owned.secrets), owned.app)
+        } catch {
+            guard let fresh = await secrets.reread(provider, owner: owner, scheme: scheme, seen: owned.version) else {
+                throw error
+            }
+            return (try scheme.check(delivery, with: fresh.secrets), fresh.app)
+        }
+    }
+
+    // MARK: From a delivery to what is kept of it
+
+    private func read(
+        _ delivery: Delivery, as scheme: WebhookScheme, from provider: String, app: ID<AppKind>, belief: Belief,
+        remote: String?
+    ) -> Arrival {
+        let id: ID<DeliveryKind> = ids.make()
+        let events: [Event]
+        var unreadable: Unreadable?
+        do {
+            events = try scheme.events(delivery)
+        } catch {
+            events = []
+            unreadable = error
+        }
+        let flags = [
+            belief.late ? "late" : nil, unreadable == nil ? nil : "unreadable",
+            events.contains(where: \.isTest) ? "test" : nil,
+        ]
+        .compactMap { $0 }
+        return Arrival(
+            id: id, provider: provider, app: app, receivedAt: delivery.receivedAt, method: delivery.method,
+            target: Array(delivery.target.utf8.prefix(2048)), headers: HeaderLines.kept(of: delivery.headers),
+            remote: remote, body: delivery.body, checksum: Checksum.of(delivery.body),
+            flags: flags.isEmpty ? nil : flags.joined(separator: " "), reason: unreadable?.reason,
+            events: events.map {
+                arriving($0, provider: provider, app: app, delivery: delivery, body: id, scheme: scheme)
+            },
+            review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) })
+    }
+
+    private func arriving(
+        _ event: Event, provider: String, app: ID<AppKind>, delivery: Delivery, body: ID<DeliveryKind>,
+        scheme: WebhookScheme
+    ) -> ArrivingEvent {
+        let id: ID<EventKind> = ids.make()
+        guard scheme.handles(event.type) else {
+            let change = EventReceived.change(
+                ids.make(), event: id, provider: provider, type: event.type, providerEventID: event.providerEventID,
+                occurredAt: event.occurredAt, receivedAt: delivery.receivedAt, userID: nil,
+                body: BodyRange(body: body.text, offset: event.body.lowerBound, length: event.body.count))
+            return ArrivingEvent(id: id, event: event, job: nil, change: change)
+        }
+        let job = NewJob(
+            id: ids.make(), kind: EventApplying.kind, lane: Self.lane(of: event, app: app, priority: scheme.priority),
+            dueAt: delivery.receivedAt, createdAt: delivery.receivedAt, input: Array(id.text.utf8), subject: id.text)
+        return ArrivingEvent(id: id, event: event, job: job, change: nil)
+    }
+
+    /// Whose user an event is nobody knows yet; its subject is known. Subjects share 64 lanes an app, so that a flood
+    /// about one customer leaves the others theirs and lanes stay few.
+    private static func lane(of event: Event, app: ID<AppKind>, priority: Priority) -> Lane {
+        let key = event.subject.map { Array($0.utf8) } ?? event.account.map { Array($0.utf8) } ?? event.identity.hash
+        let hash = key.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return Lane("\(app.text)/\(hash % 64)", priority)
+    }
+
+    private func review(of delivery: ID<DeliveryKind>, provider: String, problem: Unreadable, at now: Timestamp)
+        -> NewReview
+    {
+        NewReview(
+            id: ids.make(), kind: "unreadable_delivery", subject: delivery.text,
+            question: "A believed delivery cannot be read: \(problem.reason) Does it matter?",
+            evidence: (["delivery_id": .string(delivery.text), "reason": .string(problem.reason)] as JSON).line,
+            choices: ["ignore", "retry"], provider: provider, openedAt: now, changeID: ids.make())
+    }
+}
+
+/// The headers of a delivery, as kept: `name: value` lines. What authenticates a person's browser is left out.
+enum HeaderLines {
+    /// More is not a webhook's head.
+    private static let bytesMax = 16 << 10
+    private static let left = ["cookie", "proxy-authorization"]
+
+    static func kept(of headers: [Field]) -> [UInt8] {
+        var bytes: [UInt8] = []
+        for header in headers where !left.contains(header.name.lowercased()) {
+            bytes += Array(header.name.utf8) + Array(": ".utf8) + Array(header.value.utf8) + [UInt8(ascii: "\n")]
+            if bytes.count > bytesMax { return Array(bytes.prefix(bytesMax)) }
+        }
+        return bytes
+    }
+}

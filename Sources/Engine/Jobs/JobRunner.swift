@@ -1,0 +1,278 @@
+public import Kit
+public import Logging
+public import ServiceLifecycle
+public import Store
+import Synchronization
+
+/// Claims jobs in sets, runs them in slots, records their ends in sets.
+///
+/// Urgent work and waiting persons have slots that nothing else may take: one in four each, at least one.
+public final class JobRunner: Service {
+    /// After SIGTERM running jobs may take so long to end.
+    static let drainSeconds: Int64 = 25
+    private let workers: [String: any JobWorker]
+    private let database: any Database
+    private let node: NodeSession
+    private let ids: Identifiers
+    private let time: TimeSource
+    private let bell: Bell
+    private let logger: Logger
+    private let metrics: Metrics
+    private let pools: [SlotPool]
+    private let completer: Batcher<EndedJob, Bool>
+
+    /// - Parameter slots: jobs that run at the same time, 4 or more.
+    public init(
+        workers: [any JobWorker], database: any Database, node: NodeSession, ids: Identifiers, time: TimeSource,
+        bell: Bell, slots: Int = 32, metrics: Metrics, logger: Logger
+    ) {
+        self.workers = Dictionary(uniqueKeysWithValues: workers.map { ($0.kind, $0) })
+        self.database = database
+        self.node = node
+        self.ids = ids
+        self.time = time
+        self.bell = bell
+        self.logger = logger
+        self.metrics = metrics
+        let reserved = max(1, slots / 4)
+        pools = [
+            SlotPool(0, slots: reserved), SlotPool(1, slots: reserved),
+            SlotPool(2, slots: max(1, slots - 2 * reserved)),
+        ]
+        completer = Batcher("complete", in: .work, of: database, perform: { try $0.complete($1) })
+    }
+
+    /// Runs until the service group stops: then claims no more, lets running jobs end, and puts back the rest.
+    public func run() async throws {
+        await withTaskGroup(of: Void.self) { runners in
+            for pool in pools {
+                for _ in 0..<pool.slots { runners.addTask { await self.serve(pool) } }
+            }
+            await cancelWhenGracefulShutdown {
+                await withTaskGroup(of: Void.self) { group in
+                    group.addTask { await self.node.run() }
+                    group.addTask { await self.promote() }
+                    group.addTask { await self.claim() }
+                }
+            }
+            for job in pools.flatMap({ $0.close() }) { await record(job, .released) }
+            await withTaskGroup(of: Void.self) { ending in
+                ending.addTask { await self.drained() }
+                ending.addTask { try? await self.time.sleep(.seconds(Self.drainSeconds)) }  // Whichever comes first.
+                await ending.next()
+                ending.cancelAll()
+            }
+            runners.cancelAll()
+        }
+        await node.close()
+    }
+
+    /// How many jobs are claimed here and have not ended.
+    public var held: Int { pools.reduce(0) { $0 + $1.held } }
+
+    // MARK: Claiming
+
+    /// One loop for all pools, so that a node claims with one commit.
+    private func claim() async {
+        var isPoll = false
+        while !Task.isCancelled {
+            let seen = bell.rings
+            do {
+                let found = try await claimOnce(looking: isPoll)
+                isPoll = false
+                if found { continue }
+            } catch {
+                logger.warning("jobs.claim_failed", metadata: ["problem": "\(error)"])
+                try? await time.sleep(.milliseconds(500))  // Cancelled: the loop ends.
+            }
+            await bell.wait(after: seen, atMost: .seconds(1), time: time)
+            isPoll = bell.rings == seen
+            // Slots fall free one by one; a moment later there are several for one commit.
+            if !isPoll, !pools.contains(where: \.isHungry) { try? await time.sleep(.milliseconds(1)) }
+        }
+    }
+
+    /// - Parameter looking: reads first whether anything is due, since a claim costs a commit.
+    private func claimOnce(looking: Bool) async throws -> Bool {
+        let wanted = pools.map { ($0.number, $0.free) }.filter { $0.1 > 0 }
+        guard !wanted.isEmpty, node.isLive else { return false }
+        let (node, now) = (node.id, time.now())
+        if looking, try await !database.read("due", { try $0.hasDueLane(at: now) }) { return false }
+        let claimed = try await database.set("claim", in: .work) { session in
+            try wanted.map { pool, limit in try session.claim(limit, pools: [pool], for: node, at: now) }
+        }
+        for ((number, _), jobs) in zip(wanted, claimed) { pools[number].add(jobs) }
+        return claimed.contains { !$0.isEmpty }
+    }
+
+    /// Makes scheduled jobs available when their time comes, and wakes lanes that a dead process left asleep.
+    private func promote() async {
+        var rounds = 0
+        while !Task.isCancelled {
+            let seen = bell.rings
+            var pause: Duration = .seconds(1)
+            do {
+                let next = try await database.read("next_scheduled") { try $0.nextScheduled() }
+                if let next, next <= time.now() { try await promoteOnce() }
+                if let next, next > time.now() { pause = min(pause, max(.milliseconds(5), next - time.now())) }
+                let schedule = try await database.read("next_schedule") { try $0.nextSchedule() }
+                if let schedule, schedule <= time.now() { try await fireSchedules() }
+                if rounds % 5 == 0 { try await wakeForgotten() }
+                rounds += 1
+            } catch {
+                logger.warning("jobs.promote_failed", metadata: ["problem": "\(error)"])
+            }
+            await bell.wait(after: seen, atMost: pause, time: time)
+        }
+    }
+
+    private func promoteOnce() async throws {
+        let now = time.now()
+        if try await database.set("promote", in: .work, { try $0.promoteScheduled(500, at: now) }) > 0 { bell.ring() }
+    }
+
+    private func fireSchedules() async throws {
+        let (now, fresh) = (time.now(), (0..<50).map { _ in ids.make(JobKind.self) })
+        if try await database.set("fire_schedules", in: .work, { try $0.fireSchedules(at: now, ids: fresh) }) > 0 {
+            bell.ring()
+        }
+    }
+
+    private func wakeForgotten() async throws {
+        guard try await database.read("forgotten", { try $0.forgottenLanes(1000) }).isEmpty == false else { return }
+        if try await database.set("wake_forgotten", in: .work, { try $0.wakeForgottenLanes(1000) }) > 0 { bell.ring() }
+    }
+
+    // MARK: Running
+
+    private func serve(_ pool: SlotPool) async {
+        while let job = await pool.next() {
+            let began = time.uptime()
+            await perform(job)
+            pool.ended(took: time.uptime() - began)
+            bell.ring()
+        }
+    }
+
+    private func perform(_ job: ClaimedJob) async {
+        guard node.isLive, node.id == job.node else { return }  // Revoked: somebody else has it.
+        guard let worker = workers[job.kind], job.version <= worker.version else {
+            // A newer program knows it. Held back for a minute, so that it does not turn in a circle here.
+            return await record(
+                job,
+                .retry(
+                    at: time.now() + .minutes(1),
+                    error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does."))
+        }
+        do {
+            switch try await worker.run(job) {
+            case .committed: outcome(job, "succeeded")
+            case .done: await record(job, .succeeded)
+            case .cancelled(let reason): await record(job, .cancelled(reason: reason))
+            }
+        } catch let fenced as Fenced {
+            outcome(job, "fenced")
+            logger.notice("job.fenced", metadata: ["job_id": "\(fenced.job)"])
+        } catch let interruption as JobInterruption {
+            await record(job, interrupted: interruption)
+        } catch is CancellationError {
+            await record(job, .released)
+        } catch let error as StoreError where error.passes {
+            // The store is away, not the job at fault: the attempt does not count.
+            logger.warning("job.store_away", metadata: ["problem": "\(error)"])
+            try? await time.sleep(.milliseconds(200))  // Cancelled: recorded at once.
+            await record(job, .released)
+        } catch {
+            logger.warning(
+                "job.failed", metadata: ["kind": "\(job.kind)", "attempt": "\(job.attempt)", "problem": "\(error)"])
+            await record(job, failed: "\(error)", policy: worker.retries)
+        }
+    }
+
+    private func record(_ job: ClaimedJob, interrupted interruption: JobInterruption) async {
+        switch interruption {
+        case .gated(let until, let gate, let reason):
+            let lane = Lane(stored: job.lane, job.priority)
+            do {
+                try await database.set("gate", in: .work) { try $0.gate(lane, until: until, by: gate, reason: reason) }
+            } catch {
+                logger.warning("job.gate_failed", metadata: ["job_id": "\(job.id)", "problem": "\(error)"])
+            }
+            await record(job, .released)
+        case .released: await record(job, .released)
+        case .later(let at, let reason): await record(job, .retry(at: at, error: reason))
+        case .hopeless(let reason): await die(job, reason)
+        }
+    }
+
+    private func record(_ job: ClaimedJob, failed problem: String, policy: RetryPolicy) async {
+        let now = time.now()
+        let failingFor = now - (job.firstFailedAt ?? now)
+        if let pause = policy.pause(after: job.attempt, failingFor: failingFor, chance: ids.unit()) {
+            await record(job, .retry(at: now + pause, error: String(problem.prefix(500))))
+        } else {
+            await die(job, "Failed \(job.attempt) times, last: \(problem.prefix(400))")
+        }
+    }
+
+    /// Dead with its reason, and an alert in the same commit: what has no next action is never silent.
+    private func die(_ job: ClaimedJob, _ reason: String) async {
+        let now = time.now()
+        let alert = NewAlert(
+            id: ids.make(), kind: "job_dead", subject: job.id.text, summary: "\(job.kind): \(reason)",
+            action: "Mend the cause, then: patchbay jobs retry \(job.id)", at: now, changeID: ids.make())
+        let event = job.kind == EventApplying.kind ? ID<EventKind>(String(decoding: job.input, as: UTF8.self)) : nil
+        do {
+            try await database.write("job_dead") { session in
+                guard try session.complete([EndedJob(job: job, end: .dead(reason: reason), at: now)]) == [true] else {
+                    throw Fenced(job: job.id.text)
+                }
+                if let event { try session.setState("failed", of: event, reason: reason, at: now) }
+                try session.raise(alert)
+            }
+            outcome(job, "dead")
+            logger.error("job.dead", metadata: ["job_id": "\(job.id)", "kind": "\(job.kind)"])
+        } catch {
+            logger.error("job.death_not_recorded", metadata: ["job_id": "\(job.id)", "problem": "\(error)"])
+            await record(job, .retry(at: now + .minutes(1), error: reason))
+        }
+    }
+
+    private func record(_ job: ClaimedJob, _ end: JobEnd) async {
+        for pause in [Duration.milliseconds(100), .milliseconds(500), .seconds(2), .zero] {
+            do {
+                let recorded = try await completer.submit(EndedJob(job: job, end: end, at: time.now()))
+                return outcome(job, recorded ? end.word : "fenced")
+            } catch {
+                logger.warning("job.end_not_recorded", metadata: ["job_id": "\(job.id)", "problem": "\(error)"])
+                try? await time.sleep(pause)  // Cancelled: tried again at once.
+            }
+        }
+        // The session still holds it: it is taken back when this node's session ends.
+    }
+
+    private func outcome(_ job: ClaimedJob, _ word: String) {
+        metrics.count(
+            "patchbay_jobs_ended_total", ["kind": job.kind, "outcome": word], help: "Runs of jobs by how they ended.")
+    }
+
+    // MARK: Stopping
+
+    private func drained() async {
+        while held > 0, !Task.isCancelled {
+            try? await time.sleep(.milliseconds(20))  // Cancelled: the loop ends.
+        }
+    }
+}
+
+extension JobEnd {
+    var word: String {
+        switch self {
+        case .succeeded: "succeeded"
+        case .cancelled: "cancelled"
+        case .retry: "failed"
+        case .released: "released"
+        case .dead: "dead"
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import Kit
+public import Logging
+import Store
+
+/// What is counted and logged of deliveries: one line and one count each.
+public struct GatewayMetrics: Sendable {
+    private let metrics: Metrics
+    private let logger: Logger
+
+    public init(metrics: Metrics, logger: Logger) {
+        self.metrics = metrics
+        self.logger = logger
+    }
+
+    func kept(_ provider: String, arrival: Arrival, kept: Kept) {
+        let verdict = arrival.events.isEmpty ? "unreadable" : kept.new > 0 ? "accepted" : "duplicate"
+        count(provider, verdict)
+        logger.info(
+            "delivery.kept",
+            metadata: [
+                "delivery_id": "\(arrival.id)", "provider": "\(provider)", "verdict": "\(verdict)",
+                "event_id": "\(arrival.events.first.map { $0.id.text } ?? "")", "new": "\(kept.new)",
+            ])
+    }
+    func refused(_ provider: String, _ forged: Forged) {
+        count(provider, "rejected")
+        metrics.count(
+            "patchbay_rejections_total", ["provider": provider, "reason": forged.code],
+            help: "Deliveries that were not believed, by reason.")
+        logger.notice("delivery.refused", metadata: ["provider": "\(provider)", "code": "\(forged.code)"])
+    }
+    func away(_ provider: String, _ verdict: String) {
+        count(provider, verdict)
+        logger.warning("delivery.not_kept", metadata: ["provider": "\(provider)", "code": "\(verdict)"])
+    }
+
+    private func count(_ provider: String, _ verdict: String) {
+        metrics.count(
+            "patchbay_deliveries_total", ["provider": provider, "verdict": verdict],
+            help: "Webhook deliveries by platform and what became of them.")
+    }
+}

@@ -1,0 +1,97 @@
+/// One HTTP exchange with a provider: described here, sent only by the engine's caller.
+public struct Call<Output: Sendable>: Sendable {
+    public let outgoing: Outgoing
+    /// Reads a successful answer.
+    public let read: @Sendable (Answer) throws(Unreadable) -> Output
+
+    public init(_ outgoing: Outgoing, read: @escaping @Sendable (Answer) throws(Unreadable) -> Output) {
+        self.outgoing = outgoing
+        self.read = read
+    }
+}
+
+/// What is to be sent, without what authorizes it: a plain value that a test compares and a log prints.
+public struct Outgoing: Sendable, Equatable {
+    public enum Method: String, Sendable { case get = "GET", post = "POST", delete = "DELETE" }
+
+    public let method: Method
+    public let path: Path
+    public let headers: [Field]
+    /// From the first byte sent to the last byte read.
+    public let deadline: Duration
+
+    public init(_ method: Method, _ path: Path, headers: [Field] = [], within deadline: Duration = .seconds(20)) {
+        self.method = method
+        self.path = path
+        self.headers = headers
+        self.deadline = deadline
+    }
+}
+
+/// What came back.
+public struct Answer: Sendable, Equatable {
+    public let status: Int
+    public let headers: [Field]
+    public let body: [UInt8]
+
+    public init(status: Int, headers: [Field], body: [UInt8]) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+}
+
+/// A URL path. What is interpolated is percent-encoded, so an id can never become a path of its own.
+public struct Path: Sendable, Hashable, ExpressibleByStringInterpolation, CustomStringConvertible {
+    public let description: String
+    public init(stringLiteral text: String) { description = text }
+    public init(stringInterpolation parts: StringInterpolation) { description = parts.text }
+
+    public struct StringInterpolation: StringInterpolationProtocol {
+        var text = ""
+        public init(literalCapacity: Int, interpolationCount: Int) {}
+        public mutating func appendLiteral(_ literal: String) { text += literal }
+        public mutating func appendInterpolation(_ part: String) { text += PercentEncoding.encode(part) }
+    }
+}
+
+/// RFC 3986: everything but the unreserved characters is escaped.
+enum PercentEncoding {
+    static func encode(_ text: String) -> String {
+        let plain = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_~".utf8)
+        // The point is escaped too, so that no id is a step upwards.
+        let bytes = text.utf8.flatMap { plain.contains($0) ? [$0] : Array("%".utf8) + Hex.encode([$0]) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+}
+
+/// A provider that can be asked.
+public protocol Callable: Provider {
+    /// Where, unless the operator names another address in the setting.
+    var api: APIHost { get }
+    /// Why an answer is no success; nil when it is one. The only reader of the platform's error codes.
+    func failure(in answer: Answer, at now: Timestamp) -> Failure?
+}
+
+/// A platform's host and how its calls are authorized.
+public struct APIHost: Sendable, Equatable {
+    public enum Authorization: Sendable, Equatable {
+        /// `Authorization: Bearer` and the key.
+        case bearer
+    }
+
+    /// `https://api.stripe.com`.
+    public let address: String
+    /// The setting that names another address: `STRIPE_BASE_URL`.
+    public let addressSetting: String
+    /// The setting that holds the key: `STRIPE_SECRET_KEY`.
+    public let keySetting: String
+    public let authorization: Authorization
+
+    public init(address: String, addressSetting: String, keySetting: String, authorization: Authorization) {
+        self.address = address
+        self.addressSetting = addressSetting
+        self.keySetting = keySetting
+        self.authorization = authorization
+    }
+}

@@ -1,0 +1,100 @@
+public import Kit
+public import Logging
+public import Store
+
+/// What the HTTP side is made of. Made once by `serve`, given to `makeRouter`.
+public struct App: Sendable {
+    public let database: any Database
+    public let ids: Identifiers
+    public let now: @Sendable () -> Timestamp
+    /// Waits; ends early with `CancellationError`.
+    public let sleep: @Sendable (Duration) async throws -> Void
+    public let settings: Settings
+    public let logger: Logger
+    public let hooks: Hooks
+
+    let keys: KeyRing
+    let limits: RateLimiter
+
+    public init(
+        database: any Database, ids: Identifiers, now: @escaping @Sendable () -> Timestamp,
+        sleep: @escaping @Sendable (Duration) async throws -> Void = { try await Task.sleep(for: $0) },
+        settings: Settings, logger: Logger, hooks: Hooks = Hooks()
+    ) {
+        self.database = database
+        self.ids = ids
+        self.now = now
+        self.sleep = sleep
+        self.settings = settings
+        self.logger = logger
+        self.hooks = hooks
+        keys = KeyRing(database: database, now: now)
+        limits = RateLimiter(now: now)
+    }
+
+    /// What the API does now and then: notes when keys were used, forgets old idempotency records, opens alerts whose
+    /// silence has ended. Runs until it is cancelled; `serve` makes it one of its services.
+    public func keepHouse() async throws {
+        var rounds = 0
+        while true {
+            try await sleep(.seconds(10))
+            do { try await sweep(hourly: rounds % 360 == 0) } catch let error as StoreError {
+                logger.warning("housekeeping.failed", metadata: ["reason": "\(error)"])
+            }
+            rounds += 1
+        }
+    }
+
+    /// Answers to `Idempotency-Key` are kept for seven days.
+    static let idempotencyLife = Duration.days(7)
+
+    func sweep(hourly: Bool) async throws {
+        try await keys.noteUses()
+        let now = now()
+        _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
+        guard hourly else { return }
+        while try await database.write("sweep_idempotency", in: .maintenance, {
+            try $0.sweepIdempotency(before: now - Self.idempotencyLife, 500)
+        }) == 500 {}
+    }
+}
+
+/// What the engine gives to the API, so that the API need not know it.
+public struct Hooks: Sendable {
+    /// The job that applies an event once more.
+    public var replay: @Sendable (EventRow, ID<JobKind>, Timestamp) -> NewJob = Replay.job
+    /// What decisions do, by the review's kind. A kind without one is only marked as decided.
+    public var deciders: [String: any ReviewDecider] = [:]
+    /// Called after jobs were committed here, so that this node's workers look at once.
+    public var jobsArrived: @Sendable () -> Void = {}
+    /// Further things without which this node cannot serve, by name; nil is well, a text says what is wrong.
+    public var dependencies: [String: @Sendable () async -> String?] = [:]
+    /// The schemas of the events that we send, by type: whole JSON documents.
+    public var eventSchemas: [String: JSON] = [:]
+
+    public init() {}
+}
+
+/// What a person's decision does, in the transaction that records it.
+public protocol ReviewDecider: Sendable {
+    /// What the decision needs from the request beside its choice and note; nil for nothing.
+    var input: Schema? { get }
+
+    /// Makes the effect. Ids and times are made here, outside of the transaction; the closure may run more than once.
+    ///
+    /// - Throws: `Problem` when the input does not fit the choice.
+    func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void
+}
+
+/// A decision as it was asked for.
+public struct Decision: Sendable {
+    public let review: ID<ReviewKind>
+    /// One of the review's choices.
+    public let choice: String
+    public let note: String?
+    /// The request's member `input`, as the decider's schema says; null where there is none.
+    public let input: JSON
+    /// The id of the key that decided.
+    public let actor: String
+    public let at: Timestamp
+}

@@ -1,0 +1,123 @@
+public import Engine
+public import Kit
+public import Logging
+public import ServiceLifecycle
+public import Store
+
+/// A Patchbay, put together from its settings: what `serve` runs and tests start.
+public struct Instance: Sendable {
+    /// The program's version, as in answers, headers and tables.
+    public static let version = "0.1.0"
+
+    public let settings: Settings
+    public let database: any Database
+    public let ids: Identifiers
+    public let time: TimeSource
+    public let metrics: Metrics
+    public let gateway: Gateway
+    public let vault: Vault
+    public let bell: Bell
+    public let logger: Logger
+    let node: NodeSession
+    let runner: JobRunner
+
+    /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
+    ///
+    /// - Throws: `StoreError` with the sentence for the operator.
+    public static func make(_ settings: Settings, time: TimeSource = .system, logger: Logger) async throws -> Instance {
+        let database = try open(settings.database, owner: true, logger: logger)
+        do {
+            try await prepare(database, settings: settings, now: time.now(), logger: logger)
+            return try await Instance(settings, database: database, time: time, logger: logger)
+        } catch {
+            await database.close()
+            throw error
+        }
+    }
+
+    /// - Parameter owner: whether this process serves the database; other verbs open an SQLite file beside it.
+    public static func open(_ address: DatabaseAddress, owner: Bool, logger: Logger) throws -> any Database {
+        switch address {
+        case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, logger: logger)
+        case .postgres(let url):
+            try url.reveal { try PostgresDatabase(url: String(decoding: $0, as: UTF8.self), logger: logger) }
+        }
+    }
+
+    private static func prepare(
+        _ database: any Database, settings: Settings, now: Timestamp, logger: Logger
+    ) async throws {
+        let state = try await database.schemaState()
+        if state.version > 0, state.pending > 0, !settings.migrates {
+            throw StoreError.refused(
+                "The database's schema is \(state.version), this program needs \(Migrations.known). Run: patchbay migrate"
+            )
+        }
+        let applied = try await database.migrate(program: version, at: now)
+        if !applied.isEmpty {
+            logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
+        }
+        try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
+    }
+
+    private init(_ settings: Settings, database: any Database, time: TimeSource, logger: Logger) async throws {
+        self.settings = settings
+        self.database = database
+        self.time = time
+        self.logger = logger
+        let ids = Identifiers(now: time.now)
+        let (metrics, bell) = (Metrics(), Bell())
+        (self.ids, self.metrics, self.bell) = (ids, metrics, bell)
+        vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
+        let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
+        gateway = Gateway(
+            sources: Providers.webhookSources,
+            secrets: WebhookSecrets(
+                settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
+            database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bell: bell,
+            metrics: GatewayMetrics(metrics: metrics, logger: logger))
+        node = NodeSession(
+            database: database, ids: ids, time: time, bell: bell, host: Machine.hostName, process: Machine.processID,
+            program: Self.version, logger: logger)
+        let workers: [any JobWorker] = [
+            EventApplying(database: database, handlers: [:], ids: ids, time: time, bell: bell),
+            RetentionWorker(
+                database: database, limits: RetentionLimits(),
+                identityLives: Dictionary(
+                    uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }),
+                time: time, logger: logger),
+        ]
+        runner = JobRunner(
+            workers: workers, database: database, node: node, ids: ids, time: time, bell: bell, metrics: metrics,
+            logger: logger)
+    }
+
+    /// Opens the node's session and declares the schedules; then the services may run.
+    public func begin() async throws {
+        try await node.open()
+        let first = time.now() + .minutes(1)
+        try await database.write("schedules") { try $0.declare(RetentionWorker.schedule(firstAt: first)) }
+    }
+
+    /// What runs until the process is told to stop.
+    public var services: [any Service] { [runner] }
+
+    private static func settingsSecrets(
+        _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
+    ) async throws -> [String: OwnedSecrets] {
+        var owned: [String: OwnedSecrets] = [:]
+        for (provider, secrets) in settings.webhookSecrets where !secrets.isEmpty {
+            let fresh: ID<AppKind> = ids.make()
+            let app = try await database.write("settings_app") { try $0.settingsApp(of: provider, id: fresh, at: now) }
+            owned[provider] = OwnedSecrets(app: app, secrets: secrets, version: 1)
+        }
+        return owned
+    }
+}
+
+extension Settings {
+    /// By platform id.
+    var webhookSecrets: [String: [WebhookSecret]] {
+        ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
+    }
+}

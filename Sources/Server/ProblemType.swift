@@ -1,0 +1,117 @@
+/// A kind of problem, with the page that explains it at `/problems/{code}`.
+public struct ProblemType: Sendable, Equatable {
+    /// Who must act.
+    public enum Who: String, Sendable { case you, yourUser = "your_user", provider, `operator` }
+    /// Whether the same request may succeed later.
+    public enum Retry: Sendable, Equatable { case never, now, later }
+
+    /// Never changes.
+    public let code: String
+    public let status: Int
+    public let title: String
+    public let who: Who
+    public let retry: Retry
+    /// For the page: what it means and what to do.
+    public let meaning: String
+
+    init(_ code: String, _ status: Int, _ title: String, who: Who = .you, retry: Retry = .never, _ meaning: String) {
+        self.code = code
+        self.status = status
+        self.title = title
+        self.who = who
+        self.retry = retry
+        self.meaning = meaning
+    }
+
+    public static func named(_ code: String) -> ProblemType? { all.first { $0.code == code } }
+}
+
+extension ProblemType {
+    public static let all: [ProblemType] = [
+        .invalidRequest, .invalidJSON, .invalidQuery, .invalidCursor, .invalidHeader, .unsupportedVersion, .missingKey,
+        .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
+        .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
+        .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
+    ]
+
+    public static let invalidRequest = ProblemType(
+        "invalid_request", 400, "The request cannot be read",
+        "The request is not HTTP as this server reads it. The detail says what is wrong with it.")
+    public static let invalidJSON = ProblemType(
+        "invalid_json", 400, "The body is not JSON",
+        "The body must be one JSON object in UTF-8. The detail says at which byte reading ended.")
+    public static let invalidQuery = ProblemType(
+        "invalid_query", 400, "A query parameter cannot be used",
+        "A parameter is unknown, stands there twice, or has a value of the wrong form. `errors` names each.")
+    public static let invalidCursor = ProblemType(
+        "invalid_cursor", 400, "The cursor belongs to another list",
+        "A cursor remembers filter and order of its list. Send it with the same parameters as the request that gave it, "
+            + "or begin again without one.")
+    public static let invalidHeader = ProblemType(
+        "invalid_header", 400, "A header cannot be used",
+        "A header such as Idempotency-Key, If-Match or Prefer is not written as its standard says.")
+    public static let unsupportedVersion = ProblemType(
+        "unsupported_version", 400, "This version of the API does not exist",
+        "Patchbay-Version takes a date that this server knows. Leave it out to use the version that your key was made for.")
+    public static let missingKey = ProblemType(
+        "missing_key", 401, "The API key is missing",
+        "Send Authorization: Bearer with an API key. Make one with: patchbay keys create --scope admin")
+    public static let invalidKey = ProblemType(
+        "invalid_key", 401, "The API key is not accepted",
+        "The key is mistyped, unknown, revoked or expired.")
+    public static let wrongMode = ProblemType(
+        "wrong_mode", 401, "The API key is of the other mode",
+        "Keys that begin with pb_live_ belong to a live instance, pb_test_ to a test instance. Check which server you call.")
+    public static let insufficientScope = ProblemType(
+        "insufficient_scope", 403, "The API key may not do this",
+        "The key lacks the scope that the detail names. Use another key, or make one that has it.")
+    public static let httpsRequired = ProblemType(
+        "https_required", 403, "Plain http is refused",
+        "API keys and personal data would be readable on the way. Use https. If a key was sent, replace it.")
+    public static let notFound = ProblemType(
+        "not_found", 404, "There is no such thing",
+        "The address is unknown, or the id names nothing here: it may have been removed by retention, or belongs to another instance.")
+    public static let methodNotAllowed = ProblemType(
+        "method_not_allowed", 405, "The address does not take this method", "The header Allow lists what it takes.")
+    public static let wrongState = ProblemType(
+        "wrong_state", 409, "Its state does not allow this",
+        "The thing has moved on: look at it again. The detail names its state.")
+    public static let twinRunning = ProblemType(
+        "twin_running", 409, "The same request runs already", retry: .later,
+        "A request with the same Idempotency-Key has not ended. Send it again in a second to get its answer.")
+    public static let alreadyShown = ProblemType(
+        "already_shown", 409, "The secret was shown once",
+        "The first answer to this Idempotency-Key held a secret, which is not stored. If it is lost, make a new one.")
+    public static let positionGone = ProblemType(
+        "position_gone", 410, "The feed no longer holds this position",
+        "Changes are kept for a time (PATCHBAY_RETENTION_CHANGES). Read what you need from the resources, then follow "
+            + "the feed from its head.")
+    public static let preconditionFailed = ProblemType(
+        "precondition_failed", 412, "It was changed meanwhile",
+        "If-Match named a version that is no longer the current one. Read it again, then repeat the change.")
+    public static let contentTooLarge = ProblemType(
+        "content_too_large", 413, "The body is too large", "Requests to the API hold at most 1 MiB.")
+    public static let unsupportedMediaType = ProblemType(
+        "unsupported_media_type", 415, "The body is not declared as JSON", "Send Content-Type: application/json.")
+    public static let invalidFields = ProblemType(
+        "invalid_fields", 422, "Fields of the body cannot be used",
+        "A member is unknown, missing or has a value of the wrong form. `errors` names each, all at once.")
+    public static let cardData = ProblemType(
+        "card_data", 422, "Card data is refused",
+        "Card numbers and security codes must not reach this server. Let the platform's own form take them.")
+    public static let keyReused = ProblemType(
+        "key_reused", 422, "The Idempotency-Key belongs to another request",
+        "The same key came with another body, query or address. Use a new key for each new request.")
+    public static let rateLimited = ProblemType(
+        "rate_limited", 429, "Too many requests", retry: .later,
+        "Wait as long as Retry-After says. The header RateLimit shows what is left.")
+    public static let internalError = ProblemType(
+        "internal_error", 500, "Internal error", who: .operator, retry: .later,
+        "Something here is broken. The operator finds it in the log by the request id in `instance`.")
+    public static let unavailable = ProblemType(
+        "unavailable", 503, "The database is away", who: .operator, retry: .later,
+        "Nothing was done, or nobody knows yet. Send the request again with the same Idempotency-Key.")
+    public static let overloaded = ProblemType(
+        "overloaded", 503, "Too much is waiting", who: .operator, retry: .later,
+        "Nothing was done. Send the request again in a few seconds.")
+}

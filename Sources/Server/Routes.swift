@@ -1,0 +1,79 @@
+public import Hummingbird
+import Kit
+
+/// Every URL of the API and its pages. The ways in (webhooks, callbacks) and /metrics are added by `serve`.
+enum Routes {
+    static let all: [Route] = [
+        .get("/v1/deliveries", DeliveriesAPI.list),
+        .get("/v1/deliveries/{id}", DeliveriesAPI.get),
+        .get("/v1/events", EventsAPI.list),
+        .post("/v1/events/replay", ReplayAPI.many),
+        .get("/v1/events/{id}", EventsAPI.get),
+        .post("/v1/events/{id}/replay", ReplayAPI.one),
+        .get("/v1/jobs", JobsAPI.list),
+        .get("/v1/jobs/{id}", JobsAPI.get),
+        .post("/v1/jobs/{id}/retry", JobsAPI.retry),
+        .post("/v1/jobs/{id}/cancel", JobsAPI.cancel),
+        .get("/v1/jobs/{id}/why", JobsAPI.why),
+        .get("/v1/changes", ChangesAPI.list),
+        .get("/v1/reviews", ReviewsAPI.list),
+        .get("/v1/reviews/{id}", ReviewsAPI.get),
+        .post("/v1/reviews/{id}/claim", ReviewsAPI.claim),
+        .post("/v1/reviews/{id}/decision", ReviewsAPI.decide),
+        .get("/v1/alerts", AlertsAPI.list),
+        .post("/v1/alerts/{id}/silence", AlertsAPI.silence),
+        .get("/v1/audit", AuditAPI.list),
+        .get("/v1/nodes", NodesAPI.list),
+        .get("/v1/keys", KeysAPI.list),
+        .post("/v1/keys", KeysAPI.create),
+        .get("/v1/keys/{id}", KeysAPI.get),
+        .delete("/v1/keys/{id}", KeysAPI.revoke),
+        .post("/v1/keys/{id}/rotate", KeysAPI.rotate),
+
+        .get("/livez", HealthPages.live),
+        .get("/readyz", HealthPages.ready),
+        .get("/openapi.json", DocumentPages.openAPI),
+        .get("/docs", DocumentPages.docs),
+        .get("/problems/{code}", DocumentPages.problem),
+        .get("/events/{type}.schema.json", DocumentPages.eventSchema),
+    ]
+}
+
+/// A route whose requests are not the API's: webhooks, callbacks, /metrics.
+public struct OtherRoute: Sendable {
+    public let method: String
+    /// `/webhooks/{provider}`; `**` at the end for any rest.
+    public let template: String
+    let respond: @Sendable (Request, Context) async throws -> Response
+
+    public init(
+        _ method: String, _ template: String, respond: @escaping @Sendable (Request, Context) async throws -> Response
+    ) {
+        self.method = method
+        self.template = template
+        self.respond = respond
+    }
+}
+
+/// The router of a server: what every request passes, then the routes.
+public func makeRouter(_ app: App, adding others: [OtherRoute] = []) -> Router<Context> {
+    let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+    let table = RouteTable(Routes.all.map { ($0.method, $0.template) } + others.map { ($0.method, $0.template) })
+    router.add(middleware: Correlate(ids: app.ids))
+    router.add(middleware: AccessLog(now: app.now))
+    router.add(middleware: Problems(now: app.now, base: app.settings.publicURL ?? "", routes: table))
+    router.add(middleware: SecureTransport(settings: app.settings))
+    for route in Routes.all {
+        on(route.method, route.template, of: router) { try await route.action.respond(to: $0, $1, in: app) }
+    }
+    for route in others { on(route.method, route.template, of: router, route.respond) }
+    return router
+}
+
+private func on(
+    _ method: String, _ template: String, of router: Router<Context>,
+    _ respond: @escaping @Sendable (Request, Context) async throws -> Response
+) {
+    guard let method = HTTPRequest.Method(rawValue: method) else { preconditionFailure("\(method) is no method") }
+    router.on(RouterPath(template), method: method) { request, context in try await respond(request, context) }
+}

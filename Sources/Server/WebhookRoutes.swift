@@ -1,0 +1,122 @@
+import Engine
+import HTTPTypes
+import Hummingbird
+import Kit
+import NIOCore
+
+/// `POST /webhooks/{provider}` and `/webhooks/{provider}/{id}`: raw bytes first, then the gateway, then an answer.
+struct WebhookRoutes<Context: RequestContext & RemoteAddressed>: Sendable {
+    let gateway: Gateway
+    /// From a name in an address to the platform's id.
+    let aliases: [String: String]
+    let time: TimeSource
+    let metrics: Metrics
+
+    /// A body that comes slower than this in all is not a webhook.
+    private static var bodySeconds: Int64 { 30 }
+    /// After an answer that says "later".
+    private static var retryAfterSeconds: String { "5" }
+
+    func add(to router: Router<Context>) {
+        for prefix in ["webhooks", "api/webhooks"] {
+            for path in ["\(prefix)/{provider}", "\(prefix)/{provider}/{id}"] {
+                router.post(RouterPath(path), use: receive)
+                for method in [HTTPRequest.Method.get, .head, .put, .patch, .delete] {
+                    router.on(RouterPath(path), method: method) { _, _ in
+                        WebhookAnswer.problem(.methodNotAllowed, "method_not_allowed", "Webhooks are sent with POST.")
+                            .with(.allow, "POST")
+                    }
+                }
+            }
+        }
+    }
+
+    private func receive(_ request: Request, _ context: Context) async throws -> Response {
+        let began = time.uptime()
+        let name = context.parameters.get("provider") ?? ""
+        let provider = aliases[name] ?? name
+        let owner = context.parameters.get("id")
+        guard let limit = gateway.bodyLimit(of: provider), await gateway.isOn(provider, owner: owner) else {
+            return WebhookAnswer.problem(
+                .notFound, "webhook_route_off", "There is no such webhook route, or its secret is not set.")
+        }
+        if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
+            return WebhookAnswer.problem(
+                .unsupportedMediaType, "content_encoding", "Send the body as it is, without a Content-Encoding.")
+        }
+        guard let body = try await bytes(of: request, limit: limit) else {
+            return WebhookAnswer.problem(.contentTooLarge, "body_too_large", "The body may have \(limit) bytes.")
+                .closing
+        }
+        let delivery = Delivery(
+            method: request.method.rawValue, target: request.head.path ?? "",
+            headers: request.headers.map {
+                Field($0.name.rawName, $0.value)
+            }, body: body, receivedAt: time.now())
+        let reply = await gateway.receive(delivery, for: provider, owner: owner, from: context.remote)
+        metrics.observe(
+            "patchbay_delivery_seconds", ["provider": provider], time.uptime() - began,
+            help: "From the head of a delivery to its answer.")
+        return answer(reply)
+    }
+
+    /// Nil when there is more than `limit`; read no further then.
+    private func bytes(of request: Request, limit: Int) async throws -> [UInt8]? {
+        let declared = request.headers[.contentLength].flatMap { Int($0) }
+        if let declared, declared > limit { return nil }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(min(declared ?? 4096, limit))
+        let end = time.uptime() + .seconds(Self.bodySeconds)
+        for try await chunk in request.body {
+            guard bytes.count + chunk.readableBytes <= limit else { return nil }
+            guard time.uptime() < end else { throw HTTPError(.requestTimeout, message: "The body came too slowly.") }
+            bytes += chunk.readableBytesView
+        }
+        return bytes
+    }
+
+    private func answer(_ reply: Gateway.Reply) -> Response {
+        switch reply {
+        case .kept, .unreadable: Response(status: .ok)
+        case .refused:
+            // No detail that helps a forger; the operator finds it with the delivery.
+            WebhookAnswer.problem(
+                .unauthorized, "invalid_signature", "The signature does not prove this delivery. The operator sees why."
+            )
+        case .unknown:
+            WebhookAnswer.problem(
+                .notFound, "webhook_route_off", "There is no such webhook route, or its secret is not set.")
+        case .overloaded, .unavailable:
+            WebhookAnswer.problem(.serviceUnavailable, "not_kept", "This could not be kept now. Send it again.")
+                .with(.retryAfter, Self.retryAfterSeconds)
+        }
+    }
+}
+
+/// Where a request came from, as far as the network or a trusted proxy says.
+protocol RemoteAddressed {
+    var remote: String? { get }
+}
+
+enum WebhookAnswer {
+    static func problem(_ status: HTTPResponse.Status, _ code: String, _ detail: String) -> Response {
+        let body: JSON = [
+            "type": .string("/problems/\(code)"), "title": .string(status.reasonPhrase), "status": JSON(status.code),
+            "detail": .string(detail), "code": .string(code), "who": "you",
+            "retry": .string(status == .serviceUnavailable ? "now" : "never"),
+        ]
+        return Response(
+            status: status, headers: [.contentType: "application/problem+json"],
+            body: .init(byteBuffer: ByteBuffer(bytes: body.bytes)))
+    }
+}
+
+extension Response {
+    func with(_ name: HTTPField.Name, _ value: String) -> Response {
+        var copy = self
+        copy.headers[name] = value
+        return copy
+    }
+    /// The rest of the request's body is not worth reading.
+    var closing: Response { with(.connection, "close") }
+}

@@ -1,0 +1,89 @@
+public import Kit
+
+/// A condition that someone should know of.
+public struct NewAlert: Sendable {
+    public let id: ID<AlertKind>
+    /// `job_dead`, `quota_high`, `endpoint_failing`, …
+    public let kind: String
+    public let subject: String
+    public let summary: String
+    /// What to do, in a sentence.
+    public let action: String
+    public let at: Timestamp
+    /// Told to followers when the alert is new.
+    public let changeID: ID<ChangeKind>
+
+    public init(
+        id: ID<AlertKind>, kind: String, subject: String, summary: String, action: String, at: Timestamp,
+        changeID: ID<ChangeKind>
+    ) {
+        self.id = id
+        self.kind = kind
+        self.subject = subject
+        self.summary = summary
+        self.action = action
+        self.at = at
+        self.changeID = changeID
+    }
+}
+
+extension Session {
+    /// Raises an alert, or counts one more on the one that stands. Answers whether it is new.
+    @discardableResult
+    public func raise(_ alert: NewAlert) throws -> Bool {
+        let kept = try row(
+            """
+            INSERT INTO alerts (id, kind, state, subject, summary, action, count, opened_at, last_at)
+            VALUES (\(alert.id), \(alert.kind), 'open', \(alert.subject), \(alert.summary), \(alert.action), 1,
+                    \(alert.at), \(alert.at))
+            ON CONFLICT (kind, subject) WHERE state <> 'resolved'
+            DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary
+            RETURNING id
+            """) { try $0.text() }
+        guard kept == alert.id.text else { return false }
+        try append([
+            NewChange(
+                id: alert.changeID, type: "alert.raised", subject: alert.id.text, occurredAt: alert.at,
+                data: JSON.object([
+                    .init("id", .string(alert.id.text)), .init("kind", .string(alert.kind)),
+                    .init("subject", .string(alert.subject)), .init("summary", .string(alert.summary)),
+                ]).bytes)
+        ])
+        return true
+    }
+
+    /// Ends the alert about a subject, if one stands.
+    public func resolve(_ kind: String, _ subject: String, changeID: ID<ChangeKind>, at now: Timestamp) throws {
+        let resolved = try row(
+            """
+            UPDATE alerts SET state = 'resolved', resolved_at = \(now)
+             WHERE kind = \(kind) AND subject = \(subject) AND state <> 'resolved'
+            RETURNING id
+            """) { try $0.text() }
+        guard let resolved else { return }
+        try append([
+            NewChange(
+                id: changeID, type: "alert.resolved", subject: resolved, occurredAt: now,
+                data: JSON.object([
+                    .init("id", .string(resolved)), .init("kind", .string(kind)), .init("subject", .string(subject)),
+                ]).bytes)
+        ])
+    }
+
+    /// Keeps an alert quiet until a time. False when it is resolved or unknown.
+    public func silence(_ id: ID<AlertKind>, until: Timestamp) throws -> Bool {
+        try run(
+            """
+            UPDATE alerts SET state = 'silenced', silenced_until = \(until) WHERE id = \(id) AND state <> 'resolved'
+            """) == 1
+    }
+
+    /// Opens again what was silenced until now, at most `limit`.
+    public func wakeSilenced(_ limit: Int, at now: Timestamp) throws -> Int {
+        try run(
+            """
+            UPDATE alerts SET state = 'open', silenced_until = NULL
+             WHERE id IN (SELECT id FROM alerts WHERE state = 'silenced' AND silenced_until <= \(now) ORDER BY id LIMIT \(limit))
+            """)
+    }
+}

@@ -1,0 +1,60 @@
+public import Kit
+
+/// The answer to a request with an `Idempotency-Key`, as it will be repeated.
+public struct IdempotencyRecord: Sendable, Equatable {
+    /// Of method, path, query and body: another request under the same key is refused.
+    public let fingerprint: [UInt8]
+    public let status: Int
+    public let location: String?
+    /// Empty where the answer held a secret.
+    public let answer: [UInt8]
+    /// The answer held a secret, which is shown once and never stored.
+    public let heldSecret: Bool
+
+    public init(fingerprint: [UInt8], status: Int, location: String?, answer: [UInt8], heldSecret: Bool) {
+        self.fingerprint = fingerprint
+        self.status = status
+        self.location = location
+        self.answer = heldSecret ? [] : answer
+        self.heldSecret = heldSecret
+    }
+}
+
+extension Session {
+    public func idempotencyRecord(owner: String, operation: String, key: String) throws -> IdempotencyRecord? {
+        try row(
+            """
+            SELECT fingerprint, status, location, answer, secret
+              FROM idempotency
+             WHERE owner = \(owner) AND operation = \(operation) AND key = \(key)
+            """) { row in
+                IdempotencyRecord(
+                    fingerprint: try row.blob(), status: Int(try row.integer()), location: try row.optionalText(),
+                    answer: try row.blob(), heldSecret: try row.boolean())
+            }
+    }
+
+    /// Written in the transaction of the effect: a crash keeps both or neither.
+    ///
+    /// - Throws: `StoreError.constraint` when a twin was first.
+    public func record(
+        _ record: IdempotencyRecord, owner: String, operation: String, key: String, at now: Timestamp
+    ) throws {
+        try run(
+            """
+            INSERT INTO idempotency (owner, operation, key, fingerprint, status, location, answer, secret, at)
+            VALUES (\(owner), \(operation), \(key), \(record.fingerprint), \(record.status), \(record.location),
+                    \(record.answer), \(record.heldSecret), \(now))
+            """)
+    }
+
+    /// Forgets records made before a moment, at most `limit`.
+    public func sweepIdempotency(before: Timestamp, _ limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM idempotency
+             WHERE (owner, operation, key) IN (SELECT owner, operation, key FROM idempotency
+                                                WHERE at < \(before) ORDER BY at LIMIT \(limit))
+            """)
+    }
+}

@@ -1,0 +1,76 @@
+public import Kit
+
+/// Which part of a list is wanted. The API's cursor holds `after`.
+public struct ListPage: Sendable, Equatable {
+    /// One row more than this is read, so that the caller knows whether there is more.
+    public let limit: Int
+    public let ascending: Bool
+    /// The id of the last row seen, in the list's order.
+    public let after: String?
+    /// Both without the moment itself.
+    public let createdAfter: Timestamp?
+    public let createdBefore: Timestamp?
+
+    public init(
+        limit: Int, ascending: Bool = false, after: String? = nil, createdAfter: Timestamp? = nil,
+        createdBefore: Timestamp? = nil
+    ) {
+        self.limit = limit
+        self.ascending = ascending
+        self.after = after
+        self.createdAfter = createdAfter
+        self.createdBefore = createdBefore
+    }
+}
+
+/// A table as lists read it.
+struct Listed {
+    let columns: SQL
+    /// With its joins; the table itself is called `t`.
+    let from: SQL
+    /// When its rows came to be.
+    let createdAt: SQL
+    /// The prefix of its ids; nil where ids are not ours and say nothing of time.
+    let prefix: String?
+}
+
+extension Session {
+    /// At most `limit` + 1 rows, ordered to the end by the id.
+    func list<Value>(
+        _ table: Listed, where conditions: [SQL], _ page: ListPage, _ read: (inout Row) throws -> Value
+    ) throws -> [Value] {
+        var conditions = conditions
+        if let after = page.after { conditions.append(page.ascending ? "t.id > \(after)" : "t.id < \(after)") }
+        if let moment = page.createdAfter { conditions.append("\(table.createdAt) > \(moment)") }
+        if let moment = page.createdBefore { conditions.append("\(table.createdAt) < \(moment)") }
+        if let prefix = table.prefix { conditions += Self.idRange(page, prefix) }
+        if conditions.isEmpty { conditions.append("1 = 1") }
+        let order: SQL = page.ascending ? "ASC" : "DESC"
+        return try rows(
+            """
+            SELECT \(table.columns)
+              FROM \(table.from)
+             WHERE \(SQL.joined(conditions, by: " AND "))
+             ORDER BY t.id \(order)
+             LIMIT \(page.limit + 1)
+            """, read)
+    }
+
+    /// Ids sort by time, so the primary key finds a time; a second of slack, since ids never go backwards and may
+    /// run ahead of the clock.
+    private static func idRange(_ page: ListPage, _ prefix: String) -> [SQL] {
+        var range: [SQL] = []
+        if let moment = page.createdAfter {
+            range.append("t.id >= \(prefix + ID<EventKind>.first(at: moment - .seconds(1)).text.dropFirst(3))")
+        }
+        if let moment = page.createdBefore {
+            range.append("t.id < \(prefix + ID<EventKind>.first(at: moment + .seconds(1)).text.dropFirst(3))")
+        }
+        return range
+    }
+}
+
+/// A condition for each filter that is set.
+func conditions(_ filters: [(column: String, value: String?)]) -> [SQL] {
+    filters.compactMap { column, value in value.map { SQL(stringLiteral: "t.\(column) = ") + "\($0)" } }
+}

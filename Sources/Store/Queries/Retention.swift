@@ -1,0 +1,111 @@
+public import Kit
+
+/// What is kept, and how long.
+public struct RetentionLimits: Sendable, Equatable {
+    public var bodies: Duration = .days(30)
+    public var deliveries: Duration = .days(90)
+    public var events: Duration = .days(400)
+    public var changes: Duration = .days(30)
+    public var attempts: Duration = .days(30)
+    public var jobs: Duration = .days(7)
+    public var deadJobs: Duration = .days(90)
+    public var idempotency: Duration = .days(7)
+    public init() {}
+}
+
+/// A kind of rows that grows old.
+public enum Retained: Sendable, CaseIterable {
+    case bodies, deliveries, events, changes, attempts, jobs, deadJobs, idempotency, writes, nodes, fetched
+}
+
+extension Session {
+    /// Deletes the oldest rows beyond their time, at most `limit`. Answers how many; call again while it is `limit`.
+    public func expire(_ what: Retained, limits: RetentionLimits, at now: Timestamp, limit: Int) throws -> Int {
+        switch what {
+        case .bodies:
+            return try deleteOldest("bodies", before: ID<DeliveryKind>.floor(now - limits.bodies).text, limit)
+        case .deliveries:
+            return try deleteOldest("deliveries", before: ID<DeliveryKind>.floor(now - limits.deliveries).text, limit)
+        case .events: return try deleteOldest("events", before: ID<EventKind>.floor(now - limits.events).text, limit)
+        case .attempts:
+            return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)
+        case .changes: return try expireChanges(before: ID<ChangeKind>.floor(now - limits.changes), limit)
+        case .jobs: return try expireJobs(before: now - limits.jobs, dead: false, limit)
+        case .deadJobs: return try expireJobs(before: now - limits.deadJobs, dead: true, limit)
+        case .idempotency:
+            return try run(
+                """
+                DELETE FROM idempotency
+                 WHERE (owner, operation, key) IN (SELECT owner, operation, key FROM idempotency
+                                                    WHERE at < \(now - limits.idempotency) ORDER BY at LIMIT \(limit))
+                """)
+        case .writes:
+            return try run(
+                "DELETE FROM writes WHERE id IN (SELECT id FROM writes WHERE at < \(now - .hours(1)) LIMIT \(limit))")
+        case .nodes:
+            return try run(
+                """
+                DELETE FROM nodes
+                 WHERE id IN (SELECT n.id FROM nodes n
+                               WHERE coalesce(n.stopped_at, n.revoked_at) < \(now - .days(7))
+                                 AND NOT EXISTS (SELECT 1 FROM jobs j WHERE j.node = n.id AND j.state = 'running')
+                               LIMIT \(limit))
+                """)
+        case .fetched:
+            return try run(
+                """
+                DELETE FROM fetched
+                 WHERE (event_id, purpose) IN (SELECT event_id, purpose FROM fetched
+                                                WHERE event_id < \(ID<EventKind>.floor(now - limits.events)) LIMIT \(limit))
+                """)
+        }
+    }
+
+    /// Forgets identities of days so long ago that their repetitions are over, at most `limit`.
+    ///
+    /// - Parameter life: of the app's scheme. Identities without a day go by when their event came.
+    public func expireIdentities(of app: ID<AppKind>, life: Duration, at now: Timestamp, limit: Int) throws -> Int {
+        let dated = try run(
+            """
+            DELETE FROM event_identities
+             WHERE (scope, day, hash) IN (SELECT scope, day, hash FROM event_identities
+                                           WHERE scope = \(app) AND day > 0 AND day < \((now - life).day)
+                                           ORDER BY day, hash LIMIT \(limit))
+            """)
+        guard dated < limit else { return dated }
+        return dated
+            + (try run(
+                """
+                DELETE FROM event_identities
+                 WHERE (scope, day, hash) IN (SELECT scope, day, hash FROM event_identities
+                                               WHERE scope = \(app) AND day <= 0
+                                                 AND event_id < \(ID<EventKind>.floor(now - max(life, .days(400))))
+                                               LIMIT \(limit - dated))
+                """))
+    }
+
+    private func deleteOldest(_ table: String, before id: String, _ limit: Int) throws -> Int {
+        let name = SQL(stringLiteral: table)
+        return try run(
+            "DELETE FROM \(name) WHERE id IN (SELECT id FROM \(name) WHERE id < \(id) ORDER BY id LIMIT \(limit))")
+    }
+
+    private func expireChanges(before id: ID<ChangeKind>, _ limit: Int) throws -> Int {
+        let old = try rows("SELECT seq FROM changes WHERE id < \(id) ORDER BY id LIMIT \(limit)") { try $0.integer() }
+        guard !old.isEmpty else { return 0 }
+        let positions = try rows("SELECT position FROM feed WHERE seq IN (\(SQL.list(old)))") { try $0.integer() }
+        if !positions.isEmpty { try run("DELETE FROM feed WHERE position IN (\(SQL.list(positions)))") }
+        return try run("DELETE FROM changes WHERE seq IN (\(SQL.list(old)))")
+    }
+
+    private func expireJobs(before moment: Timestamp, dead: Bool, _ limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM jobs_done
+             WHERE id IN (SELECT id FROM jobs_done
+                           WHERE id < \(ID<JobKind>.floor(moment)) AND finished_at < \(moment)
+                             AND (state = 'dead') = (\(dead ? 1 : 0) = 1)
+                           ORDER BY id LIMIT \(limit))
+            """)
+    }
+}

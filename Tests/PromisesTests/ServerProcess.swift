@@ -1,0 +1,153 @@
+import AsyncHTTPClient
+import Crypto
+import Foundation
+import Kit
+import NIOCore
+import NIOHTTP1
+import Store
+import TestSupport
+
+/// The built server as a process of its own: started, spoken to, killed.
+final class ServerProcess: @unchecked Sendable {  // The test is its only user; requests only read.
+    static let secret = "whsec_promises_0123456789abcdef"
+    static let encryptionKey = "k1:" + Data(repeating: 7, count: 32).base64EncodedString()
+
+    let databaseURL: String
+    let port: Int
+    private let log: URL
+    private let environment: [String: String]
+    private var process: ChildProcess?
+
+    init(databaseURL: String, environment: [String: String] = [:]) throws {
+        self.databaseURL = databaseURL
+        self.environment = environment
+        port = try freePort()
+        log = FileManager.default.temporaryDirectory.appendingPathComponent("patchbay-\(UUID().uuidString).log")
+    }
+    deinit {
+        crash()
+        try? FileManager.default.removeItem(at: log)  // A leftover log harms nobody.
+    }
+
+    /// Where the build put the program that these tests belong to.
+    static var binary: URL {
+        if let path = ProcessInfo.processInfo.environment["PATCHBAY_BINARY"] { return URL(fileURLWithPath: path) }
+        return URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().appendingPathComponent(".build/debug/patchbay")
+    }
+
+    var pid: Int32 { process?.pid ?? 0 }
+    var isRunning: Bool { process?.isRunning ?? false }
+    var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
+
+    func start() async throws {
+        let variables = [
+            "PATH": "/usr/bin:/bin", "PATCHBAY_MODE": "test", "PATCHBAY_DATABASE_URL": databaseURL,
+            "PATCHBAY_LISTEN": "127.0.0.1:\(port)", "PATCHBAY_ENCRYPTION_KEYS": Self.encryptionKey,
+            "STRIPE_WEBHOOK_SECRET": Self.secret, "PATCHBAY_LOG": "text,notice", "SWIFT_BACKTRACE": "enable=no",
+        ].merging(environment) { $1 }
+        process = try ChildProcess(Self.binary.path, ["serve"], environment: variables, output: log.path)
+        try await waitUntilReady()
+    }
+
+    private func waitUntilReady() async throws {
+        for _ in 0..<1500 {
+            if let status = try? await get("/livez").status, status == 200 { return }
+            guard isRunning else { throw ServerDied(log: logText) }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw ServerDied(log: "not ready after 15 s\n" + logText)
+    }
+
+    func signal(_ number: Int32) { process?.signal(number) }
+
+    /// Ends it at once, as a power switch for the process.
+    func crash() {
+        signal(SIGKILL)
+        process?.wait()
+    }
+
+    /// Ends it in order. Its exit status.
+    func stop() -> Int32 {
+        signal(SIGTERM)
+        return process?.wait() ?? -1
+    }
+
+    // MARK: Requests
+
+    /// An address where nobody listens is told at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = 64
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    struct Reply { let status: Int; let body: [UInt8]; let headers: [(String, String)] }
+
+    func get(_ path: String, headers: [(String, String)] = []) async throws -> Reply {
+        try await send(.init(url: "http://127.0.0.1:\(port)\(path)"), headers, nil)
+    }
+
+    func post(_ path: String, headers: [(String, String)], body: [UInt8]) async throws -> Reply {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = .POST
+        return try await send(request, headers, body)
+    }
+
+    private func send(_ request: HTTPClientRequest, _ headers: [(String, String)], _ body: [UInt8]?) async throws -> Reply {
+        var request = request
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
+        let response = try await Self.client.execute(request, timeout: .seconds(20))
+        let bytes = try await response.body.collect(upTo: 8 << 20)
+        return Reply(
+            status: Int(response.status.code), body: Array(bytes.readableBytesView), headers: response.headers.map { ($0.name, $0.value) })
+    }
+
+    /// Sends an event as the platform would, signed now.
+    func deliver(_ id: String, type: String = "invoice.paid", customer: String = "cus_1") async throws -> Int {
+        let created = Int(Date().timeIntervalSince1970)
+        let body = """
+            {"id":"\(id)","object":"event","type":"\(type)","created":\(created),"livemode":false,\
+            "data":{"object":{"id":"in_\(id)","object":"invoice","customer":"\(customer)","status":"paid"}}}
+            """
+        return try await deliver(bytes: Array(body.utf8))
+    }
+
+    func deliver(bytes: [UInt8], secret: String = ServerProcess.secret) async throws -> Int {
+        let time = Int(Date().timeIntervalSince1970)
+        let mac = HMAC<SHA256>.authenticationCode(
+            for: Array("\(time).".utf8) + bytes, using: SymmetricKey(data: Array(secret.utf8)))
+        let hex = mac.map { String(format: "%02x", $0) }.joined()
+        return try await post(
+            "/webhooks/stripe", headers: [("Stripe-Signature", "t=\(time),v1=\(hex)"), ("Content-Type", "application/json")],
+            body: bytes
+        ).status
+    }
+}
+
+struct ServerDied: Error, CustomStringConvertible {
+    let log: String
+    var description: String { "the server ended; its log:\n\(log.suffix(3000))" }
+}
+
+/// A port that nobody listens on now.
+func freePort() throws -> Int {
+    let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    defer { close(descriptor) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_addr.s_addr = inet_addr("127.0.0.1")
+    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+        }
+    }
+    guard bound else { throw ServerDied(log: "no free port") }
+    return Int(UInt16(bigEndian: address.sin_port))
+}
+
+/// Whether the long forms run: `make torture`.
+let isTorture = ProcessInfo.processInfo.environment["PATCHBAY_TORTURE"] == "1"

@@ -1,0 +1,71 @@
+import Foundation
+import Hummingbird
+import Kit
+import Store
+import TestSupport
+import Testing
+
+@testable import Server
+
+/// Not a test of its own: serves the API with something of everything for Tests/Counterparties/schemathesis, until the
+/// script removes the file that it names.
+@Suite("A server for Schemathesis")
+struct SchemathesisServer {
+    static let environment = ProcessInfo.processInfo.environment
+    /// The ids that the document gives as examples, so that its examples find something.
+    static let tail = "01kb2c3d4e5f6g7h8j9k0m1n2p"
+
+    @Test("serve", .enabled(if: environment["SCHEMATHESIS_PORT"] != nil))
+    func serve() async throws {
+        let port = try #require(Self.environment["SCHEMATHESIS_PORT"].flatMap { Int($0) })
+        let file = try #require(Self.environment["SCHEMATHESIS_FILE"])
+        let engine = TestEngine(rawValue: Self.environment["SCHEMATHESIS_ENGINE"] ?? "") ?? .sqlite
+        try await TestDatabase.with(engine) { database in
+            let now: @Sendable () -> Timestamp = { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) }
+            let app = App(database: database, ids: Identifiers(now: now), now: now, settings: .test, logger: .quiet)
+            try await Self.seed(app)
+            let key = try await TestAPI.makeKey(app, ["admin"])
+            let server = Application(
+                router: makeRouter(app), configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: .quiet)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await server.run() }
+                try key.write(toFile: file, atomically: true, encoding: .utf8)
+                while FileManager.default.fileExists(atPath: file) { try await Task.sleep(for: .milliseconds(200)) }
+                group.cancelAll()
+            }
+        }
+    }
+
+    static func seed(_ app: App) async throws {
+        let now = app.now()
+        let body = Array(#"{"id":"evt_1","amount":1.10}"#.utf8)
+        let event = Event(identity: EventIdentity(day: now.day, of: [1]), providerEventID: "evt_1", type: "invoice.paid", body: body.indices)
+        let arrival = Arrival(
+            id: ID(stored: "dlv_" + tail), provider: "stripe", app: ID(stored: "app_" + tail), receivedAt: now, method: "POST",
+            target: Array("/webhooks/stripe".utf8), headers: Array("a: b".utf8), remote: "127.0.0.1", body: body,
+            checksum: Checksum.of(body), flags: nil, reason: nil,
+            events: [ArrivingEvent(id: ID(stored: "evt_" + tail), event: event, job: nil, change: nil)], review: nil)
+        let job = NewJob(
+            id: ID(stored: "job_" + tail), kind: "test.kind", lane: Lane("a", .event), dueAt: now + .hours(1), createdAt: now,
+            input: Array("{}".utf8))
+        let review = NewReview(
+            id: ID(stored: "rev_" + tail), kind: "event_without_user", subject: "stripe/cus_1", question: "Whose?", evidence: "{}",
+            choices: ["assign", "ignore"], provider: "stripe", openedAt: now, changeID: app.ids.make())
+        let alert = NewAlert(
+            id: ID(stored: "alr_" + tail), kind: "job_dead", subject: "x", summary: "A job died.", action: "Look at it.", at: now,
+            changeID: app.ids.make())
+        let key = KeyRow(
+            id: ID(stored: "key_" + tail), name: "example", scopes: ["read"], hint: "…", apiVersion: APIVersion.current,
+            createdAt: now)
+        let node = app.ids.make(NodeKind.self)
+        try await app.database.write("seed") { session in
+            _ = try session.keep([arrival])
+            try session.enqueue([job])
+            _ = try session.open(review)
+            try session.raise(alert)
+            try session.add(key, hash: [0])
+            try session.openNode(node, host: "here", process: 1, program: "test", at: now)
+        }
+        try await app.database.set("sequence", in: .work) { _ = try $0.sequence(100) }
+    }
+}
