@@ -126,7 +126,9 @@ struct ReplayTests {
             #expect(try await outward.endpoints.recoverAll(.failed(since: since), at: id) == 0)
 
             // Nothing is known of their delivery any more.
-            _ = try await outward.database.write("forget") { try $0.trimAttempts(before: since + .days(1), 500) }
+            _ = try await outward.database.write("forget") {
+                try $0.expire(.attempts, limits: RetentionLimits(), at: since + .days(31), limit: 500)
+            }
             #expect(try await outward.endpoints.recoverAll(.missing(since: since), at: id) == 4)
             await wire.wait(for: 16)
             #expect(Set(wire.ids.suffix(4)) == Set(bad.map(\.text)))
