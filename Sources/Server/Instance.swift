@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 public import Engine
 public import Kit
 public import Logging
@@ -16,10 +17,16 @@ public struct Instance: Sendable {
     public let metrics: Metrics
     public let gateway: Gateway
     public let vault: Vault
-    public let bell: Bell
+    public let bells: Bells
     public let logger: Logger
+    public let endpoints: Endpoints
+    public let hub: ChangeHub
     let node: NodeSession
     let runner: JobRunner
+    let sender: EndpointSender
+    let sequencer: Sequencer
+    private let wire: GuardedWire
+    private let client: HTTPClient
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
     ///
@@ -66,30 +73,61 @@ public struct Instance: Sendable {
         self.time = time
         self.logger = logger
         let ids = Identifiers(now: time.now)
-        let (metrics, bell) = (Metrics(), Bell())
-        (self.ids, self.metrics, self.bell) = (ids, metrics, bell)
+        let (metrics, bells) = (Metrics(), Bells())
+        (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
         vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
         gateway = Gateway(
             sources: Providers.webhookSources,
             secrets: WebhookSecrets(
                 settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
-            database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bell: bell,
+            database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
             metrics: GatewayMetrics(metrics: metrics, logger: logger))
-        node = NodeSession(
-            database: database, ids: ids, time: time, bell: bell, host: Machine.hostName, process: Machine.processID,
-            program: Self.version, logger: logger)
+        let node = NodeSession(
+            database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
+            process: Machine.processID, program: Self.version, logger: logger)
+        self.node = node
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         let workers: [any JobWorker] = [
-            EventApplying(database: database, handlers: [:], ids: ids, time: time, bell: bell),
+            EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
             RetentionWorker(
-                database: database, limits: RetentionLimits(),
+                database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(
                     uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }),
                 time: time, logger: logger),
         ]
         runner = JobRunner(
-            workers: workers, database: database, node: node, ids: ids, time: time, bell: bell, metrics: metrics,
+            workers: workers, database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics,
             logger: logger)
+
+        let policy = AddressPolicy(
+            allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
+        wire = GuardedWire(policy: policy, resolver: SystemResolver())
+        hub = ChangeHub(database: database, placed: bells.placed, clock: SystemClock(), logger: logger)
+        sequencer = Sequencer(
+            database: database, node: { node.id }, written: bells.written, placed: bells.placed, clock: SystemClock(),
+            logger: logger)
+        sender = EndpointSender(
+            database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
+            changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger, program: Self.version)
+        endpoints = Endpoints(
+            database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, clock: SystemClock(),
+            changed: bells.endpoints, program: Self.version)
+    }
+
+    /// What acts on each platform's events, by its id.
+    private static func handlers(
+        _ settings: Settings, database: any Database, wire: HTTPWire, ids: Identifiers, time: TimeSource
+    ) -> [String: any EventHandler] {
+        var handlers: [String: any EventHandler] = [:]
+        for source in Providers.billingSources {
+            let caller = settings.access(to: source.about.id).map { access in
+                Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+            }
+            handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
+        }
+        return handlers
     }
 
     /// Opens the node's session and declares the schedules; then the services may run.
@@ -100,7 +138,14 @@ public struct Instance: Sendable {
     }
 
     /// What runs until the process is told to stop.
-    public var services: [any Service] { [runner] }
+    public var services: [any Service] { [sequencer, hub, sender, runner] }
+
+    /// Ends what holds connections; after the services.
+    public func close() async {
+        await wire.close()
+        do { try await client.shutdown() } catch { logger.warning("http.not_closed", metadata: ["problem": "\(error)"]) }
+        await database.close()
+    }
 
     private static func settingsSecrets(
         _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
@@ -119,5 +164,11 @@ extension Settings {
     /// By platform id.
     var webhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
+    }
+
+    /// What it takes to ask a platform something; nil where no key is set.
+    func access(to provider: String) -> (key: Secret, address: String?)? {
+        guard provider == "stripe", let key = stripe.secretKey else { return nil }
+        return (key, stripe.baseURL)
     }
 }

@@ -1,7 +1,9 @@
 import Engine
 import HTTPTypes
 import Hummingbird
+import HummingbirdCore
 import HummingbirdTLS
+import Kit
 import Logging
 import NIOCore
 public import ServiceLifecycle
@@ -9,34 +11,54 @@ public import ServiceLifecycle
 extension Instance {
     /// The HTTP server, with TLS where a certificate is set.
     public func httpServer() throws -> any Service {
-        let router = Router(context: ServerContext.self)
-        WebhookRoutes<ServerContext>(gateway: gateway, aliases: settings.webhookAliases, time: time, metrics: metrics)
-            .add(to: router)
-        router.get("livez") { _, _ in Response(status: .ok) }
-        let metrics = metrics
-        router.get("metrics") { _, _ in
-            Response(
-                status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.exposition)))
-        }
         let logger = logger
+        var configuration = ApplicationConfiguration(
+            address: .hostname(settings.listen.host, port: settings.listen.port), serverName: nil)
+        configuration.reuseAddress = true
+        // A client that says nothing for so long is not spoken with any more.
+        let channel = HTTP1Channel.Configuration(idleTimeout: .seconds(60))
+        let server: HTTPServerBuilder =
+            if let tls = try ServerTLS.configuration(for: settings, logger: logger) {
+                try .tls(.http1(configuration: channel), tlsConfiguration: tls)
+            } else {
+                .http1(configuration: channel)
+            }
         return Application(
-            router: router,
-            configuration: .init(
-                address: .hostname(settings.listen.host, port: settings.listen.port), serverName: nil),
+            router: makeRouter(app, adding: otherRoutes), server: server, configuration: configuration,
             onServerRunning: { channel in
                 logger.notice(
-                    "server.listening", metadata: ["address": "\(channel.localAddress.map { "\($0)" } ?? "?")"])
+                    "server.listening", metadata: ["port": "\(channel.localAddress?.port ?? 0)", "version": "\(Self.version)"])
             },
-            logger: logger)
+            logger: .quiet(from: logger))
+    }
+
+    private var app: App {
+        var hooks = Hooks()
+        let bells = bells
+        hooks.jobsArrived = { bells.jobs.ring() }
+        return App(
+            database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger, hooks: hooks)
+    }
+
+    private var otherRoutes: [OtherRoute] {
+        let metrics = metrics
+        let exposition = OtherRoute("GET", "/metrics") { _, _ in
+            Response(
+                status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: .init(byteBuffer: ByteBuffer(string: metrics.exposition)))
+        }
+        return WebhookRoutes(
+            gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
+            metrics: metrics
+        ).all + [exposition]
     }
 }
 
-struct ServerContext: RequestContext, RemoteAddressed {
-    var coreContext: CoreRequestContextStorage
-    let remote: String?
-    init(source: ApplicationRequestContextSource) {
-        coreContext = .init(source: source)
-        remote = source.channel.remoteAddress?.ipAddress
+extension Logger {
+    /// The framework's own lines, which tell what ours tell already, only when something is wrong.
+    fileprivate static func quiet(from logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(.warning, logger.logLevel)
+        return quiet
     }
 }

@@ -9,5 +9,6 @@ enum Providers {
         StandardWebhooks(),
         Svix(),
     ]
+    static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
 }

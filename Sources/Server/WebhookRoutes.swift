@@ -5,10 +5,11 @@ import Kit
 import NIOCore
 
 /// `POST /webhooks/{provider}` and `/webhooks/{provider}/{id}`: raw bytes first, then the gateway, then an answer.
-struct WebhookRoutes<Context: RequestContext & RemoteAddressed>: Sendable {
+struct WebhookRoutes: Sendable {
     let gateway: Gateway
     /// From a name in an address to the platform's id.
     let aliases: [String: String]
+    let trustedProxies: [CIDR]
     let time: TimeSource
     let metrics: Metrics
 
@@ -17,17 +18,9 @@ struct WebhookRoutes<Context: RequestContext & RemoteAddressed>: Sendable {
     /// After an answer that says "later".
     private static var retryAfterSeconds: String { "5" }
 
-    func add(to router: Router<Context>) {
-        for prefix in ["webhooks", "api/webhooks"] {
-            for path in ["\(prefix)/{provider}", "\(prefix)/{provider}/{id}"] {
-                router.post(RouterPath(path), use: receive)
-                for method in [HTTPRequest.Method.get, .head, .put, .patch, .delete] {
-                    router.on(RouterPath(path), method: method) { _, _ in
-                        WebhookAnswer.problem(.methodNotAllowed, "method_not_allowed", "Webhooks are sent with POST.")
-                            .with(.allow, "POST")
-                    }
-                }
-            }
+    var all: [OtherRoute] {
+        ["/webhooks/{provider}", "/webhooks/{provider}/{id}"].flatMap { path in
+            [OtherRoute("POST", path, respond: receive), OtherRoute("POST", "/api" + path, respond: receive)]
         }
     }
 
@@ -53,7 +46,7 @@ struct WebhookRoutes<Context: RequestContext & RemoteAddressed>: Sendable {
             headers: request.headers.map {
                 Field($0.name.rawName, $0.value)
             }, body: body, receivedAt: time.now())
-        let reply = await gateway.receive(delivery, for: provider, owner: owner, from: context.remote)
+        let reply = await gateway.receive(delivery, for: provider, owner: owner, from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
         metrics.observe(
             "patchbay_delivery_seconds", ["provider": provider], time.uptime() - began,
             help: "From the head of a delivery to its answer.")
@@ -91,11 +84,6 @@ struct WebhookRoutes<Context: RequestContext & RemoteAddressed>: Sendable {
                 .with(.retryAfter, Self.retryAfterSeconds)
         }
     }
-}
-
-/// Where a request came from, as far as the network or a trusted proxy says.
-protocol RemoteAddressed {
-    var remote: String? { get }
 }
 
 enum WebhookAnswer {

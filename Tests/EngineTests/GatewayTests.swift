@@ -199,7 +199,7 @@ struct Desk: Sendable {
             source: AppSecrets(database: database, vault: vault, time: TestClock().source), time: TestClock().source)
         gateway = Gateway(
             sources: [Stripe(), StandardWebhooks()], secrets: secrets, database: database,
-            rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bell: Bell(),
+            rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
             metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
     }
 

@@ -7,31 +7,43 @@ public protocol EventHandler: Sendable {
     func plan(_ event: StoredEvent) async throws -> any EventPlan
 }
 
-/// Pure: may run more than once for one commit.
+/// Pure: may run more than once for one commit. Runs at read committed: it holds the rows that it decides on.
 public protocol EventPlan: Sendable {
+    /// Writes what the event means, its new state included.
     func apply(_ session: Session, at now: Timestamp) throws -> EventEffect
 }
 
-/// What applying an event came to.
+/// What applying an event came to, besides the rows.
 public struct EventEffect: Sendable {
-    public enum State: String, Sendable { case applied, ignored, waitingReview = "waiting_review" }
+    public enum Next: Sendable, Equatable {
+        case done
+        /// Something that was asked about changed meanwhile: plan and apply once more, now. Nothing is kept.
+        case planAgain
+        /// What is known is kept; the job comes again for the rest.
+        case retry(reason: String)
+    }
 
-    public var state: State
-    public var reason: String?
+    public var next: Next
     public var userID: String?
-    public var changes: [NewChange]
-    /// Applying showed that something must be asked first: the job plans again.
-    public var isPlannedAgain: Bool
+    /// Events that this one set free, to be applied now.
+    public var released: [ReleasedEvents]
+    public var alerts: [NewAlert]
 
-    public init(
-        _ state: State, reason: String? = nil, userID: String? = nil, changes: [NewChange] = [],
-        isPlannedAgain: Bool = false
-    ) {
-        self.state = state
-        self.reason = reason
+    public init(_ next: Next, userID: String? = nil, released: [ReleasedEvents] = [], alerts: [NewAlert] = []) {
+        self.next = next
         self.userID = userID
-        self.changes = changes
-        self.isPlannedAgain = isPlannedAgain
+        self.released = released
+        self.alerts = alerts
+    }
+}
+
+/// Events of one subject that waited and wait no more, oldest first.
+public struct ReleasedEvents: Sendable {
+    public let subject: String
+    public let events: [ID<EventKind>]
+    public init(subject: String, events: [ID<EventKind>]) {
+        self.subject = subject
+        self.events = events
     }
 }
 
@@ -40,23 +52,23 @@ public struct EventApplying: JobWorker {
     public static let kind = "event.apply"
     public var kind: String { Self.kind }
     /// An event that asks to be planned again does so at most this often within one run.
-    private static let plansMax = 3
+    private static let plansMax = 5
 
     private let database: any Database
     private let handlers: [String: any EventHandler]
     private let ids: Identifiers
     private let time: TimeSource
-    private let bell: Bell
+    private let bells: Bells
 
     /// - Parameter handlers: by platform id.
     public init(
-        database: any Database, handlers: [String: any EventHandler], ids: Identifiers, time: TimeSource, bell: Bell
+        database: any Database, handlers: [String: any EventHandler], ids: Identifiers, time: TimeSource, bells: Bells
     ) {
         self.database = database
         self.handlers = handlers
         self.ids = ids
         self.time = time
-        self.bell = bell
+        self.bells = bells
     }
 
     public func run(_ job: ClaimedJob) async throws -> JobResult {
@@ -66,15 +78,9 @@ public struct EventApplying: JobWorker {
         guard let event = try await database.read("event", { try $0.event(id) }) else {
             return .cancelled(reason: "The event is no longer kept.")
         }
-        guard let handler = handlers[event.provider] else {
-            throw JobInterruption.hopeless("Nothing here handles events of \(event.provider).")
-        }
         for _ in 0..<Self.plansMax {
-            let plan = try await handler.plan(event)
-            if try await commit(plan, of: event, job: job) {
-                bell.ring()
-                return .committed
-            }
+            let plan = try await handlers[event.provider]?.plan(event) ?? LoggedOnly(event: event)
+            if try await commit(plan, of: event, job: job) { return .committed }
         }
         throw JobInterruption.later(at: time.now() + .seconds(5), reason: "What the platform answered was old already.")
     }
@@ -82,23 +88,36 @@ public struct EventApplying: JobWorker {
     /// Effects, the event's state, the changes and the job's end: one transaction. False when nothing was kept and the
     /// event must be planned again.
     private func commit(_ plan: any EventPlan, of event: StoredEvent, job: ClaimedJob) async throws -> Bool {
-        let (now, changeID) = (time.now(), ids.make(ChangeKind.self))
+        let now = time.now()
+        let pause = retries.pause(after: job.attempt, failingFor: now - (job.firstFailedAt ?? now), chance: ids.unit())
+        let (changeID, jobIDs) = (ids.make(ChangeKind.self), (0..<Self.releasedMax).map { _ in ids.make(JobKind.self) })
         do {
-            try await database.write("apply_event") { session in
+            let released = try await database.set("apply_event", in: .work) { session in
                 try session.hold(job)
                 let effect = try plan.apply(session, at: now)
-                if effect.isPlannedAgain { throw PlanAgain() }
-                try session.setState(
-                    effect.state.rawValue, of: event.id, reason: effect.reason, userID: effect.userID, at: now)
+                if effect.next == .planAgain { throw PlanAgain() }
                 // Told once, when it is first applied: a replay tells only what it changed.
-                let told = event.state == "queued" ? [received(event, changeID, user: effect.userID)] : []
-                try session.append(told + effect.changes)
-                try session.succeed(job, at: now)
+                if event.state == "queued" { try session.append([received(event, changeID, user: effect.userID)]) }
+                for alert in effect.alerts { try session.raise(alert) }
+                let jobs = Self.jobs(for: effect.released, of: event, like: job, ids: jobIDs, at: now)
+                try session.enqueue(jobs)
+                try end(job, after: effect.next, pause: pause, in: session, at: now)
+                return !jobs.isEmpty
             }
+            bells.written.ring()
+            if released { bells.jobs.ring() }
             return true
         } catch is PlanAgain {
             return false
         }
+    }
+
+    private func end(
+        _ job: ClaimedJob, after next: EventEffect.Next, pause: Duration?, in session: Session, at now: Timestamp
+    ) throws {
+        guard case .retry(let reason) = next, let pause else { return try session.succeed(job, at: now) }
+        let ended = EndedJob(job: job, end: .retry(at: now + pause, error: reason), at: now)
+        guard try session.complete([ended]) == [true] else { throw Fenced(job: job.id.text) }
     }
 
     private func received(_ event: StoredEvent, _ id: ID<ChangeKind>, user: String?) -> NewChange {
@@ -106,6 +125,62 @@ public struct EventApplying: JobWorker {
             id, event: event.id, provider: event.provider, type: event.type, providerEventID: event.providerEventID,
             occurredAt: event.occurredAt, receivedAt: event.receivedAt, userID: user ?? event.userID, body: event.range)
     }
+
+    // MARK: Released events
+
+    /// In one transaction; more wait for the next.
+    static let releasedMax = 256
+
+    private static func jobs(
+        for released: [ReleasedEvents], of event: StoredEvent, like job: ClaimedJob, ids: [ID<JobKind>], at now: Timestamp
+    ) -> [NewJob] {
+        let events = released.flatMap { group in group.events.map { (group.subject, $0) } }
+        return zip(events, ids).map { released, id in
+            Self.job(
+                id, for: released.1, lane: EventLane.of(released.0, app: event.app, priority: job.priority), at: now)
+        }
+    }
+
+    /// The job that applies one event.
+    public static func job(_ id: ID<JobKind>, for event: ID<EventKind>, lane: Lane, at now: Timestamp) -> NewJob {
+        NewJob(
+            id: id, kind: kind, lane: lane, dueAt: now, createdAt: now, input: Array(event.text.utf8), subject: event.text,
+            uniqueKey: "event/\(event.text)")
+    }
+}
+
+/// Which lane an event's job belongs to: whose user it is nobody knows yet, its subject is known. Subjects share 64
+/// lanes an app, so that a flood about one customer leaves the others theirs and lanes stay few.
+public enum EventLane {
+    public static func of(_ subject: String, app: ID<AppKind>, priority: Priority) -> Lane {
+        of(subject.utf8, app: app, priority: priority)
+    }
+    static func of(_ key: some Sequence<UInt8>, app: ID<AppKind>, priority: Priority) -> Lane {
+        let hash = key.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return Lane("\(app.text)/\(hash % 64)", priority)
+    }
+}
+
+/// What wakes whom in this process.
+public struct Bells: Sendable {
+    /// Jobs became available.
+    public let jobs = Bell()
+    /// Changes were written.
+    public let written = Bell()
+    /// Changes got their positions.
+    public let placed = Bell()
+    /// An endpoint was made or changed.
+    public let endpoints = Bell()
+    public init() {}
 }
 
 private struct PlanAgain: Error {}
+
+/// An event of a platform whose events nothing here acts on: replayed, it is told again and logged.
+private struct LoggedOnly: EventPlan {
+    let event: StoredEvent
+    func apply(_ session: Session, at now: Timestamp) throws -> EventEffect {
+        try session.setState("ignored", of: event.id, at: now)
+        return EventEffect(.done)
+    }
+}

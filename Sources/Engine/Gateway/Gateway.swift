@@ -8,21 +8,21 @@ public struct Gateway: Sendable {
     private let keeper: Batcher<Arrival, Kept>
     private let rejections: RejectionLog
     private let ids: Identifiers
-    private let bell: Bell
+    private let bells: Bells
     private let metrics: GatewayMetrics
 
     /// - Parameters:
     ///   - sources: every platform that sends webhooks.
-    ///   - bell: rung after each commit that brought work.
+    ///   - bells: rung after each commit that brought work.
     public init(
         sources: [any WebhookSource], secrets: WebhookSecrets, database: any Database, rejections: RejectionLog,
-        ids: Identifiers, bell: Bell, metrics: GatewayMetrics
+        ids: Identifiers, bells: Bells, metrics: GatewayMetrics
     ) {
         schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
         self.secrets = secrets
         self.rejections = rejections
         self.ids = ids
-        self.bell = bell
+        self.bells = bells
         self.metrics = metrics
         // 32 MiB and 4,096 deliveries may wait; what comes then is told to come again before memory grows.
         let inFlight = database.dialect.engine == .postgres ? 2 : 1
@@ -70,7 +70,7 @@ public struct Gateway: Sendable {
                 delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
             let arrival = read(delivery, as: scheme, from: provider, app: app, belief: belief, remote: remote)
             let kept = try await keeper.submit(arrival)
-            if kept.new > 0 || arrival.review != nil { bell.ring() }
+            if kept.new > 0 || arrival.review != nil { ring(for: arrival) }
             metrics.kept(provider, arrival: arrival, kept: kept)
             return arrival.events.isEmpty ? .unreadable : .kept(kept)
         } catch let forged as Forged {
@@ -84,6 +84,11 @@ public struct Gateway: Sendable {
             metrics.away(provider, "unavailable")
             return .unavailable
         }
+    }
+
+    private func ring(for arrival: Arrival) {
+        if arrival.events.contains(where: { $0.job != nil }) { bells.jobs.ring() }
+        if arrival.review != nil || arrival.events.contains(where: { $0.change != nil }) { bells.written.ring() }
     }
 
     /// A failed proof reads the secrets once more before it refuses: another node may have rotated them (MECHANICS 1.35).
@@ -149,12 +154,11 @@ public struct Gateway: Sendable {
         return ArrivingEvent(id: id, event: event, job: job, change: nil)
     }
 
-    /// Whose user an event is nobody knows yet; its subject is known. Subjects share 64 lanes an app, so that a flood
-    /// about one customer leaves the others theirs and lanes stay few.
     private static func lane(of event: Event, app: ID<AppKind>, priority: Priority) -> Lane {
-        let key = event.subject.map { Array($0.utf8) } ?? event.account.map { Array($0.utf8) } ?? event.identity.hash
-        let hash = key.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
-        return Lane("\(app.text)/\(hash % 64)", priority)
+        guard let key = event.subject ?? event.account else {
+            return EventLane.of(event.identity.hash, app: app, priority: priority)
+        }
+        return EventLane.of(key, app: app, priority: priority)
     }
 
     private func review(of delivery: ID<DeliveryKind>, provider: String, problem: Unreadable, at now: Timestamp)

@@ -137,7 +137,7 @@ extension EndpointRun {
         let cursor = window.position
         let verdict = EndpointVerdict(
             version: endpoint.version, state: judge.state, reason: judge.reason, health: judge.health)
-        let (id, node, fence) = (endpoint.id, tools.node, fence)
+        let (id, node, fence) = (endpoint.id, tools.node(), fence)
         let next = book.nextSet(upTo: cursor, isIdle: window.inFlight == 0 || isEnding, at: now) {
             $0.progress(of: id, node: node, fence: fence, position: cursor, verdict: verdict, at: now)
         }

@@ -10,7 +10,7 @@ struct SenderTools: Sendable {
     let wire: any OutsideWire
     let vault: any Sealing
     let identifiers: Identifiers
-    let node: ID<NodeKind>
+    let node: @Sendable () -> ID<NodeKind>
     let clock: any EngineClock
     let logger: Logger
     /// Rung when a run has written changes of its own.

@@ -19,11 +19,12 @@ public final class EndpointSender: Service {
     /// - Parameters:
     ///   - changed: rung by whoever changes endpoints in this process; other nodes find out within a second.
     ///   - written: rung here when changes about endpoints were written.
+    ///   - node: this process's session, which changes when it was revoked.
     ///   - inFlightMax: requests under way to one endpoint at once.
     ///   - program: the version, for `User-Agent`.
     public init(
         database: any Database, hub: ChangeHub, wire: any OutsideWire, vault: any Sealing, identifiers: Identifiers,
-        node: ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock, logger: Logger,
+        node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock, logger: Logger,
         inFlightMax: Int = 16, program: String
     ) {
         tools = SenderTools(
@@ -66,7 +67,7 @@ public final class EndpointSender: Service {
             let heads = try await tools.database.read("endpoints.heads") { try $0.endpointHeads(Self.endpointsMax) }
             let now = tools.clock.now
             runs.compare(with: heads, at: now)
-            for head in heads where head.node == nil || head.node == tools.node {
+            for head in heads where head.node == nil || head.node == tools.node() {
                 guard runs.begin(head) else { continue }
                 group.addTask { await self.serve(head, runs) }
             }
@@ -78,7 +79,7 @@ public final class EndpointSender: Service {
     /// Takes the lease, runs, gives it back.
     private func serve(_ head: EndpointHead, _ runs: EndpointRuns) async {
         defer { runs.end(head.id) }
-        let (id, node, now) = (head.id, tools.node, tools.clock.now)
+        let (id, node, now) = (head.id, tools.node(), tools.clock.now)
         let lease = Session.endpointLease(id)
         do {
             let fence = try await tools.database.set("endpoints.take", in: .work) { session in

@@ -20,7 +20,7 @@ public struct Sequencer: Service {
     private static let busyLooks = 20
 
     private let database: any Database
-    private let node: ID<NodeKind>
+    private let node: @Sendable () -> ID<NodeKind>
     private let written: Bell
     private let placed: Bell
     private let clock: any EngineClock
@@ -30,7 +30,7 @@ public struct Sequencer: Service {
     ///   - written: rung by whoever has committed changes in this process.
     ///   - placed: rung here when changes have got their positions.
     public init(
-        database: any Database, node: ID<NodeKind>, written: Bell, placed: Bell, clock: any EngineClock, logger: Logger
+        database: any Database, node: @escaping @Sendable () -> ID<NodeKind>, written: Bell, placed: Bell, clock: any EngineClock, logger: Logger
     ) {
         self.database = database
         self.node = node
@@ -68,7 +68,7 @@ public struct Sequencer: Service {
     }
 
     private func take() async -> Int64? {
-        let (node, now) = (node, clock.now)
+        let (node, now) = (node(), clock.now)
         do {
             return try await database.set("sequencer.take", in: .work) { session in
                 try session.takeLease(Self.lease, for: node, at: now)
@@ -101,7 +101,7 @@ public struct Sequencer: Service {
 
     /// Nil when another node is sequencer now.
     private func place(_ fence: Int64) async throws -> Int? {
-        let node = node
+        let node = node()
         return try await database.set("sequencer.place", in: .work) { session in
             guard try session.holdsLease(Self.lease, node: node, fence: fence) else { return nil }
             return try session.sequence(Self.batch).placed
@@ -109,7 +109,7 @@ public struct Sequencer: Service {
     }
 
     private func drop() async {
-        let node = node
+        let node = node()
         do {
             try await database.set("sequencer.drop", in: .work) { try $0.dropLease(Self.lease, node: node) }
         } catch {

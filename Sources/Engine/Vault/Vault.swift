@@ -13,16 +13,6 @@ public struct Vault: Sendable {
         public init(table: String, row: String, purpose: String = "") { text = "\(table)\u{1F}\(row)\u{1F}\(purpose)" }
     }
 
-    /// Bytes as they are stored, and the key that opens them.
-    public struct Sealed: Sendable, Equatable {
-        public let bytes: [UInt8]
-        public let keyID: String
-        public init(bytes: [UInt8], keyID: String) {
-            self.bytes = bytes
-            self.keyID = keyID
-        }
-    }
-
     private static let version: UInt8 = 1
     /// Nonce, ciphertext of 32 bytes, tag.
     private static let wrappedCount = 12 + 32 + 16

@@ -1,4 +1,5 @@
 import Kit
+import Store
 
 /// How long each kind of row is kept (DESIGN.md §9). Audit entries are kept for ever.
 public struct Retention: Sendable, Equatable {
@@ -51,5 +52,20 @@ public struct Retention: Sendable, Equatable {
         default: return nil
         }
         return life >= .hours(1) && life <= .days(36_525) ? life : nil
+    }
+}
+
+extension Retention {
+    /// As the store's retention takes them.
+    var limits: RetentionLimits {
+        var limits = RetentionLimits()
+        limits.bodies = self[.bodies]
+        limits.deliveries = self[.deliveries]
+        limits.events = self[.events]
+        limits.changes = self[.changes]
+        limits.attempts = self[.attempts]
+        limits.jobs = self[.jobs]
+        limits.deadJobs = self[.deadJobs]
+        return limits
     }
 }

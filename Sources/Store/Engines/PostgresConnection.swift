@@ -13,7 +13,7 @@ final class PostgresConnection {
     private static let settings = [
         "search_path=patchbay", "statement_timeout=10000", "lock_timeout=8000",
         "idle_in_transaction_session_timeout=15000", "synchronous_commit=on", "TimeZone=UTC",
-        "client_encoding=UTF8", "default_transaction_isolation=read\\ committed",
+        "client_encoding=UTF8", "client_min_messages=warning", "default_transaction_isolation=read\\ committed",
     ].map { "-c \($0)" }.joined(separator: " ")
 
     init(url: String, settings: String = PostgresConnection.settings) throws {

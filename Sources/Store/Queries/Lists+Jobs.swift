@@ -119,13 +119,13 @@ extension Session {
                 UPDATE jobs SET state = 'available', due_at = \(now), rank = \(now)
                  WHERE id = \(id) AND state = 'scheduled'
                 RETURNING lane, class
-                """) { row in Lane(stored: try row.text(), class: try row.text()) }
+                """) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
             try arrived(in: lane.map { [$0] } ?? [])
             return .done
         }
         let ended = try row(
             "SELECT state, lane, class FROM jobs_done WHERE id = \(id) \(dialect.forUpdate)"
-        ) { row in (state: try row.text(), lane: Lane(stored: try row.text(), class: try row.text())) }
+        ) { row in (state: try row.text(), lane: Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event)) }
         guard let ended else { return .unknown }
         guard ended.state != "succeeded" else { return .refused(state: ended.state) }
         try run(

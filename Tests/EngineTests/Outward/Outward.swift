@@ -57,7 +57,7 @@ struct Outward: Sendable {
     func running(_ body: () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             let sequencer = Sequencer(
-                database: database, node: node, written: written, placed: placed, clock: SystemClock(), logger: .quiet)
+                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(), logger: .quiet)
             let sender = sender()
             group.addTask { try await sequencer.run() }
             group.addTask { [hub] in try await hub.run() }

@@ -79,7 +79,7 @@ struct SequencerTests {
             let node = identifiers.make(NodeKind.self)
             let life = Duration.milliseconds(20 + Int64(identifiers.unit() * 120))
             let sequencer = Sequencer(
-                database: database, node: node, written: written, placed: placed, clock: SystemClock(), logger: .quiet)
+                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(), logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await sequencer.run() }
                 try await Task.sleep(for: life, clock: .continuous)
@@ -109,7 +109,7 @@ struct SequencerTests {
             let (first, second) = (identifiers.make(NodeKind.self), identifiers.make(NodeKind.self))
             _ = try await database.set("take", in: .work) { try $0.takeLease(Sequencer.lease, for: first, at: .testNow) }
             let successor = Sequencer(
-                database: database, node: second, written: Bell(), placed: Bell(), clock: SystemClock(), logger: .quiet)
+                database: database, node: { second }, written: Bell(), placed: Bell(), clock: SystemClock(), logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await successor.run() }
                 try await database.write("act") { session in

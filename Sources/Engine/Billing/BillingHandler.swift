@@ -1,0 +1,58 @@
+public import Kit
+public import Store
+
+/// Gives a billing platform's events to `Billing`, and turns what became of them into the job's end.
+public struct BillingHandler: EventHandler {
+    private let billing: Billing
+    private let ids: Identifiers
+
+    public init(_ billing: Billing, ids: Identifiers) {
+        self.billing = billing
+        self.ids = ids
+    }
+
+    public func plan(_ event: StoredEvent) async throws -> any EventPlan {
+        Planned(
+            rules: billing.rules, plan: try await billing.plan(event), event: event, ids: ReadyIDs(ids),
+            alerts: (0..<Planned.alertsMax).map { _ in (ids.make(AlertKind.self), ids.make(ChangeKind.self)) })
+    }
+
+    private struct Planned: EventPlan {
+        static let alertsMax = 4
+        let rules: BillingRules
+        let plan: BillingPlan
+        let event: StoredEvent
+        let ids: ReadyIDs
+        let alerts: [(alert: ID<AlertKind>, change: ID<ChangeKind>)]
+
+        func apply(_ session: Session, at now: Timestamp) throws -> EventEffect {
+            let applied = try rules.apply(plan, of: event, in: session, ids: ids, at: now)
+            var released = applied.linked.released
+            // Few wait for one customer; where more do, they come in the same transaction up to its bound.
+            for customer in applied.linked.more where released.count < EventApplying.releasedMax {
+                released += try session.releaseMore(customer, at: now).released
+            }
+            return EventEffect(
+                next(applied.next), userID: applied.userID,
+                released: [ReleasedEvents(subject: event.subject ?? event.id.text, events: released)],
+                alerts: zip(applied.unclear, alerts).map { alert(about: $0, $1, at: now) })
+        }
+
+        private func next(_ next: Applied.Next) -> EventEffect.Next {
+            switch next {
+            case .done: .done
+            case .planAgain: .planAgain
+            case .retry(let failure): .retry(reason: failure.message)
+            }
+        }
+
+        private func alert(
+            about subscription: String, _ ids: (alert: ID<AlertKind>, change: ID<ChangeKind>), at now: Timestamp
+        ) -> NewAlert {
+            NewAlert(
+                id: ids.alert, kind: "subscription_unclear", subject: subscription,
+                summary: "Two events of one second contradict each other about \(subscription); the best guess is kept.",
+                action: "Set the platform's secret key, then replay the event \(event.id).", at: now, changeID: ids.change)
+        }
+    }
+}
