@@ -1,6 +1,6 @@
 import Kit
-import Testing
 import TestSupport
+import Testing
 
 @testable import Store
 
@@ -82,7 +82,9 @@ struct EndpointTests {
 
             let mine = Self.progress(of: new.id, node: node, fence: held, position: 5)
             for repeated in [false, true, true] {
-                let recorded = try await database.set("record", in: .work) { try $0.record(mine, repeated: repeated)?.version }
+                let recorded = try await database.set("record", in: .work) {
+                    try $0.record(mine, repeated: repeated)?.version
+                }
                 #expect(recorded == 1)
             }
             let (endpoint, attempts) = try await database.read("one") {
@@ -103,7 +105,9 @@ struct EndpointTests {
             let fence = try await database.set("take", in: .work) {
                 try $0.takeLease(Session.endpointLease(new.id), for: node, at: .testNow)
             }
-            _ = try await database.write("patch") { try $0.update(new.id, EndpointPatch(state: .disabled), at: .testNow) }
+            _ = try await database.write("patch") {
+                try $0.update(new.id, EndpointPatch(state: .disabled), at: .testNow)
+            }
             let progress = Self.progress(of: new.id, node: node, fence: fence ?? 0, position: 1)
             let recorded = try await database.set("record", in: .work) { try $0.record(progress)?.version }
 
@@ -139,14 +143,17 @@ struct EndpointTests {
             #expect(try await due() == [5])
             for position in 5...7 {
                 let recorded = try await record(
-                    Self.progress(of: new.id, node: node, fence: fence ?? 0, position: 7, done: [Int64(position)], attempts: []))
+                    Self.progress(
+                        of: new.id, node: node, fence: fence ?? 0, position: 7, done: [Int64(position)], attempts: []))
                 #expect(try await due() == (position < 7 ? [Int64(position + 1)] : []))
                 #expect(recorded?.keysDue == (position < 7 ? ["anna"] : []))
             }
         }
     }
 
-    @Test("recording and a replay from elsewhere, side by side, leave exactly one of a key let go", arguments: TestEngine.all)
+    @Test(
+        "recording and a replay from elsewhere, side by side, leave exactly one of a key let go",
+        arguments: TestEngine.all)
     func racing(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let ids = try await Self.happen(40, in: database, user: "anna")
@@ -164,7 +171,8 @@ struct EndpointTests {
                     group.addTask {
                         let done = try await database.read("due") { try $0.due(of: new.id, at: .testNow, limit: 1) }
                         let progress = Self.progress(
-                            of: new.id, node: node, fence: fence ?? 0, position: 40, done: done.map(\.position), attempts: [])
+                            of: new.id, node: node, fence: fence ?? 0, position: 40, done: done.map(\.position),
+                            attempts: [])
                         _ = try await database.set("record", in: .work) { try $0.record(progress) }
                     }
                 }
@@ -219,7 +227,9 @@ struct EndpointTests {
                 data: Array("{}".utf8))
         }
         try await database.write("happen") { try $0.append(changes) }
-        if database.dialect.engine == .postgres { _ = try await database.set("place", in: .work) { try $0.sequence(500) } }
+        if database.dialect.engine == .postgres {
+            _ = try await database.set("place", in: .work) { try $0.sequence(500) }
+        }
         return changes.map(\.id)
     }
 }

@@ -17,7 +17,7 @@ extension EventCatalogue {
 
     private static let subscriptionUpdated: EventType = {
         let summary: [Member] = [
-            .orNull("status", .text, "In Stripe's words; null without a subscription."),
+            .orNull("status", .text, "As the application compares it, such as active or past_due; null without one."),
             .orNull("plan", .text, "Which plan."), .orNull("current_period_end", .time, "Until when it is paid."),
             .always("cancel_at_period_end", .boolean, "Whether it ends then."),
             .orNull("payment_method", .text, "What it is paid with."),

@@ -25,7 +25,8 @@ struct ChangeHubTests {
         try await Outward.with(engine, wire: FakeWire { _, _ in .status(200) }) { outward in
             for _ in 0..<3 { try await outward.happen(90) }
             try await outward.until("placed") { try $0.feedHead() == 270 }
-            let hub = ChangeHub(database: outward.database, placed: outward.placed, clock: SystemClock(), logger: .quiet)
+            let hub = ChangeHub(
+                database: outward.database, placed: outward.placed, clock: SystemClock(), logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await hub.run() }
                 var client = hub.subscribe(after: 7).makeAsyncIterator()
@@ -89,7 +90,8 @@ struct ChangeHubTests {
         let identifiers = Identifiers(now: { .testNow })
         let change = Change(
             position: 5, id: identifiers.make(), type: "event.received", subject: "evt_1", version: 0, userID: nil,
-            connectionID: nil, occurredAt: .testNow, data: Array(#"{"n":1}"#.utf8), payload: Array("{\r\n \"a\": 1.10\n}".utf8))
+            connectionID: nil, occurredAt: .testNow, data: Array(#"{"n":1}"#.utf8),
+            payload: Array("{\r\n \"a\": 1.10\n}".utf8))
         let event = String(decoding: FeedItem(change).serverSentEvent, as: UTF8.self)
         let lines = event.split(separator: "\n", omittingEmptySubsequences: false)
 

@@ -9,10 +9,11 @@ import Testing
 struct EventCatalogueTests {
     @Test("every type of the list has a schema that says its name")
     func all() throws {
-        for type in ["event.received", "user.subscription_updated", "payment.succeeded", "payment.failed",
+        for type in [
+            "event.received", "user.subscription_updated", "payment.succeeded", "payment.failed",
             "payment.refunded", "payment.disputed", "review.opened", "review.decided", "endpoint.failing",
-            "endpoint.disabled", "alert.raised", "alert.resolved"]
-        {
+            "endpoint.disabled", "alert.raised", "alert.resolved",
+        ] {
             let schema = try #require(EventCatalogue.schemas[type])
             #expect(schema["properties", "type", "const"]?.text == type)
             // As it is served, so that what a reader parses is checked.
@@ -24,7 +25,8 @@ struct EventCatalogueTests {
     func emitted(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let identifiers = Identifiers(now: { .testNow })
-            let about = EndpointChanges(endpoint: identifiers.make(), url: "https://a.example/x?token=1", identifiers: identifiers)
+            let about = EndpointChanges(
+                endpoint: identifiers.make(), url: "https://a.example/x?token=1", identifiers: identifiers)
             let item = FeedItem(
                 Change(
                     position: 7, id: identifiers.make(), type: "payment.failed", subject: nil, version: 0, userID: nil,
@@ -53,8 +55,10 @@ struct EventCatalogueTests {
     @Test("the checker sees what is missing and what is of another kind")
     func checker() throws {
         let schema = try #require(EventCatalogue.schemas["alert.raised"])
-        let good = try JSON.parse(
-            #"{"type":"alert.raised","timestamp":"2026-11-28T10:00:00Z","data":{"id":"a","kind":"k","subject":"s","summary":"m"}}"#)
+        let good: JSON = [
+            "type": "alert.raised", "timestamp": "2026-11-28T10:00:00Z",
+            "data": ["id": "a", "kind": "k", "subject": "s", "summary": "m"],
+        ]
         #expect(SchemaCheck.problems(with: good, by: schema) == [])
         let bad = try JSON.parse(#"{"type":"alert.x","timestamp":"now","data":{"id":1,"kind":"k","subject":"s"}}"#)
         #expect(SchemaCheck.problems(with: bad, by: schema).count == 4)

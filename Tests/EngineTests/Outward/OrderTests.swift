@@ -61,7 +61,9 @@ struct OrderTests {
         }
         try await Outward.with(engine, wire: wire) { outward in
             _ = try await outward.endpoints.create(url: "https://a.example/", orderedBy: .user)
-            for number in 0..<60 { try await outward.happen(1, "u\(number % 2 + 1).happened", user: "u\(number % 2 + 1)") }
+            for number in 0..<60 {
+                try await outward.happen(1, "u\(number % 2 + 1).happened", user: "u\(number % 2 + 1)")
+            }
             await wire.wait(for: 60)
 
             #expect(most.withLock { $0 } == 1)
@@ -73,7 +75,8 @@ struct OrderTests {
         let bad = Mutex<String?>(nil)
         let wire = FakeWire { request, _ in .status(request.headers["webhook-id"] == bad.withLock { $0 } ? 500 : 200) }
         try await Outward.with(engine, wire: wire) { outward in
-            let made = try await outward.endpoints.create(url: "https://a.example/", types: ["payment.*"], orderedBy: .user)
+            let made = try await outward.endpoints.create(
+                url: "https://a.example/", types: ["payment.*"], orderedBy: .user)
             let first = NewChange(
                 id: outward.identifiers.make(), type: "payment.failed", subject: nil, userID: "anna",
                 occurredAt: outward.clock.now, data: Array("{}".utf8))

@@ -1,18 +1,20 @@
 import Kit
-import Store
 import Synchronization
 import TestSupport
 import Testing
 
 @testable import Engine
+@testable import Store
 
 @Suite("Rules of sending")
 struct OutwardRulesTests {
-    @Test("Retry-After: seconds, fractions, dates, rounded up; nonsense and the past count as absent", arguments: [
-        ("120", 120), ("0.2", 1), ("1.000001", 2), ("99999999999999999999", 86_400), ("90000", 86_400),
-        ("Sat, 28 Nov 2026 10:00:30 GMT", 30), ("Sat, 28 Nov 2026 09:59:30 GMT", nil), ("0", nil), ("-5", nil),
-        ("", nil), ("soon", nil), ("1e3", nil), ("Sat, 32 Nov 2026 10:00:30 GMT", nil), (nil, nil), (" 5", nil),
-    ] as [(String?, Int64?)])
+    @Test(
+        "Retry-After: seconds, fractions, dates, rounded up; nonsense and the past count as absent",
+        arguments: [
+            ("120", 120), ("0.2", 1), ("1.000001", 2), ("99999999999999999999", 86_400), ("90000", 86_400),
+            ("Sat, 28 Nov 2026 10:00:30 GMT", 30), ("Sat, 28 Nov 2026 09:59:30 GMT", nil), ("0", nil), ("-5", nil),
+            ("", nil), ("soon", nil), ("1e3", nil), ("Sat, 32 Nov 2026 10:00:30 GMT", nil), (nil, nil), (" 5", nil),
+        ] as [(String?, Int64?)])
     func retryAfter(text: String?, seconds: Int64?) {
         #expect(RetryAfter.read(text, at: .testNow) == seconds.map { .seconds($0) })
     }
@@ -21,7 +23,8 @@ struct OutwardRulesTests {
     func schedule() throws {
         let middle = (1...9).compactMap { RetrySchedule.delay(after: $0, unit: 0.5, asked: nil) }
         #expect(middle == RetrySchedule.delays)
-        #expect(middle.reduce(.zero, +) == .seconds(75 * 3600 + 35 * 60 + 5))
+        let whole = middle.reduce(Duration.zero) { $0 + $1 }
+        #expect(whole == .seconds(272_105), "75:35:05")
         #expect(RetrySchedule.delay(after: 10, unit: 0.5, asked: .seconds(1)) == nil)
         #expect(RetrySchedule.delay(after: 1, unit: 0, asked: nil) == .milliseconds(4500))
         #expect(RetrySchedule.delay(after: 1, unit: 1, asked: nil) == .milliseconds(5500))
@@ -68,16 +71,20 @@ struct OutwardRulesTests {
         #expect(judge.failed(at: .testNow + .hours(201)) == [.disabled(reason: "It took nothing for 120 hours.")])
     }
 
-    @Test("patterns", arguments: [
-        ([], "a.b", true), (["*"], "a.b", true), (["payment.*"], "payment.failed", true),
-        (["payment.*"], "payments.failed", false), (["payment.*"], "payment", false), (["a.b"], "a.b", true),
-        (["a.b"], "a.bc", false), (["a.b", "c.*"], "c.d.e", true),
-    ] as [([String], String, Bool)])
+    @Test(
+        "patterns",
+        arguments: [
+            ([], "a.b", true), (["*"], "a.b", true), (["payment.*"], "payment.failed", true),
+            (["payment.*"], "payments.failed", false), (["payment.*"], "payment", false), (["a.b"], "a.b", true),
+            (["a.b"], "a.bc", false), (["a.b", "c.*"], "c.d.e", true),
+        ] as [([String], String, Bool)])
     func patterns(patterns: [String], type: String, matches: Bool) {
         #expect(EventPatterns(patterns).match(type) == matches)
     }
 
-    @Test("what is no pattern", arguments: ["", ".", "a.", "*.a", "a.*.b", "A.b", "a b", "a*", "**", String(repeating: "a", count: 129)])
+    @Test(
+        "what is no pattern",
+        arguments: ["", ".", "a.", "*.a", "a.*.b", "A.b", "a b", "a*", "**", String(repeating: "a", count: 129)])
     func noPattern(text: String) {
         #expect(EventPatterns.problem(with: [text]) != nil)
         #expect(EventPatterns.problem(with: Array(repeating: "a.b", count: 101)) != nil)
@@ -86,16 +93,16 @@ struct OutwardRulesTests {
     @Test("a bell loses no ring: whoever looks after taking the number is woken")
     func bell() async {
         let bell = Bell()
-        let counted = Mutex(0)
+        let counted = Counter()
         await withTaskGroup { group in
             for _ in 0..<20 {
                 group.addTask {
                     var seen: UInt64 = 0
-                    while counted.withLock({ $0 }) < 1000 { seen = await bell.wait(since: seen) }
+                    while counted.value < 1000 { seen = await bell.wait(since: seen) }
                 }
             }
             for _ in 0..<1000 {
-                counted.withLock { $0 += 1 }
+                counted.add()
                 bell.ring()
                 await Task.yield()
             }
@@ -106,24 +113,27 @@ struct OutwardRulesTests {
     @Test("waiting for a bell ends with the time and with the task")
     func bellEnds() async {
         let (bell, clock) = (Bell(), FakeClock())
-        await withTaskGroup { group in
+        await withTaskGroup(of: UInt64.self) { group in
             group.addTask { await bell.wait(since: 0, until: .testNow + .seconds(5), on: clock) }
-            group.addTask { _ = await bell.wait(since: 0) }
+            group.addTask { await bell.wait(since: 0) }
             clock.turn(by: .seconds(5))
             #expect(await group.next() == 0)
             group.cancelAll()
         }
     }
 
-    @Test("what a person may not make", arguments: [
-        ("http://a.example/", [], "url"), ("https://127.0.0.1/", [], "url"), ("https://a.example:25/", [], "url"),
-        ("https://user:x@a.example/", [], "url"), ("https://a.example/", ["x*"], "types"),
-    ] as [(String, [String], String)])
+    @Test(
+        "what a person may not make",
+        arguments: [
+            ("http://a.example/", [], "url"), ("https://127.0.0.1/", [], "url"), ("https://a.example:25/", [], "url"),
+            ("https://user:x@a.example/", [], "url"), ("https://a.example/", ["x*"], "types"),
+        ] as [(String, [String], String)])
     func refused(url: String, types: [String], field: String) async throws {
         try await TestDatabase.with(.sqlite) { database in
             let strict = Endpoints(
                 database: database, wire: FakeWire { _, _ in .status(200) }, vault: FakeVault(),
-                identifiers: Identifiers(now: { .testNow }), policy: AddressPolicy(), clock: FakeClock(), changed: Bell(),
+                identifiers: Identifiers(now: { .testNow }), policy: AddressPolicy(), clock: FakeClock(),
+                changed: Bell(),
                 program: "test")
             do {
                 _ = try strict.prepare(url: url, types: types)
@@ -189,5 +199,11 @@ struct SendingWindowTests {
 }
 
 extension Shipment: Equatable {
-    public static func == (left: Shipment, right: Shipment) -> Bool { left.item.position == right.item.position }
+    static func == (left: Shipment, right: Shipment) -> Bool { left.item.position == right.item.position }
+}
+
+private final class Counter: Sendable {
+    private let count = Mutex(0)
+    var value: Int { count.withLock { $0 } }
+    func add() { count.withLock { $0 += 1 } }
 }
