@@ -81,6 +81,9 @@ public final class ChangeHub: Service {
 
     // MARK: For subscriptions
 
+    /// Whether this node has seen a position.
+    func hasReached(_ position: Int64) -> Bool { end.map { $0 >= position } ?? false }
+
     fileprivate var end: Int64? { ring.withLock { $0.end == .max ? nil : $0.end } }
 
     fileprivate func next(after position: Int64, where passes: (FeedItem) -> Bool) -> ChangeRing.Found {

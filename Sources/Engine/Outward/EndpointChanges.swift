@@ -38,11 +38,14 @@ struct EndpointChanges: Sendable {
             ])
     }
 
+    /// Without the query, where some put a key.
+    private var address: String { String(url.prefix { $0 != "?" }) }
+
     private func change(_ type: String, at now: Timestamp, _ more: [JSONMember]) -> NewChange {
         NewChange(
             id: identifiers.make(), type: type, subject: endpoint.text, occurredAt: now,
             data: JSON.object(
-                [JSONMember("endpoint_id", JSON(endpoint)), JSONMember("url", .string(url))] + more
+                [JSONMember("endpoint_id", JSON(endpoint)), JSONMember("url", .string(address))] + more
             ).bytes)
     }
 }

@@ -63,7 +63,7 @@ extension Session {
         return try endpoint(secret.endpoint)
     }
 
-    /// The secrets that sign at this time, newest first. Rotating faster than the grace time keeps at most the last few.
+    /// The secrets that sign at this time, newest first: of many rotations within the grace, the last few.
     public func secrets(of endpoint: ID<EndpointKind>, at now: Timestamp) throws -> [EndpointSecret] {
         try rows(
             """

@@ -100,7 +100,7 @@ extension Session {
             SELECT f.position
               FROM changes c
               JOIN feed f ON f.seq = c.seq
-             WHERE c.id >= \(ID<ChangeKind>.earliest(at: since - .minutes(1)))
+             WHERE c.id >= \(ID<ChangeKind>.floor(since - .minutes(1)))
              ORDER BY c.id
              LIMIT 1
             """

@@ -34,7 +34,7 @@ struct Outward: Sendable {
     func sender(node: ID<NodeKind>? = nil) -> EndpointSender {
         EndpointSender(
             database: database, hub: hub, wire: wire, vault: FakeVault(), identifiers: identifiers,
-            node: { [own = self.node] in node ?? own }, changed: changed, written: written, clock: clock, logger: .quiet,
+            node: { [self] in node ?? self.node }, changed: changed, written: written, clock: clock, logger: .quiet,
             program: "test")
     }
 
