@@ -18,19 +18,21 @@ struct Application {
     var ids: ReadyIDs
     let now: Timestamp
     let provider: String
+    private let canAsk: Bool
     private var linked = Linked()
     /// Users whose summary may differ now.
     private var touched: Set<String> = []
     private var open: [String] = []
     private var unclear: [String] = []
 
-    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String) {
+    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String, canAsk: Bool) {
         self.event = event
         self.plan = plan
         self.session = session
         self.ids = ids
         self.now = now
         self.provider = provider
+        self.canAsk = canAsk
     }
 
     /// Read downwards: whose it is, what it says, what that makes of the user.
@@ -100,7 +102,7 @@ struct Application {
             SubscriptionRow(provider: provider, id: id, app: event.app, account: event.account), at: now)
         var row = old
         for fact in facts where fact.subscription?.hasSameBytes(as: id) == true {
-            try fact.take(into: &row, by: event.id) { try recall($0, id) }
+            try fact.take(into: &row, by: event.id, canAsk: canAsk) { try recall($0, id) }
         }
         if SubscriptionRules.isOpen(row) { try settle(&row) }
         if SubscriptionRules.isOpen(row) { open.append(id) }
