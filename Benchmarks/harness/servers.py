@@ -13,7 +13,7 @@ import urllib.request
 
 from .machine import BENCHMARKS, BUILT, VENV, Failed, output
 
-SECRET = "whsec_bench"
+SECRET = "whsec_for_benchmarks_only"
 READY_WITHIN = 60  # seconds
 LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 

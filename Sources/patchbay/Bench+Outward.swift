@@ -26,7 +26,7 @@ struct BenchOutward: AsyncParsableCommand {
     @Option(help: "Events of 2 KB; each goes to every endpoint.")
     var events = 10_000
 
-    private static let webhookSecret = "whsec_bench"
+    private static let webhookSecret = "whsec_for_benchmarks_only"
     private static let fillers = 64
 
     func run() async throws {
