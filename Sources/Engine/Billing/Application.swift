@@ -25,7 +25,10 @@ struct Application {
     private var open: [String] = []
     private var unclear: [String] = []
 
-    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String, canAsk: Bool) {
+    init(
+        event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String,
+        canAsk: Bool
+    ) {
         self.event = event
         self.plan = plan
         self.session = session
@@ -41,7 +44,9 @@ struct Application {
     ) throws -> Result {
         for reference in facts.compactMap(\.reference) { try link(reference) }
         let customer = facts.lazy.compactMap(\.customer).first
-        let customerUser = try customer.flatMap { try session.holdUserID(of: CustomerName(provider: provider, customer: $0)) }
+        let customerUser = try customer.flatMap {
+            try session.holdUserID(of: CustomerName(provider: provider, customer: $0))
+        }
         if let customer, customerUser == nil { return try wait(for: customer) }
         let guest = facts.lazy.compactMap(\.reference).first { $0.customer == nil }?.user
         var users: [String?] = [customerUser, guest]
@@ -93,7 +98,8 @@ struct Application {
 
     /// - Returns: the subscription's user.
     private mutating func subscription(
-        _ id: String, _ facts: [BillingFact], user: String?, recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
+        _ id: String, _ facts: [BillingFact], user: String?,
+        recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
     ) throws -> String? {
         let old = try session.hold(
             SubscriptionRow(provider: provider, id: id, app: event.app, account: event.account), at: now)
@@ -157,8 +163,10 @@ struct Application {
             id: try ids.change(), type: "payment.\(happened.rawValue)", subject: row.id, version: row.version,
             userID: row.userID, occurredAt: now,
             data: JSON.object([
-                .init("payment_id", .string(row.id)), .init("provider", .string(provider)), .init("version", JSON(row.version)),
-                .init("user_id", JSON(row.userID)), .init("customer", JSON(row.customer)), .init("status", JSON(row.status)),
+                .init("payment_id", .string(row.id)), .init("provider", .string(provider)),
+                .init("version", JSON(row.version)),
+                .init("user_id", JSON(row.userID)), .init("customer", JSON(row.customer)),
+                .init("status", JSON(row.status)),
                 .init("outcome", .string(row.outcome.rawValue)), .init("amount", money(row.amount)),
                 .init("refunded", money(row.refunded)), .init("dispute", JSON(row.dispute?.status)),
                 .init("problem", JSON(row.problem)), .init("event_id", .string(event.id.text)),
@@ -179,7 +187,8 @@ struct Application {
             try session.open(
                 NewReview(
                     id: ids.review(), kind: "unreadable_delivery", subject: event.id.text,
-                    question: "The event \(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
+                    question:
+                        "\(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
                     evidence: evidence([.init("reason", .string(problem.reason))]), choices: ["replay", "dismiss"],
                     provider: provider, openedAt: now, changeID: ids.change()))
         }

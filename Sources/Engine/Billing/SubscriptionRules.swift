@@ -89,7 +89,9 @@ enum SubscriptionRules {
             (outcome, next) = (invoice.isFirst ? .failedFirst : .failed, nextAttempt)
         }
         // In one moment the payment is what came last: a paid invoice is not tried again.
-        if let old = row.invoice, old.at > invoice.statedAt || (old.at == invoice.statedAt && outcome != .paid) { return }
+        if let old = row.invoice, old.at > invoice.statedAt || (old.at == invoice.statedAt && outcome != .paid) {
+            return
+        }
         row.invoice = InvoiceMark(outcome, at: invoice.statedAt)
         row.nextPaymentAt = next
     }

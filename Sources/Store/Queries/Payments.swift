@@ -66,15 +66,16 @@ extension Session {
     /// A means of payment, made where there is none, its row held to the end of the transaction. `isNew` until it was
     /// kept once.
     public func hold(_ new: PaymentMethodRow, at now: Timestamp) throws -> (row: PaymentMethodRow, isNew: Bool) {
-        let isNew = try run(
-            """
-            INSERT INTO payment_methods
-                   (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at, first_seen_at,
-                    updated_at)
-            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.statedAt), \(new.statedBy),
-                    \(new.provider), \(now), \(now), \(now))
-            ON CONFLICT DO NOTHING
-            """) == 1
+        let isNew =
+            try run(
+                """
+                INSERT INTO payment_methods
+                       (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at,
+                        first_seen_at, updated_at)
+                VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.statedAt), \(new.statedBy),
+                        \(new.provider), \(now), \(now), \(now))
+                ON CONFLICT DO NOTHING
+                """) == 1
         return (try paymentMethod(new.id, at: new.provider, dialect.forUpdate) ?? new, isNew)
     }
 
@@ -85,24 +86,25 @@ extension Session {
     private func paymentMethod(_ id: String, at provider: String, _ holding: SQL) throws -> PaymentMethodRow? {
         try row(
             """
-            SELECT provider, id, app_id, account_id, stated_at, stated_by, customer, user_id, type, brand, last4, expires,
-                   attached, attached_at
+            SELECT provider, id, app_id, account_id, stated_at, stated_by, customer, user_id, type, brand, last4,
+                   expires, attached, attached_at
               FROM payment_methods
              WHERE provider = \(provider) AND id = \(id) \(holding)
-            """) { row in
-                var kept = PaymentMethodRow(
-                    provider: try row.text(), id: try row.text(), app: try row.id(), account: try row.optionalText(),
-                    statedAt: try row.time(), statedBy: try row.id())
-                kept.customer = try row.optionalText()
-                kept.userID = try row.optionalText()
-                kept.type = try row.optionalText()
-                kept.brand = try row.optionalText()
-                kept.last4 = try row.optionalText()
-                kept.expires = try row.optionalText()
-                kept.isAttached = try row.boolean()
-                kept.attachedAt = try row.optionalTime()
-                return kept
-            }
+            """
+        ) { row in
+            var kept = PaymentMethodRow(
+                provider: try row.text(), id: try row.text(), app: try row.id(), account: try row.optionalText(),
+                statedAt: try row.time(), statedBy: try row.id())
+            kept.customer = try row.optionalText()
+            kept.userID = try row.optionalText()
+            kept.type = try row.optionalText()
+            kept.brand = try row.optionalText()
+            kept.last4 = try row.optionalText()
+            kept.expires = try row.optionalText()
+            kept.isAttached = try row.boolean()
+            kept.attachedAt = try row.optionalTime()
+            return kept
+        }
     }
 
     /// Writes a means of payment that is held.
@@ -137,8 +139,8 @@ extension Session {
     private func payment(_ id: String, at provider: String, _ holding: SQL) throws -> PaymentRow? {
         try row(
             """
-            SELECT provider, id, app_id, account_id, customer, user_id, status, outcome, stage, amount, currency, problem,
-                   stated_at, stated_by, refunded, refunded_at, dispute, dispute_stage, disputed_at, version
+            SELECT provider, id, app_id, account_id, customer, user_id, status, outcome, stage, amount, currency,
+                   problem, stated_at, stated_by, refunded, refunded_at, dispute, dispute_stage, disputed_at, version
               FROM payments
              WHERE provider = \(provider) AND id = \(id) \(holding)
             """, Self.paymentRow)
