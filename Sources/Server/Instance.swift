@@ -91,6 +91,7 @@ public struct Instance: Sendable {
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         let workers: [any JobWorker] = [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(
@@ -110,7 +111,8 @@ public struct Instance: Sendable {
             logger: logger)
         sender = EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger, program: Self.version)
+            changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger,
+            program: Self.version)
         endpoints = Endpoints(
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, clock: SystemClock(),
             changed: bells.endpoints, program: Self.version)
@@ -143,7 +145,9 @@ public struct Instance: Sendable {
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()
-        do { try await client.shutdown() } catch { logger.warning("http.not_closed", metadata: ["problem": "\(error)"]) }
+        do { try await client.shutdown() } catch {
+            logger.warning("http.not_closed", metadata: ["problem": "\(error)"])
+        }
         await database.close()
     }
 

@@ -8,10 +8,22 @@ import Logging
 import NIOCore
 public import ServiceLifecycle
 
+/// What the API does now and then, until the server stops.
+private struct Housekeeping: Service {
+    let app: App
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            do { try await app.keepHouse() } catch is CancellationError {} catch {
+                app.logger.error("housekeeping.ended", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+}
+
 extension Instance {
     /// The HTTP server, with TLS where a certificate is set.
     public func httpServer() throws -> any Service {
-        let logger = logger
+        let (logger, app) = (logger, app)
         var configuration = ApplicationConfiguration(
             address: .hostname(settings.listen.host, port: settings.listen.port), serverName: nil)
         configuration.reuseAddress = true
@@ -25,19 +37,28 @@ extension Instance {
             }
         return Application(
             router: makeRouter(app, adding: otherRoutes), server: server, configuration: configuration,
+            services: [Housekeeping(app: app)],
             onServerRunning: { channel in
                 logger.notice(
-                    "server.listening", metadata: ["port": "\(channel.localAddress?.port ?? 0)", "version": "\(Self.version)"])
+                    "server.listening",
+                    metadata: ["port": "\(channel.localAddress?.port ?? 0)", "version": "\(Self.version)"])
             },
-            logger: .quiet(from: logger))
+            logger: LogOutput.quiet(from: logger))
     }
 
     private var app: App {
         var hooks = Hooks()
         let bells = bells
         hooks.jobsArrived = { bells.jobs.ring() }
+        hooks.changesWritten = { bells.written.ring() }
+        hooks.endpointsChanged = { bells.endpoints.ring() }
+        hooks.deciders = Hooks.deciders(ids: ids)
+        hooks.eventSchemas = EventCatalogue.schemas
+        hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
+        hooks.hub = hub
         return App(
-            database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger, hooks: hooks)
+            database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,
+            hooks: hooks)
     }
 
     private var otherRoutes: [OtherRoute] {
@@ -51,14 +72,5 @@ extension Instance {
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
             metrics: metrics
         ).all + [exposition]
-    }
-}
-
-extension Logger {
-    /// The framework's own lines, which tell what ours tell already, only when something is wrong.
-    fileprivate static func quiet(from logger: Logger) -> Logger {
-        var quiet = logger
-        quiet.logLevel = max(.warning, logger.logLevel)
-        return quiet
     }
 }

@@ -177,7 +177,9 @@ public final class GuardedWire: OutsideWire {
                 }
             }
             network.resolved()
-            if let reason = found.lazy.compactMap({ self.policy.refusal(of: $0) }).first { throw .refusedAddress(reason) }
+            if let reason = found.lazy.compactMap({ self.policy.refusal(of: $0) }).first {
+                throw .refusedAddress(reason)
+            }
             remember(found, of: name)
             return found
         }
@@ -301,7 +303,8 @@ extension WireFailure {
         if let extra = error as? NIOSSLExtraError, extra == .failedToValidateHostname {
             return "the certificate is for another host"
         }
-        return "\(error)".contains("CERTIFICATE_VERIFY_FAILED") ? "the certificate is not trusted" : "the handshake failed"
+        return "\(error)".contains("CERTIFICATE_VERIFY_FAILED")
+            ? "the certificate is not trusted" : "the handshake failed"
     }
 }
 
@@ -315,7 +318,8 @@ final class NetworkSense: Sendable {
     func reached() { last.withLock { $0.reached = .now } }
 
     /// A failure of ours stays one only while nothing else works.
-    func judged(_ failure: WireFailure, as theirs: WireFailure = .connect("the host cannot be reached")) -> WireFailure {
+    func judged(_ failure: WireFailure, as theirs: WireFailure = .connect("the host cannot be reached")) -> WireFailure
+    {
         guard case .ownNetwork = failure else { return failure }
         let latest = last.withLock { [$0.resolved, $0.reached].compactMap(\.self).max() }
         guard let latest, latest.duration(to: .now) < Self.fresh else { return failure }

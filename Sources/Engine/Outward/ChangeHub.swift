@@ -51,7 +51,8 @@ public final class ChangeHub: Service {
                 moved.ring()
                 return 0
             }
-            let new = try await database.read("feed.tail") { try $0.changes(after: end, limit: Self.batch) }.map(FeedItem.init)
+            let new = try await database.read("feed.tail") { try $0.changes(after: end, limit: Self.batch) }.map(
+                FeedItem.init)
             guard !new.isEmpty else { return 0 }
             ring.withLock { $0.append(new) }
             moved.ring()
@@ -73,11 +74,15 @@ public final class ChangeHub: Service {
     ///
     /// The sequence ends when the client is further behind than it may be: it connects again and names the last
     /// position that it got. It throws `FeedGap` when what it missed is no longer kept.
-    public func subscribe(after position: Int64? = nil, to filter: ChangeFilter = ChangeFilter()) -> ChangeSubscription {
+    public func subscribe(after position: Int64? = nil, to filter: ChangeFilter = ChangeFilter()) -> ChangeSubscription
+    {
         ChangeSubscription(hub: self, position: position, filter: filter)
     }
 
     // MARK: For subscriptions
+
+    /// Whether this node has seen a position.
+    func hasReached(_ position: Int64) -> Bool { end.map { $0 >= position } ?? false }
 
     fileprivate var end: Int64? { ring.withLock { $0.end == .max ? nil : $0.end } }
 

@@ -53,7 +53,9 @@ struct EndpointJudge: Sendable {
 
     /// When the next warning is due, without a further failure.
     var nextWarning: Timestamp? {
-        guard state == .failing, let since = health.failingSince, health.warned < Self.warnings.count else { return nil }
+        guard state == .failing, let since = health.failingSince, health.warned < Self.warnings.count else {
+            return nil
+        }
         return since + Self.patience * Self.warnings[Int(health.warned)]
     }
 

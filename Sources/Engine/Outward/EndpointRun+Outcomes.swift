@@ -72,9 +72,11 @@ extension EndpointRun {
         tell(judge.failed(at: now))
         let status = tried.answer?.status
         // What a refusal without need asks for is not obeyed: only these two statuses define the header so.
-        let asked = status == 429 || status == 503 ? RetryAfter.read(tried.answer?.headers["retry-after"], at: now) : nil
+        let asked =
+            status == 429 || status == 503 ? RetryAfter.read(tried.answer?.headers["retry-after"], at: now) : nil
         if status == 429, let asked { judge.pause(until: now + asked) }
-        guard let delay = RetrySchedule.delay(after: shipment.number, unit: tools.identifiers.unit(), asked: asked) else {
+        guard let delay = RetrySchedule.delay(after: shipment.number, unit: tools.identifiers.unit(), asked: asked)
+        else {
             return drop(shipment, tried)
         }
         let next = now + delay
@@ -159,7 +161,8 @@ extension EndpointRun {
         let now = tools.clock.now
         switch result {
         case .failure(let error):
-            tools.logger.warning("endpoint.not_recorded", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])
+            tools.logger.warning(
+                "endpoint.not_recorded", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])
             book.failedToRecord(at: now)
         case .success(nil):
             tools.logger.notice("endpoint.lost", metadata: ["endpoint": "\(endpoint.id)"])

@@ -24,7 +24,8 @@ public final class EndpointSender: Service {
     ///   - program: the version, for `User-Agent`.
     public init(
         database: any Database, hub: ChangeHub, wire: any OutsideWire, vault: any Sealing, identifiers: Identifiers,
-        node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock, logger: Logger,
+        node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock,
+        logger: Logger,
         inFlightMax: Int = 16, program: String
     ) {
         tools = SenderTools(

@@ -24,7 +24,8 @@ struct EndpointSigner: Sendable {
     private let userAgent: Field
 
     /// - Throws: what the vault throws, or `BadSecret`.
-    init(opening kept: [EndpointSecret], of endpoint: ID<EndpointKind>, with vault: any Sealing, program: String) throws {
+    init(opening kept: [EndpointSecret], of endpoint: ID<EndpointKind>, with vault: any Sealing, program: String) throws
+    {
         secrets = try kept.map { secret in
             let bytes = try vault.open(
                 Sealed(bytes: secret.sealed, keyID: secret.keyID), context: Self.context(secret.id, of: endpoint))

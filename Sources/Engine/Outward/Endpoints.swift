@@ -162,7 +162,8 @@ public struct Endpoints: Sendable {
     ///
     /// - Parameter after: `position` of the step before; nil at first.
     /// - Returns: nil when there is no such endpoint.
-    public func recover(_ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil) async throws -> ReplayStep? {
+    public func recover(_ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil) async throws -> ReplayStep?
+    {
         let now = clock.now
         let step: ReplayStep?
         switch recovery {

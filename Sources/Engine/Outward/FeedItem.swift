@@ -6,10 +6,15 @@ public struct FeedItem: Sendable {
     public let position: Int64
     public let id: ID<ChangeKind>
     public let type: String
+    public let subject: String?
+    public let version: Int64
     public let userID: String?
     public let connectionID: String?
+    public let occurredAt: Timestamp
     /// What endpoints are sent: `{"type":…,"timestamp":…,"data":{…}}`.
     public let body: [UInt8]
+    /// Where `data` stands in it.
+    private let data: Range<Int>
 
     /// Above this the outside bytes stay behind (standard-webhooks: payloads under 20 KB): receivers fetch the event.
     static let payloadMax = 20_480
@@ -18,27 +23,44 @@ public struct FeedItem: Sendable {
         position = change.position
         id = change.id
         type = change.type
+        subject = change.subject
+        version = change.version
         userID = change.userID
         connectionID = change.connectionID
-        var writer = JSONWriter(capacity: change.data.count + (change.payload?.count ?? 0) + 160)
+        occurredAt = change.occurredAt
+        let data = Self.data(of: change)
+        var writer = JSONWriter(capacity: data.count + 160)
         writer.object { writer in
             writer.member("type", .string(change.type))
             writer.member("timestamp", JSON(change.occurredAt))
-            writer.member("data", raw: Self.data(of: change))
+            writer.member("data", raw: data)
         }
         body = writer.bytes
+        self.data = body.count - 1 - data.count..<body.count - 1
     }
 
-    /// What live clients and those who poll are given: the same, with the id and the position.
-    public var json: [UInt8] {
-        Array("{\"id\":\"\(id.text)\",\"position\":\(position),".utf8) + body.dropFirst()
+    /// A change as followers see it, in the list and in the stream.
+    public func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("position", JSON(position))
+            writer.member("id", JSON(id))
+            writer.member("type", .string(type))
+            writer.member("subject", JSON(subject))
+            writer.member("version", JSON(version))
+            writer.member("user_id", JSON(userID))
+            writer.member("connection_id", JSON(connectionID))
+            writer.member("occurred_at", JSON(occurredAt))
+            writer.member("data", raw: body[data])
+        }
     }
 
     /// One server-sent event. A line end within the payload begins another line of data, which reads as the same JSON.
     public var serverSentEvent: [UInt8] {
+        var writer = JSONWriter(capacity: body.count + 256)
+        write(to: &writer)
         var event = Array("id: \(position)\nevent: \(type)\ndata: ".utf8)
-        event.reserveCapacity(event.count + body.count + 64)
-        for byte in json {
+        event.reserveCapacity(event.count + writer.bytes.count + 2)
+        for byte in writer.bytes {
             switch byte {
             case 0x0A: event += Array("\ndata: ".utf8)
             case 0x0D: continue

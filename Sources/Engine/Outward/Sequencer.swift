@@ -30,7 +30,8 @@ public struct Sequencer: Service {
     ///   - written: rung by whoever has committed changes in this process.
     ///   - placed: rung here when changes have got their positions.
     public init(
-        database: any Database, node: @escaping @Sendable () -> ID<NodeKind>, written: Bell, placed: Bell, clock: any EngineClock, logger: Logger
+        database: any Database, node: @escaping @Sendable () -> ID<NodeKind>, written: Bell, placed: Bell,
+        clock: any EngineClock, logger: Logger
     ) {
         self.database = database
         self.node = node

@@ -21,12 +21,6 @@ public struct ID<Kind: Identified>: Sendable, Hashable, Comparable, CustomString
     /// An id that our own tables hold; not checked again.
     public init(stored text: String) { self.text = text }
 
-    /// Not after any id made at this time or later: for ranges over tables whose ids sort by time.
-    public static func earliest(at time: Timestamp) -> ID {
-        let milliseconds = UInt64(clamping: time.microseconds / 1000) & 0xFFFF_FFFF_FFFF
-        return ID(uuid: (milliseconds << 16, 0))
-    }
-
     init(uuid: (UInt64, UInt64)) { text = Kind.idPrefix + "_" + Crockford.encode(uuid) }
 
     public var description: String { text }

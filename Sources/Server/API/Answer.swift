@@ -55,13 +55,15 @@ extension Response {
         if let type = answer.contentType { fields[.contentType] = type }
         fields[.contentTypeOptions] = "nosniff"
         if answer.contentType?.hasPrefix("text/html") == true {
-            fields[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+            fields[.contentSecurityPolicy] =
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
             fields[.referrerPolicy] = "no-referrer"
         } else if fields[.cacheControl] == nil {
             fields[.cacheControl] = "no-store"
         }
         self.init(
             status: .init(code: answer.status), headers: fields,
-            body: answer.stream.map { .init($0) } ?? (answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body))))
+            body: answer.stream.map { .init($0) }
+                ?? (answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body))))
     }
 }

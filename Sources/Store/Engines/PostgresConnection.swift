@@ -71,14 +71,14 @@ final class PostgresConnection {
         return Self.cells(of: result)
     }
 
-    /// Waits for notifications up to `milliseconds`; answers the channels that were heard.
+    /// Waits for notifications up to `milliseconds`; answers the channels that were heard from others.
     func notifications(waiting milliseconds: Int32) throws -> [String] {
         var watched = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         _ = poll(&watched, 1, milliseconds)
         guard PQconsumeInput(handle) == 1 else { throw lost() }
         var heard: [String] = []
         while let notice = PQnotifies(handle) {
-            heard.append(String(cString: notice.pointee.relname))
+            if notice.pointee.be_pid != PQbackendPID(handle) { heard.append(String(cString: notice.pointee.relname)) }
             PQfreemem(notice)
         }
         return heard

@@ -92,16 +92,6 @@ extension Session {
             Self.attempt)
     }
 
-    /// Removes tries made before a time, at most `limit`. Answers how many went.
-    public func trimAttempts(before: Timestamp, _ limit: Int) throws -> Int {
-        try run(
-            """
-            DELETE FROM attempts
-             WHERE id IN (SELECT id FROM attempts WHERE id < \(ID<AttemptKind>.earliest(at: before)) ORDER BY id
-                           LIMIT \(limit))
-            """)
-    }
-
     static var attemptColumns: SQL {
         """
         id, endpoint_id, position, change_id, type, number, at, latency, outcome, status, problem, answer, next_at

@@ -157,7 +157,8 @@ extension Session {
                 """
                 SELECT DISTINCT ordering_key FROM attempts_due
                  WHERE endpoint_id = \(endpoint) AND ordering_key IN (\(SQL.list(keys.sorted())))
-                """) { try $0.text() })
+                """
+            ) { try $0.text() })
     }
 
     /// How much is aside, counted to `limit`.
@@ -165,7 +166,8 @@ extension Session {
         try row(
             """
             SELECT count(*) FROM (SELECT 1 FROM attempts_due WHERE endpoint_id = \(endpoint) LIMIT \(limit)) AS aside
-            """) { try $0.integer() } ?? 0
+            """
+        ) { try $0.integer() } ?? 0
     }
 
     // MARK: The parts
@@ -184,7 +186,8 @@ extension Session {
                 SELECT DISTINCT ordering_key FROM attempts_due
                  WHERE endpoint_id = \(progress.endpoint) AND position IN (\(SQL.list(progress.done)))
                    AND ordering_key IS NOT NULL
-                """) { try $0.text() })
+                """
+            ) { try $0.text() })
         return keys
     }
 

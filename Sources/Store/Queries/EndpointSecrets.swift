@@ -63,7 +63,7 @@ extension Session {
         return try endpoint(secret.endpoint)
     }
 
-    /// The secrets that sign at this time, newest first. Rotating faster than the grace time keeps at most the last few.
+    /// The secrets that sign at this time, newest first: of many rotations within the grace, the last few.
     public func secrets(of endpoint: ID<EndpointKind>, at now: Timestamp) throws -> [EndpointSecret] {
         try rows(
             """
@@ -72,10 +72,11 @@ extension Session {
              WHERE endpoint_id = \(endpoint) AND (expires_at IS NULL OR expires_at > \(now))
              ORDER BY id DESC
              LIMIT 8
-            """) { row in
-                EndpointSecret(
-                    id: try row.id(), sealed: try row.blob(), keyID: try row.text(), publicKey: try row.optionalText(),
-                    createdAt: try row.time(), expiresAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            EndpointSecret(
+                id: try row.id(), sealed: try row.blob(), keyID: try row.text(), publicKey: try row.optionalText(),
+                createdAt: try row.time(), expiresAt: try row.optionalTime())
+        }
     }
 }

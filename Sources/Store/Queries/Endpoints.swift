@@ -37,7 +37,8 @@ public struct EndpointHealth: Sendable, Equatable {
     public var warned: Int64
 
     public init(
-        failingSince: Timestamp? = nil, lastSuccessAt: Timestamp? = nil, pausedUntil: Timestamp = .zero, warned: Int64 = 0
+        failingSince: Timestamp? = nil, lastSuccessAt: Timestamp? = nil, pausedUntil: Timestamp = .zero,
+        warned: Int64 = 0
     ) {
         self.failingSince = failingSince
         self.lastSuccessAt = lastSuccessAt
@@ -177,7 +178,8 @@ extension Session {
             SELECT d.endpoint_id FROM attempts_due d
              WHERE NOT EXISTS (SELECT 1 FROM endpoints e WHERE e.id = d.endpoint_id)
              LIMIT 1
-            """) { try $0.text() }
+            """
+        ) { try $0.text() }
         guard let orphan else { return secrets }
         return try secrets
             + run(
@@ -200,11 +202,12 @@ extension Session {
              WHERE e.state <> 'disabled'
              ORDER BY e.id
              LIMIT \(limit)
-            """) { row in
-                EndpointHead(
-                    id: try row.id(), version: try row.integer(), state: try Self.read(row.text()),
-                    node: try row.optionalID(), nextDueAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            EndpointHead(
+                id: try row.id(), version: try row.integer(), state: try Self.read(row.text()),
+                node: try row.optionalID(), nextDueAt: try row.optionalTime())
+        }
     }
 
     static var endpointColumns: SQL {

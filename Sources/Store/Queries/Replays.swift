@@ -72,7 +72,8 @@ extension Session {
     ///   - position: where the step before ended; `firstPosition(since:) - 1` at first.
     ///   - matches: whether the endpoint wants a type.
     public func replayMissing(
-        at id: ID<EndpointKind>, after position: Int64, limit: Int, at now: Timestamp, matching matches: (String) -> Bool
+        at id: ID<EndpointKind>, after position: Int64, limit: Int, at now: Timestamp,
+        matching matches: (String) -> Bool
     ) throws -> ReplayStep? {
         guard let endpoint = try endpoint(id, held: true) else { return nil }
         let seen = try rows(
@@ -83,7 +84,8 @@ extension Session {
              WHERE f.position > \(position) AND f.position <= \(endpoint.position)
              ORDER BY f.position
              LIMIT \(limit)
-            """) { row in (try Self.replayed(&row), try row.boolean()) }
+            """
+        ) { row in (try Self.replayed(&row), try row.boolean()) }
         let missing = seen.filter { !$0.1 && matches($0.0.type) }.map(\.0)
         try queue(missing, for: endpoint, at: now)
         return ReplayStep(
@@ -98,10 +100,11 @@ extension Session {
             SELECT f.position
               FROM changes c
               JOIN feed f ON f.seq = c.seq
-             WHERE c.id >= \(ID<ChangeKind>.earliest(at: since - .minutes(1)))
+             WHERE c.id >= \(ID<ChangeKind>.floor(since - .minutes(1)))
              ORDER BY c.id
              LIMIT 1
-            """) { try $0.integer() }
+            """
+        ) { try $0.integer() }
         return try first ?? feedHead() + 1
     }
 

@@ -41,7 +41,8 @@ struct DeliveryTests {
         try await Outward.with(engine, wire: wire) { outward in
             try await outward.happen(3)
             try await outward.until("placed") { try $0.feedHead() == 3 }
-            let made = try await outward.endpoints.create(url: "https://a.example/", types: ["payment.*", "review.opened"])
+            let made = try await outward.endpoints.create(
+                url: "https://a.example/", types: ["payment.*", "review.opened"])
             try await outward.happen(2)
             try await outward.happen(2, "user.subscription_updated")
             try await outward.happen(1, "review.opened")
@@ -121,7 +122,9 @@ struct DeliveryTests {
             try await outward.until("disabled") { try $0.endpoint(made.endpoint.id)?.state == .disabled }
             #expect(try await outward.endpoint(made.endpoint.id)?.stateReason == "It answered 410 Gone.")
             #expect(try await outward.attempts(at: made.endpoint).map(\.outcome) == [.gone])
-            try await outward.until("told") { try $0.changes(after: 0, limit: 9).contains { $0.type == "endpoint.disabled" } }
+            try await outward.until("told") {
+                try $0.changes(after: 0, limit: 9).contains { $0.type == "endpoint.disabled" }
+            }
             let more = try await outward.happen(2)
 
             isGone.withLock { $0 = false }
@@ -290,7 +293,8 @@ extension Outward {
                 guard try session.row("SELECT count(*) FROM changes", { try $0.integer() }) == session.feedHead() else {
                     return false
                 }
-                return try endpoint.position == session.feedHead() && session.due(of: id, at: clock.now, limit: 1).isEmpty
+                return try endpoint.position == session.feedHead()
+                    && session.due(of: id, at: clock.now, limit: 1).isEmpty
             }
             if isSettled { return }
             try await Task.sleep(for: .milliseconds(3), clock: .continuous)

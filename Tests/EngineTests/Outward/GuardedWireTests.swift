@@ -21,10 +21,13 @@ struct GuardedWireTests {
         "::ffff:169.254.169.254",
     ]
 
-    @Test("every refused range is refused as a literal and as a resolver's answer, and no socket is opened", arguments: refused)
+    @Test(
+        "every refused range is refused as a literal and as a resolver's answer, and no socket is opened",
+        arguments: refused)
     func ranges(text: String) async throws {
         let address = try #require(IPAddress(text))
-        try await Self.with(policy: AddressPolicy(allowsPlainHTTP: true), resolver: FixedResolver([[address]])) { wire, sink in
+        try await Self.with(policy: AddressPolicy(allowsPlainHTTP: true), resolver: FixedResolver([[address]])) {
+            wire, sink in
             let literal = text.contains(":") ? "[\(text)]" : text
 
             for url in ["http://\(literal):\(sink.port)/", "http://named.example:\(sink.port)/"] {
@@ -75,7 +78,8 @@ struct GuardedWireTests {
             try await trap.start(port: sink.port)
 
             // The machine itself would find 127.0.0.1.
-            let answer = try await wire.post(OutsideRequest(url: "http://localhost:\(sink.port)/", headers: [], body: []))
+            let answer = try await wire.post(
+                OutsideRequest(url: "http://localhost:\(sink.port)/", headers: [], body: []))
 
             #expect(answer.status == 200)
             #expect(sink.all.first?.headers.first(name: "host") == "localhost:\(sink.port)")
@@ -84,12 +88,14 @@ struct GuardedWireTests {
         }
     }
 
-    @Test("other spellings of loopback, user names, small ports and plain HTTP are refused", arguments: [
-        "http://2130706433:PORT/", "http://0x7f000001:PORT/", "http://0177.0.0.1:PORT/", "http://127.1:PORT/",
-        "http://127.0.0.1.:PORT/", "http://user:pass@a.example:PORT/", "http://user@a.example:PORT/",
-        "http://a.example:25/", "ftp://a.example/", "gopher://a.example/", "http://[::ffff:7f00:1]:PORT/",
-        "http://a.example\\@127.0.0.1:PORT/", "https://a.example/ HTTP/1.1", "file:///etc/passwd",
-    ])
+    @Test(
+        "other spellings of loopback, user names, small ports and plain HTTP are refused",
+        arguments: [
+            "http://2130706433:PORT/", "http://0x7f000001:PORT/", "http://0177.0.0.1:PORT/", "http://127.1:PORT/",
+            "http://127.0.0.1.:PORT/", "http://user:pass@a.example:PORT/", "http://user@a.example:PORT/",
+            "http://a.example:25/", "ftp://a.example/", "gopher://a.example/", "http://[::ffff:7f00:1]:PORT/",
+            "http://a.example\\@127.0.0.1:PORT/", "https://a.example/ HTTP/1.1", "file:///etc/passwd",
+        ])
     func spellings(url: String) async throws {
         let good = try #require(IPAddress("127.0.0.2"))
         try await Self.with(policy: Self.second, resolver: FixedResolver([[good]])) { wire, sink in
@@ -105,7 +111,9 @@ struct GuardedWireTests {
     func plain() async throws {
         let policy = AddressPolicy(allowed: [Self.loopback])
         try await Self.with(policy: policy, resolver: FixedResolver([])) { wire, sink in
-            let failure = await failure { _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [])) }
+            let failure = await failure {
+                _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: []))
+            }
 
             #expect(failure == .refusedAddress("The address must begin with https://."))
             #expect(sink.connected == 0)
@@ -136,15 +144,18 @@ struct GuardedWireTests {
     func nextAddress() async throws {
         let answers = try [#require(IPAddress("127.0.0.3")), #require(IPAddress("127.0.0.1"))]
         try await Self.with(policy: Self.open, resolver: FixedResolver([answers])) { wire, sink in
-            let answer = try await wire.post(OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: []))
+            let answer = try await wire.post(
+                OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: []))
 
             #expect(answer.status == 200)
         }
     }
 
-    @Test("what goes wrong has a name", arguments: [
-        (Sink.Reply.hang, WireFailure.timeout), (.breakOff, .reset),
-    ])
+    @Test(
+        "what goes wrong has a name",
+        arguments: [
+            (Sink.Reply.hang, WireFailure.timeout), (.breakOff, .reset),
+        ])
     func problems(reply: Sink.Reply, expected: WireFailure) async throws {
         var limits = GuardedWire.Limits()
         limits.whole = .milliseconds(300)
@@ -152,7 +163,8 @@ struct GuardedWireTests {
         try await sink.start()
         let wire = GuardedWire(policy: Self.open, resolver: FixedResolver([]), limits: limits)
 
-        #expect(await failure { _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [])) } == expected)
+        #expect(
+            await failure { _ = try await wire.post(OutsideRequest(url: sink.url, headers: [], body: [])) } == expected)
 
         await wire.close()
         try await sink.stop()
@@ -224,7 +236,8 @@ struct GuardedWireTests {
     static let second = AddressPolicy(allowed: CIDR("127.0.0.2/32").map { [$0] } ?? [], allowsPlainHTTP: true)
 
     static func with(
-        policy: AddressPolicy, resolver: any Resolver, vettedFor: Duration = .seconds(30), at host: String = "127.0.0.1",
+        policy: AddressPolicy, resolver: any Resolver, vettedFor: Duration = .seconds(30),
+        at host: String = "127.0.0.1",
         _ body: (GuardedWire, Sink) async throws -> Void
     ) async throws {
         let sink = Sink()

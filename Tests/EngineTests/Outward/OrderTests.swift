@@ -61,7 +61,9 @@ struct OrderTests {
         }
         try await Outward.with(engine, wire: wire) { outward in
             _ = try await outward.endpoints.create(url: "https://a.example/", orderedBy: .user)
-            for number in 0..<60 { try await outward.happen(1, "u\(number % 2 + 1).happened", user: "u\(number % 2 + 1)") }
+            for number in 0..<60 {
+                try await outward.happen(1, "u\(number % 2 + 1).happened", user: "u\(number % 2 + 1)")
+            }
             await wire.wait(for: 60)
 
             #expect(most.withLock { $0 } == 1)
@@ -73,7 +75,8 @@ struct OrderTests {
         let bad = Mutex<String?>(nil)
         let wire = FakeWire { request, _ in .status(request.headers["webhook-id"] == bad.withLock { $0 } ? 500 : 200) }
         try await Outward.with(engine, wire: wire) { outward in
-            let made = try await outward.endpoints.create(url: "https://a.example/", types: ["payment.*"], orderedBy: .user)
+            let made = try await outward.endpoints.create(
+                url: "https://a.example/", types: ["payment.*"], orderedBy: .user)
             let first = NewChange(
                 id: outward.identifiers.make(), type: "payment.failed", subject: nil, userID: "anna",
                 occurredAt: outward.clock.now, data: Array("{}".utf8))
@@ -83,10 +86,10 @@ struct OrderTests {
             let next = try await outward.happen(3, user: "anna")
             for tries in 1...10 {
                 try await outward.turnUntil(.hours(27)) { wire.ids.filter { $0 == first.id.text }.count >= tries }
-                #expect(wire.ids.allSatisfy { $0 == first.id.text }, "held for the whole retry period")
+                if tries < 10 { #expect(Set(wire.ids).isDisjoint(with: next.map(\.text)), "held for the whole period") }
                 // Somebody else's success keeps the endpoint from being given up.
-                _ = try await outward.happen(1, user: nil)
-                if tries == 1 { break }
+                let good = try await outward.happen(1)[0]
+                try await outward.turnUntil(.seconds(1)) { wire.ids.contains(good.text) }
             }
             try await outward.turnUntil(.hours(27)) { Set(wire.ids).isSuperset(of: next.map(\.text)) }
 
@@ -125,14 +128,13 @@ struct ReplayTests {
             try await outward.until("delivered") { try $0.attempts(at: id, outcome: .delivered, limit: 99).count == 8 }
             #expect(try await outward.endpoints.recoverAll(.failed(since: since), at: id) == 0)
 
-            // Made while the endpoint asked for other types.
-            _ = try await outward.endpoints.update(id, EndpointPatch(types: ["review.*"]))
-            let missed = try await outward.happen(5)
-            try await outward.until("passed") { try $0.endpoint(id)?.position == 12 }
-            _ = try await outward.endpoints.update(id, EndpointPatch(types: ["payment.*"]))
-            #expect(try await outward.endpoints.recoverAll(.missing(since: since), at: id) == 5)
-            await wire.wait(for: 17)
-            #expect(Set(wire.ids.suffix(5)) == Set(missed.map(\.text)))
+            // Nothing is known of their delivery any more.
+            _ = try await outward.database.write("forget") {
+                try $0.expire(.attempts, limits: RetentionLimits(), at: since + .days(31), limit: 500)
+            }
+            #expect(try await outward.endpoints.recoverAll(.missing(since: since), at: id) == 4)
+            await wire.wait(for: 16)
+            #expect(Set(wire.ids.suffix(4)) == Set(bad.map(\.text)))
             #expect(try await outward.endpoints.resend(outward.identifiers.make(), to: id) == .unknownChange)
             #expect(try await outward.endpoints.resend(good[0], to: outward.identifiers.make()) == .unknownEndpoint)
         }
@@ -170,17 +172,20 @@ struct TakeoverTests {
             for round in 0..<12 {
                 try await outward.running {
                     for _ in 0..<5 { ids.formUnion(try await outward.happen(8).map(\.text)) }
-                    await wire.wait(for: wire.all.count + 3 + round * 2)
+                    for _ in 0..<(round * 40) { await Task.yield() }
                 }  // Cancelled here: what was in flight is forgotten.
                 outward.clock.turn(by: .seconds(7))
             }
             try await outward.running {
                 try await outward.turnUntil(.seconds(400)) { ids.isSubset(of: wire.ids) }
-                try await outward.turnUntil(.seconds(400)) { Set(wire.ids) == ids }
-                try await outward.settle(made.endpoint.id)
+                repeat {
+                    outward.clock.turn(by: .seconds(400))
+                    try await outward.settle(made.endpoint.id)
+                } while try await database.read("left", { try $0.countDue(of: made.endpoint.id, limit: 9) }) > 0
             }
             let delivered = try await outward.attempts(at: made.endpoint).filter { $0.outcome == .delivered }
-            #expect(Set(delivered.map(\.change.text)) == ids)
+            let missing = ids.subtracting(delivered.map(\.change.text)).count
+            #expect(missing == 0)
         }
     }
 

@@ -34,7 +34,8 @@ struct Outward: Sendable {
     func sender(node: ID<NodeKind>? = nil) -> EndpointSender {
         EndpointSender(
             database: database, hub: hub, wire: wire, vault: FakeVault(), identifiers: identifiers,
-            node: node ?? self.node, changed: changed, written: written, clock: clock, logger: .quiet, program: "test")
+            node: { [self] in node ?? self.node }, changed: changed, written: written, clock: clock, logger: .quiet,
+            program: "test")
     }
 
     /// Runs a node's services until the body ends.
@@ -57,7 +58,8 @@ struct Outward: Sendable {
     func running(_ body: () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             let sequencer = Sequencer(
-                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(), logger: .quiet)
+                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(),
+                logger: .quiet)
             let sender = sender()
             group.addTask { try await sequencer.run() }
             group.addTask { [hub] in try await hub.run() }
@@ -74,7 +76,9 @@ struct Outward: Sendable {
 
     /// Writes changes, each in a transaction of its own where `apart`.
     @discardableResult
-    func happen(_ count: Int, _ type: String = "payment.succeeded", user: String? = nil) async throws -> [ID<ChangeKind>] {
+    func happen(_ count: Int, _ type: String = "payment.succeeded", user: String? = nil) async throws -> [ID<
+        ChangeKind
+    >] {
         let changes = (0..<count).map { number in
             NewChange(
                 id: identifiers.make(), type: type, subject: "s\(number)", userID: user, occurredAt: clock.now,
@@ -115,7 +119,9 @@ struct FakeVault: Sealing {
         Sealed(bytes: Array(context.utf8) + [0] + bytes.map { ~$0 }, keyID: "fake")
     }
     func open(_ sealed: Sealed, context: String) throws -> [UInt8] {
-        guard sealed.bytes.starts(with: Array(context.utf8) + [0]) else { throw NeverHappened(what: "opened elsewhere") }
+        guard sealed.bytes.starts(with: Array(context.utf8) + [0]) else {
+            throw NeverHappened(what: "opened elsewhere")
+        }
         return sealed.bytes.dropFirst(context.utf8.count + 1).map { ~$0 }
     }
 }
@@ -126,7 +132,9 @@ final class FakeWire: OutsideWire {
     private let requests = Mutex<[OutsideRequest]>([])
     let bell = Bell()
 
-    init(_ answer: @escaping @Sendable (OutsideRequest, Int) async throws(WireFailure) -> WireAnswer) { self.answer = answer }
+    init(_ answer: @escaping @Sendable (OutsideRequest, Int) async throws(WireFailure) -> WireAnswer) {
+        self.answer = answer
+    }
 
     var all: [OutsideRequest] { requests.withLock { $0 } }
     var ids: [String] { all.compactMap { $0.headers["webhook-id"] } }

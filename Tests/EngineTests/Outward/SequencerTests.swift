@@ -1,6 +1,5 @@
 import Glibc
 import Kit
-
 import Synchronization
 import TestSupport
 import Testing
@@ -79,7 +78,8 @@ struct SequencerTests {
             let node = identifiers.make(NodeKind.self)
             let life = Duration.milliseconds(20 + Int64(identifiers.unit() * 120))
             let sequencer = Sequencer(
-                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(), logger: .quiet)
+                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(),
+                logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await sequencer.run() }
                 try await Task.sleep(for: life, clock: .continuous)
@@ -107,9 +107,12 @@ struct SequencerTests {
         try await TestDatabase.with(.postgres) { database in
             let identifiers = Identifiers(now: { SystemClock().now })
             let (first, second) = (identifiers.make(NodeKind.self), identifiers.make(NodeKind.self))
-            _ = try await database.set("take", in: .work) { try $0.takeLease(Sequencer.lease, for: first, at: .testNow) }
+            _ = try await database.set("take", in: .work) {
+                try $0.takeLease(Sequencer.lease, for: first, at: .testNow)
+            }
             let successor = Sequencer(
-                database: database, node: { second }, written: Bell(), placed: Bell(), clock: SystemClock(), logger: .quiet)
+                database: database, node: { second }, written: Bell(), placed: Bell(), clock: SystemClock(),
+                logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await successor.run() }
                 try await database.write("act") { session in
@@ -135,7 +138,9 @@ extension Session {
     /// The next version of a subject, whose row is held to the end of the transaction.
     fileprivate func bump(_ subject: String, create: Bool = false) throws -> Int64 {
         if create { try run("INSERT INTO instance (key, value) VALUES (\(subject), '0')") }
-        let version = try row("SELECT value FROM instance WHERE key = \(subject) \(dialect.forUpdate)") { try $0.text() }
+        let version = try row("SELECT value FROM instance WHERE key = \(subject) \(dialect.forUpdate)") {
+            try $0.text()
+        }
         let next = (version.flatMap { Int64($0) } ?? 0) + 1
         try run("UPDATE instance SET value = \(String(next)) WHERE key = \(subject)")
         return next
