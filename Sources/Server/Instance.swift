@@ -91,6 +91,7 @@ public struct Instance: Sendable {
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         let workers: [any JobWorker] = [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(
