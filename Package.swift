@@ -72,7 +72,8 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
-            ],
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+            ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
         .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(

@@ -57,7 +57,9 @@ extension Answer {
 
     private static func wholeSeconds(_ text: String) -> Int64? {
         let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard let whole = parts.first.flatMap({ Int64(String($0) ?? "") }), whole >= 0, parts.count <= 2 else { return nil }
+        guard let whole = parts.first.flatMap({ Int64(String($0) ?? "") }), whole >= 0, parts.count <= 2 else {
+            return nil
+        }
         guard let fraction = parts.dropFirst().first else { return whole }
         guard fraction.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) else { return nil }
         let (sum, overflow) = whole.addingReportingOverflow(fraction.allSatisfy { $0 == UInt8(ascii: "0") } ? 0 : 1)

@@ -53,9 +53,12 @@ public struct App: Sendable {
         let now = now()
         _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
         guard hourly else { return }
-        while try await database.write("sweep_idempotency", in: .maintenance, {
-            try $0.sweepIdempotency(before: now - Self.idempotencyLife, 500)
-        }) == 500 {}
+        while try await database.write(
+            "sweep_idempotency", in: .maintenance,
+            {
+                try $0.sweepIdempotency(before: now - Self.idempotencyLife, 500)
+            }) == 500
+        {}
     }
 }
 

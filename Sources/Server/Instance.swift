@@ -110,7 +110,8 @@ public struct Instance: Sendable {
             logger: logger)
         sender = EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger, program: Self.version)
+            changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger,
+            program: Self.version)
         endpoints = Endpoints(
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, clock: SystemClock(),
             changed: bells.endpoints, program: Self.version)
@@ -143,7 +144,9 @@ public struct Instance: Sendable {
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()
-        do { try await client.shutdown() } catch { logger.warning("http.not_closed", metadata: ["problem": "\(error)"]) }
+        do { try await client.shutdown() } catch {
+            logger.warning("http.not_closed", metadata: ["problem": "\(error)"])
+        }
         await database.close()
     }
 

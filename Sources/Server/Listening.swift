@@ -27,9 +27,10 @@ extension Instance {
             router: makeRouter(app, adding: otherRoutes), server: server, configuration: configuration,
             onServerRunning: { channel in
                 logger.notice(
-                    "server.listening", metadata: ["port": "\(channel.localAddress?.port ?? 0)", "version": "\(Self.version)"])
+                    "server.listening",
+                    metadata: ["port": "\(channel.localAddress?.port ?? 0)", "version": "\(Self.version)"])
             },
-            logger: .quiet(from: logger))
+            logger: LogOutput.quiet(from: logger))
     }
 
     private var app: App {
@@ -37,7 +38,8 @@ extension Instance {
         let bells = bells
         hooks.jobsArrived = { bells.jobs.ring() }
         return App(
-            database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger, hooks: hooks)
+            database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,
+            hooks: hooks)
     }
 
     private var otherRoutes: [OtherRoute] {
@@ -51,14 +53,5 @@ extension Instance {
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
             metrics: metrics
         ).all + [exposition]
-    }
-}
-
-extension Logger {
-    /// The framework's own lines, which tell what ours tell already, only when something is wrong.
-    fileprivate static func quiet(from logger: Logger) -> Logger {
-        var quiet = logger
-        quiet.logLevel = max(.warning, logger.logLevel)
-        return quiet
     }
 }

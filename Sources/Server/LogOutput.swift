@@ -11,6 +11,13 @@ public enum LogOutput {
         logger.logLevel = settings.level
         return logger
     }
+
+    /// For the frameworks, whose lines tell what ours tell already: only when something is wrong.
+    public static func quiet(from logger: Logger) -> Logger {
+        var quiet = logger
+        quiet.logLevel = max(.error, logger.logLevel)
+        return quiet
+    }
 }
 
 /// One line an entry: an event name and fields. Values that are secret or personal print as a mark by their type.

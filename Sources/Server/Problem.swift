@@ -57,7 +57,8 @@ struct Problems: RouterMiddleware {
         } catch {
             let problem = problem(error, request, context)
             if problem.type.status >= 500 {
-                context.logger.error("request.failed", metadata: ["code": "\(problem.type.code)", "reason": "\(error)"])
+                context.logger.error(
+                    "request.failed", metadata: ["code": "\(problem.type.code)", "reason": "\(error)"])
             }
             return response(problem, context)
         }
@@ -77,7 +78,9 @@ struct Problems: RouterMiddleware {
         switch error.status.code {
         case 404:
             let allowed = routes.methods(at: request.uri.path)
-            guard !allowed.isEmpty, !allowed.contains(request.method.rawValue) else { return Problem(.notFound, "Nothing is at this address. See /docs.") }
+            guard !allowed.isEmpty, !allowed.contains(request.method.rawValue) else {
+                return Problem(.notFound, "Nothing is at this address. See /docs.")
+            }
             var problem = Problem(.methodNotAllowed, "It takes \(allowed.joined(separator: ", ")).")
             problem.headers = [Field("Allow", allowed.joined(separator: ", "))]
             return problem
@@ -107,8 +110,11 @@ extension Duration {
 extension Problem {
     init(_ error: StoreError) {
         switch error {
-        case .unavailable: self.init(.unavailable, "The database cannot take or give anything now. Send it again.", retryAfter: .seconds(2))
-        case .overloaded: self.init(.overloaded, "Too much waits for the database. Send it again.", retryAfter: .seconds(2))
+        case .unavailable:
+            self.init(
+                .unavailable, "The database cannot take or give anything now. Send it again.", retryAfter: .seconds(2))
+        case .overloaded:
+            self.init(.overloaded, "Too much waits for the database. Send it again.", retryAfter: .seconds(2))
         case .conflict: self.init(.overloaded, "Too many writers met on the same rows. Send it again.")
         case .unholdable: self.init(.invalidFields, "A text holds a character that cannot be stored, such as U+0000.")
         case .constraint, .statement, .sessionClosed, .newer, .refused, .damaged:
@@ -126,7 +132,8 @@ extension Problem {
             writer.member("instance", .string(instance))
             writer.member("code", .string(type.code))
             writer.member("who", .string(type.who.rawValue))
-            writer.member("retry", .string(retryAfter.map { (now + $0).rfc3339 } ?? (type.retry == .now ? "now" : "never")))
+            writer.member(
+                "retry", .string(retryAfter.map { (now + $0).rfc3339 } ?? (type.retry == .now ? "now" : "never")))
             guard !fields.isEmpty else { return }
             writer.key("errors")
             writer.array { writer in
@@ -141,19 +148,24 @@ extension Problem {
         return writer.bytes
     }
 
-    static let schema = Schema.named("Problem", .object([
-        .required("type", .text(format: "uri-reference"), "A page on this server that explains it."),
-        .required("title", .text(), "The same for every problem of this code."),
-        .required("status", .integer(400...599), "The status of the answer."),
-        .required("detail", .text(), "What happened and what to do."),
-        .required("instance", .text(), "The request's id, to find it in the log."),
-        .required("code", .words(ProblemType.all.map(\.code)), "Never changes: for programs."),
-        .required("who", .words(["you", "your_user", "provider", "operator"]), "Who must act."),
-        .required("retry", .text(), "`never`, `now`, or the time from which the same request may succeed."),
-        .optional("provider_code", .text(), "The platform's own code, for operators."),
-        .optional("errors", .array(of: .object([
-            .required("field", .text(), "The member or parameter."),
-            .required("problem", .text(), "What is wrong with it."),
-        ])), "One for each thing that is wrong."),
-    ]))
+    static let schema = Schema.named(
+        "Problem",
+        .object([
+            .required("type", .text(format: "uri-reference"), "A page on this server that explains it."),
+            .required("title", .text(), "The same for every problem of this code."),
+            .required("status", .integer(400...599), "The status of the answer."),
+            .required("detail", .text(), "What happened and what to do."),
+            .required("instance", .text(), "The request's id, to find it in the log."),
+            .required("code", .words(ProblemType.all.map(\.code)), "Never changes: for programs."),
+            .required("who", .words(["you", "your_user", "provider", "operator"]), "Who must act."),
+            .required("retry", .text(), "`never`, `now`, or the time from which the same request may succeed."),
+            .optional("provider_code", .text(), "The platform's own code, for operators."),
+            .optional(
+                "errors",
+                .array(
+                    of: .object([
+                        .required("field", .text(), "The member or parameter."),
+                        .required("problem", .text(), "What is wrong with it."),
+                    ])), "One for each thing that is wrong."),
+        ]))
 }

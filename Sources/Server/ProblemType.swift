@@ -52,7 +52,8 @@ extension ProblemType {
         "A header such as Idempotency-Key, If-Match or Prefer is not written as its standard says.")
     public static let unsupportedVersion = ProblemType(
         "unsupported_version", 400, "This version of the API does not exist",
-        "Patchbay-Version takes a date that this server knows. Leave it out to use the version that your key was made for.")
+        "Patchbay-Version takes a date that this server knows. Leave it out to use the version that your key was made for."
+    )
     public static let missingKey = ProblemType(
         "missing_key", 401, "The API key is missing",
         "Send Authorization: Bearer with an API key. Make one with: patchbay keys create --scope admin")
@@ -61,7 +62,8 @@ extension ProblemType {
         "The key is mistyped, unknown, revoked or expired.")
     public static let wrongMode = ProblemType(
         "wrong_mode", 401, "The API key is of the other mode",
-        "Keys that begin with pb_live_ belong to a live instance, pb_test_ to a test instance. Check which server you call.")
+        "Keys that begin with pb_live_ belong to a live instance, pb_test_ to a test instance. Check which server you call."
+    )
     public static let insufficientScope = ProblemType(
         "insufficient_scope", 403, "The API key may not do this",
         "The key lacks the scope that the detail names. Use another key, or make one that has it.")
@@ -70,7 +72,8 @@ extension ProblemType {
         "API keys and personal data would be readable on the way. Use https. If a key was sent, replace it.")
     public static let notFound = ProblemType(
         "not_found", 404, "There is no such thing",
-        "The address is unknown, or the id names nothing here: it may have been removed by retention, or belongs to another instance.")
+        "The address is unknown, or the id names nothing here: it may have been removed by retention, or belongs to another instance."
+    )
     public static let methodNotAllowed = ProblemType(
         "method_not_allowed", 405, "The address does not take this method", "The header Allow lists what it takes.")
     public static let wrongState = ProblemType(

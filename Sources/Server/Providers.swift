@@ -1,4 +1,4 @@
-import Kit
+public import Kit
 import StandardWebhooks
 import Stripe
 
@@ -11,4 +11,13 @@ enum Providers {
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
+}
+
+/// Every scheme that `patchbay verify` knows, under its name there.
+public enum Verifying {
+    public static let all = Verify([
+        "stripe": Verify.lists(["secrets"], for: Stripe().webhooks),
+        "standard-webhooks": Verify.lists(["secrets", "public_keys"], for: StandardWebhooks().webhooks),
+        "svix": Verify.lists(["secrets"], for: Svix().webhooks),
+    ])
 }

@@ -46,7 +46,9 @@ struct WebhookRoutes: Sendable {
             headers: request.headers.map {
                 Field($0.name.rawName, $0.value)
             }, body: body, receivedAt: time.now())
-        let reply = await gateway.receive(delivery, for: provider, owner: owner, from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
+        let reply = await gateway.receive(
+            delivery, for: provider, owner: owner,
+            from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
         metrics.observe(
             "patchbay_delivery_seconds", ["provider": provider], time.uptime() - began,
             help: "From the head of a delivery to its answer.")

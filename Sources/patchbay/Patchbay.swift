@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Server
 
 @main
@@ -7,5 +8,37 @@ struct Patchbay: AsyncParsableCommand {
         commandName: "patchbay",
         abstract: "A self-hosted integration server: webhooks in, kept, applied once, passed on.",
         version: Instance.version,
-        subcommands: [Serve.self, VaultCommand.self])
+        subcommands: [Serve.self, Demo.self, VerifyCommand.self, Keys.self, VaultCommand.self, Migrate.self])
+
+    /// Faults are one sentence on standard error and an exit code of ours; the parser's own usage errors are 2.
+    static func main() async {
+        do {
+            var command = try parseAsRoot()
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let fault as Fault {
+            FileHandle.standardError.write(Data("patchbay: \(fault)\n".utf8))
+            Foundation.exit(fault.code)
+        } catch {
+            let isUsage = exitCode(for: error) == .validationFailure
+            let text = fullMessage(for: error)
+            if !text.isEmpty {
+                (isUsage ? FileHandle.standardError : .standardOutput).write(Data((text + "\n").utf8))
+            }
+            Foundation.exit(isUsage ? 2 : exitCode(for: error).rawValue)
+        }
+    }
+}
+
+/// A sentence on standard error and an exit code: 1 a check failed, 2 usage, 3 not reachable, 4 needs a person.
+struct Fault: Error, CustomStringConvertible {
+    let description: String
+    let code: Int32
+    init(_ sentence: String, code: Int32) {
+        description = sentence
+        self.code = code
+    }
 }

@@ -23,25 +23,36 @@ struct Serve: AsyncParsableCommand {
         Machine.prepare()
         let settings = try options.settings()
         let logger = LogOutput.logger(settings.log)
+        for notice in settings.notices { logger.notice("settings.notice", metadata: ["notice": "\(notice)"]) }
         let instance: Instance
         do {
             instance = try await Instance.make(settings, logger: logger)
-            try await instance.begin()
         } catch {
             throw Fault("\(error)", code: 1)
         }
-        try await run(instance)
+        try await Serve.run(instance)
     }
 
-    private func run(_ instance: Instance) async throws {
-        let http = try instance.httpServer()
+    /// Runs until SIGTERM or SIGINT: then what has begun ends, and what waits is put back.
+    static func run(_ instance: Instance, beside others: [any Service] = []) async throws {
+        do { try await instance.begin() } catch { throw Fault("\(error)", code: 1) }
+        let services = instance.services + [try instance.httpServer()]
         let group = ServiceGroup(
             configuration: .init(
-                services: (instance.services + [http]).map { .init(service: $0) },
-                gracefulShutdownSignals: [.sigterm, .sigint],
-                logger: instance.logger))
-        try await group.run()
-        await instance.database.close()
+                services: services.map { .init(service: $0) }
+                    + others.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+                gracefulShutdownSignals: [.sigterm, .sigint], logger: LogOutput.quiet(from: instance.logger)))
+        do {
+            try await group.run()
+        } catch let error as ServiceGroupError {
+            // Its own description holds the services whole.
+            await instance.close()
+            throw Fault("A part of the server ended by itself (\(error.errorCode)). The log above says why.", code: 1)
+        } catch {
+            await instance.close()
+            throw Fault("The server ended: \(error)", code: 1)
+        }
+        await instance.close()
         instance.logger.notice("server.stopped")
     }
 }
@@ -55,25 +66,15 @@ struct SettingsOptions: ParsableArguments {
     @Option(help: "PATCHBAY_LISTEN: address and port.")
     var listen: String?
 
-    func settings(isDemo: Bool = false) throws -> Settings {
-        var flags: [String: String] = [:]
-        flags["PATCHBAY_DATABASE_URL"] = database
-        flags["PATCHBAY_LISTEN"] = listen
+    func settings(isDemo: Bool = false, adding more: [String: String] = [:]) throws -> Settings {
+        var flags = more
+        if let database { flags["PATCHBAY_DATABASE_URL"] = database }
+        if let listen { flags["PATCHBAY_LISTEN"] = listen }
         do {
             return try Settings.load(
                 flags: flags, environment: ProcessInfo.processInfo.environment, file: config, isDemo: isDemo)
         } catch {
             throw Fault("\(error)", code: 2)
         }
-    }
-}
-
-/// A sentence on standard error and an exit code: 1 a check failed, 2 usage, 3 not reachable, 4 needs a person.
-struct Fault: Error, CustomStringConvertible {
-    let description: String
-    let code: Int32
-    init(_ sentence: String, code: Int32) {
-        description = sentence
-        self.code = code
     }
 }

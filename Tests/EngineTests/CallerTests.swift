@@ -11,15 +11,20 @@ struct CallerTests {
     private static let subscription = #"{"id":"sub_1","status":"active"}"#
 
     /// Asks a server on loopback that answers with these bytes.
-    private func ask(_ answer: [UInt8], delay: Duration = .zero, within: Duration = .seconds(5)) async throws -> (Result<Answer, Failure>, String) {
+    private func ask(_ answer: [UInt8], delay: Duration = .zero, within: Duration = .seconds(5)) async throws -> (
+        Result<Answer, Failure>, String
+    ) {
         let server = try OneAnswer(answer, delay: delay)
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let caller = Caller(
-            Stripe(), key: Secret("sk_test_1"), address: "http://127.0.0.1:\(server.port)/", wire: HTTPWire(client: client), now: { .zero })
+            Stripe(), key: Secret("sk_test_1"), address: "http://127.0.0.1:\(server.port)/",
+            wire: HTTPWire(client: client), now: { .zero })
         let result: Result<Answer, Failure>
         do {
             let outgoing = Stripe().subscription("sub_1", in: nil).outgoing
-            result = .success(try await caller.answer(to: Outgoing(.get, outgoing.path, headers: outgoing.headers, within: within)).answer)
+            result = .success(
+                try await caller.answer(to: Outgoing(.get, outgoing.path, headers: outgoing.headers, within: within))
+                    .answer)
         } catch { result = .failure(error) }
         try await client.shutdown()
         return (result, await server.request())
@@ -35,7 +40,9 @@ struct CallerTests {
 
         #expect(try result.get().body == Array(Self.subscription.utf8))
         #expect(request.hasPrefix("GET /v1/subscriptions/sub_1 HTTP/1.1\r\n"))
-        #expect(request.contains("Authorization: Bearer sk_test_1\r\n") && request.contains("Stripe-Version: 2026-10-28.endive\r\n"))
+        #expect(
+            request.contains("Authorization: Bearer sk_test_1\r\n")
+                && request.contains("Stripe-Version: 2026-10-28.endive\r\n"))
     }
 
     @Test("an answer that points elsewhere is refused: the key goes nowhere else")
@@ -48,7 +55,9 @@ struct CallerTests {
 
     @Test("an answer above the bound, a late one and none at all are unavailable")
     func bounds() async throws {
-        let large = Array("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".utf8) + [UInt8](repeating: 0x20, count: HTTPWire.answerMax + 1)
+        let large =
+            Array("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".utf8)
+            + [UInt8](repeating: 0x20, count: HTTPWire.answerMax + 1)
         for (answer, delay) in [(large, Duration.zero), (http("200 OK", "{}"), .seconds(3)), ([], .zero)] {
             let (result, _) = try await ask(answer, delay: delay, within: .milliseconds(delay == .zero ? 5000 : 100))
             guard case .failure(let failure) = result else { return #expect(Bool(false)) }
@@ -58,15 +67,20 @@ struct CallerTests {
 
     @Test("an answer that cannot be read is garbled, and may be better the next time")
     func garbled() async throws {
-        let caller = Caller(Stripe(), key: Secret("sk"), wire: Fixed(answer: Answer(status: 200, headers: [], body: Array("{}".utf8))), now: { .zero })
-        await #expect(throws: Failure(.garbled, "Stripe answered something unreadable: status of the answer should be a text.")) {
+        let caller = Caller(
+            Stripe(), key: Secret("sk"), wire: Fixed(answer: Answer(status: 200, headers: [], body: Array("{}".utf8))),
+            now: { .zero })
+        await #expect(
+            throws: Failure(.garbled, "Stripe answered something unreadable: status of the answer should be a text.")
+        ) {
             _ = try await caller.ask(Stripe().subscription("sub_1", in: nil))
         }
     }
 
     @Test("no way of printing a request shows the key")
     func secret() {
-        let request = WireRequest(method: .get, url: "https://x", headers: [], authorization: Secret("Bearer sk_live_1"))
+        let request = WireRequest(
+            method: .get, url: "https://x", headers: [], authorization: Secret("Bearer sk_live_1"))
         #expect(!"\(request)\(String(reflecting: request))".contains("sk_live"))
     }
 
@@ -102,7 +116,9 @@ private final class OneAnswer: Sendable {
             Thread.sleep(forTimeInterval: delay.inSeconds)
             var sent = 0
             while sent < answer.count {
-                let wrote = answer[sent...].withUnsafeBytes { send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL)) }
+                let wrote = answer[sent...].withUnsafeBytes {
+                    send(connection, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
                 if wrote <= 0 { break }
                 sent += wrote
             }
@@ -111,7 +127,9 @@ private final class OneAnswer: Sendable {
             continuation.yield(String(decoding: buffer.prefix(count), as: UTF8.self))
             continuation.finish()
         }
-        done = Task { for await request in stream { return request }; return "" }
+        done = Task {
+            for await request in stream { return request }; return ""
+        }
     }
 
     func request() async -> String { await done.value }

@@ -7,7 +7,9 @@ final class ChildProcess: @unchecked Sendable {  // `lock` guards `ended`.
     private let lock = NSLock()
     private var ended: Int32?
 
-    init(_ path: String, _ arguments: [String], environment: [String: String]? = nil, output: String = "/dev/null") throws {
+    init(_ path: String, _ arguments: [String], environment: [String: String]? = nil, output: String = "/dev/null")
+        throws
+    {
         let variables = (environment ?? ProcessInfo.processInfo.environment).map { "\($0.key)=\($0.value)" }
         var argv = ([path] + arguments).map { strdup($0) } + [nil]
         var envp = variables.map { strdup($0) } + [nil]

@@ -50,9 +50,12 @@ struct DurabilityTests {
         }
     }
 
-    @Test("R3 syncs and writes fail: 503, never 200; service resumes by itself", .enabled(if: Strace.isUsable), arguments: [
-        "fdatasync:error=EIO", "pwrite64:error=ENOSPC", "fdatasync,fsync:error=EIO:when=3+5", "pwrite64:error=EIO:when=7+11",
-    ])
+    @Test(
+        "R3 syncs and writes fail: 503, never 200; service resumes by itself", .enabled(if: Strace.isUsable),
+        arguments: [
+            "fdatasync:error=EIO", "pwrite64:error=ENOSPC", "fdatasync,fsync:error=EIO:when=3+5",
+            "pwrite64:error=EIO:when=7+11",
+        ])
     func failingDisk(fault: String) async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
             let server = try ServerProcess(databaseURL: url)
@@ -73,7 +76,9 @@ struct DurabilityTests {
         }
     }
 
-    @Test("R4 PostgreSQL is killed and comes back under load: nothing lost, nothing twice", .enabled(if: TestEngine.postgresURL != nil))
+    @Test(
+        "R4 PostgreSQL is killed and comes back under load: nothing lost, nothing twice",
+        .enabled(if: TestEngine.postgresURL != nil))
     func postgresRestarts() async throws {
         let cluster = try await PostgresCluster.start()
         defer { cluster.stop() }
@@ -139,7 +144,8 @@ struct DurabilityTests {
             #expect(server.stop() == 0)
             try await Self.write(url, engine) {
                 try $0.run(
-                    "INSERT INTO schema_migrations (version, name, program, applied_at) VALUES (999, 'later', '9.9.0', 0)")
+                    "INSERT INTO schema_migrations (version, name, program, applied_at) VALUES (999, 'later', '9.9.0', 0)"
+                )
             }
 
             await #expect(throws: ServerDied.self) { try await server.start() }

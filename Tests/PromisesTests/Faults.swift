@@ -53,10 +53,12 @@ final class PostgresCluster: @unchecked Sendable {  // Used by one test.
     }
 
     static func start() async throws -> PostgresCluster {
-        let report = FileManager.default.temporaryDirectory.appendingPathComponent("patchbay-cluster-\(UUID().uuidString)")
+        let report = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "patchbay-cluster-\(UUID().uuidString)")
         let script = "env > '\(report.path).part'; mv '\(report.path).part' '\(report.path)'; sleep 3600"
         let holder = try ChildProcess(
-            FaultLayer.root.appendingPathComponent("scripts/with-postgres").path, ["--durable", "--", "bash", "-c", script])
+            FaultLayer.root.appendingPathComponent("scripts/with-postgres").path,
+            ["--durable", "--", "bash", "-c", script])
         for _ in 0..<600 {
             if let text = try? String(contentsOf: report, encoding: .utf8) {
                 try FileManager.default.removeItem(at: report)
@@ -73,7 +75,9 @@ final class PostgresCluster: @unchecked Sendable {  // Used by one test.
 
     func control(_ arguments: [String]) throws {
         let script = FaultLayer.root.appendingPathComponent("scripts/postgres-control").path
-        guard try shell(script, arguments, environment: environment) == 0 else { throw ServerDied(log: "postgres-control \(arguments)") }
+        guard try shell(script, arguments, environment: environment) == 0 else {
+            throw ServerDied(log: "postgres-control \(arguments)")
+        }
     }
 
     func stop() {

@@ -95,14 +95,17 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
         return try await send(request, headers, body)
     }
 
-    private func send(_ request: HTTPClientRequest, _ headers: [(String, String)], _ body: [UInt8]?) async throws -> Reply {
+    private func send(_ request: HTTPClientRequest, _ headers: [(String, String)], _ body: [UInt8]?) async throws
+        -> Reply
+    {
         var request = request
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
         let response = try await Self.client.execute(request, timeout: .seconds(20))
         let bytes = try await response.body.collect(upTo: 8 << 20)
         return Reply(
-            status: Int(response.status.code), body: Array(bytes.readableBytesView), headers: response.headers.map { ($0.name, $0.value) })
+            status: Int(response.status.code), body: Array(bytes.readableBytesView),
+            headers: response.headers.map { ($0.name, $0.value) })
     }
 
     /// Sends an event as the platform would, signed now.
@@ -121,7 +124,8 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
             for: Array("\(time).".utf8) + bytes, using: SymmetricKey(data: Array(secret.utf8)))
         let hex = mac.map { String(format: "%02x", $0) }.joined()
         return try await post(
-            "/webhooks/stripe", headers: [("Stripe-Signature", "t=\(time),v1=\(hex)"), ("Content-Type", "application/json")],
+            "/webhooks/stripe",
+            headers: [("Stripe-Signature", "t=\(time),v1=\(hex)"), ("Content-Type", "application/json")],
             body: bytes
         ).status
     }

@@ -26,7 +26,8 @@ struct SchemathesisServer {
             try await Self.seed(app)
             let key = try await TestAPI.makeKey(app, ["admin"])
             let server = Application(
-                router: makeRouter(app), configuration: .init(address: .hostname("127.0.0.1", port: port)), logger: .quiet)
+                router: makeRouter(app), configuration: .init(address: .hostname("127.0.0.1", port: port)),
+                logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await server.run() }
                 try key.write(toFile: file, atomically: true, encoding: .utf8)
@@ -39,20 +40,26 @@ struct SchemathesisServer {
     static func seed(_ app: App) async throws {
         let now = app.now()
         let body = Array(#"{"id":"evt_1","amount":1.10}"#.utf8)
-        let event = Event(identity: EventIdentity(day: now.day, of: [1]), providerEventID: "evt_1", type: "invoice.paid", body: body.indices)
+        let event = Event(
+            identity: EventIdentity(day: now.day, of: [1]), providerEventID: "evt_1", type: "invoice.paid",
+            body: body.indices)
         let arrival = Arrival(
-            id: ID(stored: "dlv_" + tail), provider: "stripe", app: ID(stored: "app_" + tail), receivedAt: now, method: "POST",
+            id: ID(stored: "dlv_" + tail), provider: "stripe", app: ID(stored: "app_" + tail), receivedAt: now,
+            method: "POST",
             target: Array("/webhooks/stripe".utf8), headers: Array("a: b".utf8), remote: "127.0.0.1", body: body,
             checksum: Checksum.of(body), flags: nil, reason: nil,
             events: [ArrivingEvent(id: ID(stored: "evt_" + tail), event: event, job: nil, change: nil)], review: nil)
         let job = NewJob(
-            id: ID(stored: "job_" + tail), kind: "test.kind", lane: Lane("a", .event), dueAt: now + .hours(1), createdAt: now,
+            id: ID(stored: "job_" + tail), kind: "test.kind", lane: Lane("a", .event), dueAt: now + .hours(1),
+            createdAt: now,
             input: Array("{}".utf8))
         let review = NewReview(
-            id: ID(stored: "rev_" + tail), kind: "event_without_user", subject: "stripe/cus_1", question: "Whose?", evidence: "{}",
+            id: ID(stored: "rev_" + tail), kind: "event_without_user", subject: "stripe/cus_1", question: "Whose?",
+            evidence: "{}",
             choices: ["assign", "ignore"], provider: "stripe", openedAt: now, changeID: app.ids.make())
         let alert = NewAlert(
-            id: ID(stored: "alr_" + tail), kind: "job_dead", subject: "x", summary: "A job died.", action: "Look at it.", at: now,
+            id: ID(stored: "alr_" + tail), kind: "job_dead", subject: "x", summary: "A job died.",
+            action: "Look at it.", at: now,
             changeID: app.ids.make())
         let key = KeyRow(
             id: ID(stored: "key_" + tail), name: "example", scopes: ["read"], hint: "…", apiVersion: APIVersion.current,

@@ -45,7 +45,9 @@ struct TestAPI: Sendable {
         }
     }
 
-    static func makeKey(_ app: App, _ scopes: [String], name: String = "test", mode: Settings.Mode = .test) async throws -> String {
+    static func makeKey(_ app: App, _ scopes: [String], name: String = "test", mode: Settings.Mode = .test) async throws
+        -> String
+    {
         let new = NewKey(name: name, scopes: scopes, expiresAt: nil, mode: mode, ids: app.ids, at: app.now())
         try await app.database.write("key") { try $0.add(new.row, hash: KeyText.hash(new.key)) }
         return new.key.reveal { String(decoding: $0, as: UTF8.self) }
@@ -56,7 +58,9 @@ struct TestAPI: Sendable {
         try await send("GET", path, headers: headers, as: key)
     }
     @discardableResult
-    func post(_ path: String, _ body: JSON? = nil, _ headers: [String: String] = [:], as key: String? = nil) async throws -> Reply {
+    func post(_ path: String, _ body: JSON? = nil, _ headers: [String: String] = [:], as key: String? = nil)
+        async throws -> Reply
+    {
         try await send("POST", path, body?.bytes, headers: headers, as: key)
     }
 
@@ -104,9 +108,12 @@ struct Reply: Sendable {
         guard let route, method != "HEAD", status != 405 else { return }
         if header("Content-Type") == "application/problem+json" {
             #expect(Problem.schema.problems(in: json) == [], "\(method) \(path)")
-            #expect(route.action.allProblems.contains { $0.code == code && $0.status == status }, "\(method) \(path): \(status) \(code ?? "") is not documented")
+            #expect(
+                route.action.allProblems.contains { $0.code == code && $0.status == status },
+                "\(method) \(path): \(status) \(code ?? "") is not documented")
         } else {
-            let answer = try #require(route.action.answers.first { $0.status == status }, "\(method) \(path): \(status) is not documented")
+            let answer = try #require(
+                route.action.answers.first { $0.status == status }, "\(method) \(path): \(status) is not documented")
             #expect(answer.contentType == header("Content-Type"))
             if let schema = answer.schema { #expect(schema.problems(in: json) == [], "\(method) \(path)") }
         }
@@ -147,17 +154,21 @@ extension TestAPI {
     private func arrival(_ number: Int, type: String, body: [UInt8]) -> Arrival {
         let now = clock.now
         let event = Event(
-            identity: EventIdentity(day: now.day, of: "evt_\(number)".utf8), providerEventID: "evt_\(number)", type: type,
+            identity: EventIdentity(day: now.day, of: "evt_\(number)".utf8), providerEventID: "evt_\(number)",
+            type: type,
             account: nil, subject: "cus_\(number % 7)", occurredAt: now, body: body.indices)
         return Arrival(
             id: app.ids.make(), provider: "stripe", app: Self.appID, receivedAt: now, method: "POST",
             target: Array("/webhooks/stripe".utf8), headers: Array("content-type: application/json\nx: y".utf8),
             remote: "127.0.0.1", body: body, checksum: Checksum.of(body), flags: "test", reason: nil,
-            events: [ArrivingEvent(id: app.ids.make(), event: event, job: nil, change: change(of: event, now))], review: nil)
+            events: [ArrivingEvent(id: app.ids.make(), event: event, job: nil, change: change(of: event, now))],
+            review: nil)
     }
 
     private func change(of event: Event, _ now: Timestamp) -> NewChange {
-        NewChange(id: app.ids.make(), type: "event.received", subject: event.providerEventID, occurredAt: now, data: Array("{}".utf8))
+        NewChange(
+            id: app.ids.make(), type: "event.received", subject: event.providerEventID, occurredAt: now,
+            data: Array("{}".utf8))
     }
 
     /// Gives positions to what has none, as the sequencer does.

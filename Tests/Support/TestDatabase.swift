@@ -56,7 +56,7 @@ public struct TestDatabase: Sendable {
     public static func open(_ url: String, _ engine: TestEngine) throws -> any Database {
         switch engine {
         case .sqlite: try SQLiteDatabase(path: String(url.dropFirst("sqlite:".count)), owner: false, logger: .quiet)
-        case .postgres: try PostgresDatabase(url: url, connections: 2, logger: .quiet)
+        case .postgres: try PostgresDatabase(url: url, connections: 1, ingestConnections: 1, logger: .quiet)
         }
     }
 
@@ -68,7 +68,7 @@ public struct TestDatabase: Sendable {
             let database = try SQLiteDatabase(path: path, owner: true, pagesMax: pagesMax, logger: logger)
             return TestDatabase(database: database, url: url, remove: remove)
         case .postgres:
-            let database = try PostgresDatabase(url: url, connections: 4, logger: logger)
+            let database = try PostgresDatabase(url: url, connections: 3, ingestConnections: 1, logger: logger)
             return TestDatabase(database: database, url: url, remove: remove)
         }
     }

@@ -18,19 +18,21 @@ struct Application {
     var ids: ReadyIDs
     let now: Timestamp
     let provider: String
+    private let canAsk: Bool
     private var linked = Linked()
     /// Users whose summary may differ now.
     private var touched: Set<String> = []
     private var open: [String] = []
     private var unclear: [String] = []
 
-    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String) {
+    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String, canAsk: Bool) {
         self.event = event
         self.plan = plan
         self.session = session
         self.ids = ids
         self.now = now
         self.provider = provider
+        self.canAsk = canAsk
     }
 
     /// Read downwards: whose it is, what it says, what that makes of the user.
@@ -39,7 +41,9 @@ struct Application {
     ) throws -> Result {
         for reference in facts.compactMap(\.reference) { try link(reference) }
         let customer = facts.lazy.compactMap(\.customer).first
-        let customerUser = try customer.flatMap { try session.holdUserID(of: CustomerName(provider: provider, customer: $0)) }
+        let customerUser = try customer.flatMap {
+            try session.holdUserID(of: CustomerName(provider: provider, customer: $0))
+        }
         if let customer, customerUser == nil { return try wait(for: customer) }
         let guest = facts.lazy.compactMap(\.reference).first { $0.customer == nil }?.user
         var users: [String?] = [customerUser, guest]
@@ -91,13 +95,14 @@ struct Application {
 
     /// - Returns: the subscription's user.
     private mutating func subscription(
-        _ id: String, _ facts: [BillingFact], user: String?, recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
+        _ id: String, _ facts: [BillingFact], user: String?,
+        recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
     ) throws -> String? {
         let old = try session.hold(
             SubscriptionRow(provider: provider, id: id, app: event.app, account: event.account), at: now)
         var row = old
         for fact in facts where fact.subscription?.hasSameBytes(as: id) == true {
-            try fact.take(into: &row, by: event.id) { try recall($0, id) }
+            try fact.take(into: &row, by: event.id, canAsk: canAsk) { try recall($0, id) }
         }
         if SubscriptionRules.isOpen(row) { try settle(&row) }
         if SubscriptionRules.isOpen(row) { open.append(id) }
@@ -155,8 +160,10 @@ struct Application {
             id: try ids.change(), type: "payment.\(happened.rawValue)", subject: row.id, version: row.version,
             userID: row.userID, occurredAt: now,
             data: JSON.object([
-                .init("payment_id", .string(row.id)), .init("provider", .string(provider)), .init("version", JSON(row.version)),
-                .init("user_id", JSON(row.userID)), .init("customer", JSON(row.customer)), .init("status", JSON(row.status)),
+                .init("payment_id", .string(row.id)), .init("provider", .string(provider)),
+                .init("version", JSON(row.version)),
+                .init("user_id", JSON(row.userID)), .init("customer", JSON(row.customer)),
+                .init("status", JSON(row.status)),
                 .init("outcome", .string(row.outcome.rawValue)), .init("amount", money(row.amount)),
                 .init("refunded", money(row.refunded)), .init("dispute", JSON(row.dispute?.status)),
                 .init("problem", JSON(row.problem)), .init("event_id", .string(event.id.text)),
@@ -177,7 +184,8 @@ struct Application {
             try session.open(
                 NewReview(
                     id: ids.review(), kind: "unreadable_delivery", subject: event.id.text,
-                    question: "The event \(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
+                    question:
+                        "The event \(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
                     evidence: evidence([.init("reason", .string(problem.reason))]), choices: ["replay", "dismiss"],
                     provider: provider, openedAt: now, changeID: ids.change()))
         }

@@ -43,11 +43,14 @@ public struct Billing: Sendable {
         return BillingPlan(facts: .success(facts), answers: answers, failure: nil)
     }
 
-    private func ask(_ question: Question, for event: StoredEvent, by caller: Caller) async throws(Failure) -> PlatformAnswer {
+    private func ask(_ question: Question, for event: StoredEvent, by caller: Caller) async throws(Failure)
+        -> PlatformAnswer
+    {
         let call = rules.source.subscription(question.subscription, in: event.account)
         let (object, answer, at) = try await caller.ask(call)
         guard object.id.hasSameBytes(as: question.subscription) else {
-            throw Failure(.garbled, "\(rules.source.about.name) answered with another subscription than it was asked for.")
+            throw Failure(
+                .garbled, "\(rules.source.about.name) answered with another subscription than it was asked for.")
         }
         return PlatformAnswer(
             object: object,

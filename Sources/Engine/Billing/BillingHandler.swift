@@ -51,8 +51,10 @@ public struct BillingHandler: EventHandler {
         ) -> NewAlert {
             NewAlert(
                 id: ids.alert, kind: "subscription_unclear", subject: subscription,
-                summary: "Two events of one second contradict each other about \(subscription); the best guess is kept.",
-                action: "Set the platform's secret key, then replay the event \(event.id).", at: now, changeID: ids.change)
+                summary:
+                    "Two events of one second contradict each other about \(subscription); the best guess is kept.",
+                action: "Set the platform's secret key, then replay the event \(event.id).", at: now,
+                changeID: ids.change)
         }
     }
 }

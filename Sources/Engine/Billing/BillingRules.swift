@@ -20,7 +20,7 @@ public struct BillingRules: Sendable {
     public func apply(
         _ plan: BillingPlan, of event: StoredEvent, in session: Session, ids: ReadyIDs, at now: Timestamp
     ) throws -> Applied {
-        var work = Application(event: event, plan: plan, session: session, ids: ids, now: now, provider: source.about.id)
+        var work = Application(event: event, plan: plan, session: session, ids: ids, now: now, provider: source.about.id, canAsk: canAsk)
         switch plan.facts {
         case .failure(let problem): return try work.unreadable(problem)
         case .success(let facts) where facts.isEmpty: return try work.ignored()
@@ -45,7 +45,7 @@ public struct BillingRules: Sendable {
             guard let id = fact.subscription else { continue }
             var row = try rows[id] ?? session.subscription(id, at: source.about.id)
                 ?? SubscriptionRow(provider: source.about.id, id: id, app: event.app, account: event.account)
-            try fact.take(into: &row, by: event.id) { try statement(of: $0, about: id, in: session) }
+            try fact.take(into: &row, by: event.id, canAsk: canAsk) { try statement(of: $0, about: id, in: session) }
             rows[id] = row
         }
         return rows.values.filter(SubscriptionRules.isOpen).map(Question.init).sorted { $0.subscription < $1.subscription }
@@ -103,11 +103,12 @@ extension BillingFact {
     }
 
     func take(
-        into row: inout SubscriptionRow, by event: ID<EventKind>, recall: (ID<EventKind>) throws -> SubscriptionStatement?
+        into row: inout SubscriptionRow, by event: ID<EventKind>, canAsk: Bool,
+        recall: (ID<EventKind>) throws -> SubscriptionStatement?
     ) rethrows {
         switch self {
         case .subscription(let statement):
-            try SubscriptionRules.take(Witness(event: event, statement: statement), into: &row, recall: recall)
+            try SubscriptionRules.take(Witness(event: event, statement: statement), into: &row, canAsk: canAsk, recall: recall)
         case .invoice(let statement): SubscriptionRules.take(statement, into: &row)
         case .paymentMethod, .payment, .user: break
         }

@@ -5,12 +5,19 @@ import Store
 ///
 /// Each change says what was there before it, so it is a step from one state to another, and what happened is a walk
 /// over all of them. Where the walk ends needs no order: it is the state that is entered once more often than it is
-/// left. That is certain only when the steps hang together and nothing else is out of balance; a gap, or a circle
-/// without its beginning, is not, and pairs of neighbours cannot see the difference (active, past_due, active).
+/// left, if the steps hang together and nothing else is out of balance. Pairs of neighbours cannot tell that
+/// (active, past_due, active: each may follow the other).
 enum Chain {
+    enum Certainty: Comparable {
+        /// Steps are missing, or some change was made without a word.
+        case guess
+        /// All adds up, but a state comes twice: were a step missing, it could add up all the same.
+        case likely
+        case certain
+    }
     struct Last {
         let witness: Witness
-        let isCertain: Bool
+        let certainty: Certainty
     }
 
     /// - Parameter witnesses: one or more, of one moment.
@@ -18,12 +25,12 @@ enum Chain {
         let finals = witnesses.filter(\.statement.object.isFinal)
         let candidates = finals.isEmpty ? witnesses : finals
         let states = candidates.map(\.statement.object.state)
-        if states.allSatisfy({ $0 == states[0] }) { return Last(witness: best(of: candidates), isCertain: true) }
+        if states.allSatisfy({ $0 == states[0] }) { return Last(witness: best(of: candidates), certainty: .certain) }
         if candidates.contains(where: \.statement.isChange) { return Walk(candidates).last }
         // Nothing says what changed. At least nothing came before the beginning.
         let later = candidates.filter { $0.statement.kind != .created }
         let agree = later.allSatisfy { $0.statement.object.state == later[0].statement.object.state }
-        return Last(witness: best(of: later.isEmpty ? candidates : later), isCertain: agree && !later.isEmpty)
+        return Last(witness: best(of: later.isEmpty ? candidates : later), certainty: agree && !later.isEmpty ? .certain : .guess)
     }
 
     /// The best guess, the same whatever the order: nobody is locked out on a doubt.
@@ -82,9 +89,10 @@ private struct Walk {
         let isBalanced = isWhole && ends.count == 1 && surplus[ends[0]] == 1 && starts.count + beginnings == 1
         let final = isBalanced ? ends : possibleEnds(ends)
         let candidates = witnesses.indices.filter { final.contains(shown[$0]) }.map { witnesses[$0] }
+        let circles = Set(shown).count < shown.count
         // What is said to be equal in all that changed, and yet differs, has changed without a word.
         let agree = candidates.allSatisfy { $0.statement.object.state == candidates[0].statement.object.state }
-        return Chain.Last(witness: Chain.best(of: candidates), isCertain: isBalanced && agree)
+        return Chain.Last(witness: Chain.best(of: candidates), certainty: !isBalanced || !agree ? .guess : circles ? .likely : .certain)
     }
 
     /// Where the walk may end: not where it began, unless it went nowhere else.

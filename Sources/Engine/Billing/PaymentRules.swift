@@ -4,10 +4,14 @@ import Store
 /// Which news of a means of payment counts: the later; in one moment that it left, since what has left a customer
 /// does not come back.
 enum PaymentMethodRules {
-    static func take(_ news: PaymentMethodStatement, by event: ID<EventKind>, into row: inout PaymentMethodRow, isNew: Bool) {
+    static func take(
+        _ news: PaymentMethodStatement, by event: ID<EventKind>, into row: inout PaymentMethodRow, isNew: Bool
+    ) {
         if news.isAttached { row.attachedAt = [row.attachedAt, news.statedAt].compactMap { $0 }.min() }
         row.customer = row.customer ?? news.customer
-        guard isNew || news.statedAt > row.statedAt || (news.statedAt == row.statedAt && row.isAttached && !news.isAttached)
+        guard
+            isNew || news.statedAt > row.statedAt
+                || (news.statedAt == row.statedAt && row.isAttached && !news.isAttached)
         else { return }
         row.isAttached = news.isAttached
         row.customer = news.customer ?? row.customer
@@ -39,7 +43,9 @@ enum PaymentRules {
             row.refundedAt = news.statedAt
             return grows ? .refunded : nil
         case .dispute(let dispute):
-            guard isLater(news.statedAt, than: row.disputedAt, tied: dispute.stage > (row.dispute?.stage ?? -1)) else { return nil }
+            guard isLater(news.statedAt, than: row.disputedAt, tied: dispute.stage > (row.dispute?.stage ?? -1)) else {
+                return nil
+            }
             let isNews = dispute.status != row.dispute?.status
             row.dispute = dispute
             row.disputedAt = news.statedAt

@@ -21,9 +21,12 @@ enum SubscriptionRules {
     /// Events of one moment that are remembered. More of one subscription never happen; then the platform is asked.
     static let tiedMax = 64
 
-    /// - Parameter recall: what an earlier event of the same moment said of this subscription; nil when that is lost.
+    /// - Parameters:
+    ///   - canAsk: whether what is likely is worth a question. Where nobody can be asked, it counts.
+    ///   - recall: what an earlier event of the same moment said of this subscription; nil when that is lost.
     static func take(
-        _ new: Witness, into row: inout SubscriptionRow, recall: (ID<EventKind>) throws -> SubscriptionStatement?
+        _ new: Witness, into row: inout SubscriptionRow, canAsk: Bool,
+        recall: (ID<EventKind>) throws -> SubscriptionStatement?
     ) rethrows {
         defer { refresh(&row) }
         let (object, at) = (new.statement.object, new.statement.statedAt)
@@ -44,7 +47,7 @@ enum SubscriptionRules {
         } else if at > statedAt {
             adopt(new, into: &row, isUnclear: mayPrecedeAnswer)
         } else {
-            try tie(new, into: &row, recall: recall)
+            try tie(new, into: &row, canAsk: canAsk, recall: recall)
             if mayPrecedeAnswer { row.isUnclear = true }
         }
     }
@@ -59,7 +62,8 @@ enum SubscriptionRules {
     }
 
     private static func tie(
-        _ new: Witness, into row: inout SubscriptionRow, recall: (ID<EventKind>) throws -> SubscriptionStatement?
+        _ new: Witness, into row: inout SubscriptionRow, canAsk: Bool,
+        recall: (ID<EventKind>) throws -> SubscriptionStatement?
     ) rethrows {
         let earlier = try row.tied.compactMap { event in
             try recall(event).map { Witness(event: event, statement: $0) }
@@ -70,7 +74,7 @@ enum SubscriptionRules {
         row.isFinal = last.witness.statement.object.isFinal
         row.statedBy = last.witness.event
         row.tied = row.tied.suffix(tiedMax - 1) + [new.event]
-        row.isUnclear = !last.isCertain || !isWhole
+        row.isUnclear = last.certainty < (canAsk ? .certain : .likely) || !isWhole
     }
 
     static func take(_ invoice: InvoiceStatement, into row: inout SubscriptionRow) {
@@ -85,7 +89,9 @@ enum SubscriptionRules {
             (outcome, next) = (invoice.isFirst ? .failedFirst : .failed, nextAttempt)
         }
         // In one moment the payment is what came last: a paid invoice is not tried again.
-        if let old = row.invoice, old.at > invoice.statedAt || (old.at == invoice.statedAt && outcome != .paid) { return }
+        if let old = row.invoice, old.at > invoice.statedAt || (old.at == invoice.statedAt && outcome != .paid) {
+            return
+        }
         row.invoice = InvoiceMark(outcome, at: invoice.statedAt)
         row.nextPaymentAt = next
     }

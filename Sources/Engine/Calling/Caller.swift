@@ -36,7 +36,9 @@ public struct Caller: Sendable {
     }
 
     /// What a call is for.
-    public func ask<Output>(_ call: Call<Output>) async throws(Failure) -> (output: Output, answer: Answer, at: Timestamp) {
+    public func ask<Output>(_ call: Call<Output>) async throws(Failure) -> (
+        output: Output, answer: Answer, at: Timestamp
+    ) {
         let (answer, at) = try await answer(to: call.outgoing)
         do { return (try call.read(answer), answer, at) } catch {
             throw Failure(.garbled, "\(provider.about.name) answered something unreadable: \(error.reason)")

@@ -132,7 +132,8 @@ public struct EventApplying: JobWorker {
     static let releasedMax = 256
 
     private static func jobs(
-        for released: [ReleasedEvents], of event: StoredEvent, like job: ClaimedJob, ids: [ID<JobKind>], at now: Timestamp
+        for released: [ReleasedEvents], of event: StoredEvent, like job: ClaimedJob, ids: [ID<JobKind>],
+        at now: Timestamp
     ) -> [NewJob] {
         let events = released.flatMap { group in group.events.map { (group.subject, $0) } }
         return zip(events, ids).map { released, id in
@@ -144,7 +145,8 @@ public struct EventApplying: JobWorker {
     /// The job that applies one event.
     public static func job(_ id: ID<JobKind>, for event: ID<EventKind>, lane: Lane, at now: Timestamp) -> NewJob {
         NewJob(
-            id: id, kind: kind, lane: lane, dueAt: now, createdAt: now, input: Array(event.text.utf8), subject: event.text,
+            id: id, kind: kind, lane: lane, dueAt: now, createdAt: now, input: Array(event.text.utf8),
+            subject: event.text,
             uniqueKey: "event/\(event.text)")
     }
 }

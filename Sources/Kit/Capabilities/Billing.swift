@@ -152,7 +152,8 @@ public struct PaymentMethodStatement: Sendable, Equatable {
     public let statedAt: Timestamp
 
     public init(
-        id: String, customer: String?, isAttached: Bool, type: String?, brand: String?, last4: String?, expires: String?,
+        id: String, customer: String?, isAttached: Bool, type: String?, brand: String?, last4: String?,
+        expires: String?,
         statedAt: Timestamp
     ) {
         self.id = id

@@ -20,7 +20,11 @@ extension Stripe: BillingSource {
         case "payment_method.attached": [try method(object, of: object.reference("customer"), isAttached: true, at: at)]
         case "payment_method.detached":
             // The object has no customer any more.
-            [try method(object, of: before.map { Members($0, "what it was") }?.reference("customer"), isAttached: false, at: at)]
+            [
+                try method(
+                    object, of: before.map { Members($0, "what it was") }?.reference("customer"), isAttached: false,
+                    at: at)
+            ]
         case "checkout.session.completed": try checkout(object, at: at)
         case "charge.refunded": try refund(object, at: at)
         case let type where type.utf8.starts(with: "customer.subscription.".utf8):
@@ -59,7 +63,8 @@ extension Stripe: BillingSource {
     }
 
     /// - Parameter hasEnded: `deleted` is sent when a subscription ends, never when its end is only asked for.
-    private func subscriptionObject(_ object: Members, hasEnded: Bool = false) throws(Unreadable) -> SubscriptionObject {
+    private func subscriptionObject(_ object: Members, hasEnded: Bool = false) throws(Unreadable) -> SubscriptionObject
+    {
         try object.check("subscription")
         let status = try object.required("status")
         let items = try object.member("items")?.list("data") ?? []
@@ -127,7 +132,9 @@ extension Stripe: BillingSource {
         let paid = try object.member("payments")?.list("data").first?.member("payment")
         let payment = try paid?.reference("payment_intent") ?? oldPayment
         var facts = user(object.patchbayUser ?? (details ?? oldDetails)?.patchbayUser, customer: customer, at: at)
-        if let payment { facts.append(.payment(PaymentStatement(id: payment, customer: customer, news: .mentioned, statedAt: at))) }
+        if let payment {
+            facts.append(.payment(PaymentStatement(id: payment, customer: customer, news: .mentioned, statedAt: at)))
+        }
         guard let subscription else { return facts }
         let outcome: InvoiceStatement.Outcome =
             isPaid ? .paid(until: end) : .failed(nextAttempt: try object.time("next_payment_attempt"))
@@ -169,7 +176,8 @@ extension Stripe: BillingSource {
         let state = PaymentState(
             status: status,
             stage: hasFailed ? 4 : Self.paymentStages[status] ?? 3,
-            outcome: status == "succeeded" ? .succeeded : status == "canceled" ? .cancelled : hasFailed ? .failed : .open,
+            outcome: status == "succeeded"
+                ? .succeeded : status == "canceled" ? .cancelled : hasFailed ? .failed : .open,
             amount: received ?? asked,
             problem: hasFailed ? problem : nil)
         return user(object.patchbayUser, customer: customer, payment: id, at: at)
@@ -184,7 +192,9 @@ extension Stripe: BillingSource {
         try charge.check("charge")
         let customer = try charge.reference("customer")
         guard let id = try charge.reference("payment_intent", "id") else { throw Unreadable("The charge has no id.") }
-        guard let refunded = try charge.money("amount_refunded") else { throw Unreadable("The charge has no amount_refunded.") }
+        guard let refunded = try charge.money("amount_refunded") else {
+            throw Unreadable("The charge has no amount_refunded.")
+        }
         return user(charge.patchbayUser, customer: customer, payment: id, at: at)
             + [.payment(PaymentStatement(id: id, customer: customer, news: .refunded(refunded), statedAt: at))]
     }
@@ -198,12 +208,14 @@ extension Stripe: BillingSource {
         }
         return .payment(
             PaymentStatement(
-                id: payment, customer: nil, news: .dispute(DisputeState(status: status, stage: Self.disputeStages[status] ?? 5)),
+                id: payment, customer: nil,
+                news: .dispute(DisputeState(status: status, stage: Self.disputeStages[status] ?? 5)),
                 statedAt: at))
     }
     private static let disputeStages = [
         "warning_needs_response": 0, "warning_under_review": 1, "needs_response": 2, "under_review": 3,
-        "appeal_needs_response": 6, "appeal_under_review": 7, "warning_closed": 9, "prevented": 9, "won": 10, "lost": 10,
+        "appeal_needs_response": 6, "appeal_under_review": 7, "warning_closed": 9, "prevented": 9, "won": 10,
+        "lost": 10,
     ]
 
     private func checkout(_ session: Members, at: Timestamp) throws(Unreadable) -> [BillingFact] {
@@ -212,7 +224,9 @@ extension Stripe: BillingSource {
         let payment = try session.reference("payment_intent")
         let reference = session.json["client_reference_id"]?.text
         var facts = user(session.patchbayUser ?? reference, customer: customer, payment: payment, at: at)
-        if let payment { facts.append(.payment(PaymentStatement(id: payment, customer: customer, news: .mentioned, statedAt: at))) }
+        if let payment {
+            facts.append(.payment(PaymentStatement(id: payment, customer: customer, news: .mentioned, statedAt: at)))
+        }
         return facts
     }
 
@@ -220,6 +234,8 @@ extension Stripe: BillingSource {
 
     private func user(_ user: String?, customer: String?, payment: String? = nil, at: Timestamp) -> [BillingFact] {
         guard let user, customer != nil || payment != nil else { return [] }
-        return [.user(UserReference(user: user, customer: customer, payment: customer == nil ? payment : nil, statedAt: at))]
+        return [
+            .user(UserReference(user: user, customer: customer, payment: customer == nil ? payment : nil, statedAt: at))
+        ]
     }
 }

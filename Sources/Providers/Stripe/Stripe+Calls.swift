@@ -23,7 +23,8 @@ extension Stripe: Callable {
             Failure(.forbidden, "STRIPE_SECRET_KEY may not read subscriptions. Give it that permission.", code: code)
         case (404, _):
             Failure(
-                .notFound, "Stripe does not know it. Compare the modes: a test key does not see live objects.", code: code)
+                .notFound, "Stripe does not know it. Compare the modes: a test key does not see live objects.",
+                code: code)
         // Another request holds the object, or a part of Stripe is away.
         case (408, _), (409, _), (424, _), (500..., _):
             Failure(.unavailable(retryAfter: wait), "Stripe is not available. It is asked again.", code: code)

@@ -58,9 +58,13 @@ extension APIRequest {
         var path: [String: String] = [:]
         for parameter in action.path {
             // An id that cannot be one names nothing.
-            guard let raw = context.parameters.get(parameter.name), let text = PercentEncoding.decode(raw, plusIsBlank: false),
+            guard let raw = context.parameters.get(parameter.name),
+                let text = PercentEncoding.decode(raw, plusIsBlank: false),
                 parameter.schema.problems(in: .string(text)).isEmpty
-            else { throw Problem(.notFound, "No \(parameter.name) is written like this. It is \(parameter.schema.expected).") }
+            else {
+                throw Problem(
+                    .notFound, "No \(parameter.name) is written like this. It is \(parameter.schema.expected).")
+            }
             path[parameter.name] = text
         }
         return path
@@ -100,7 +104,13 @@ extension APIRequest {
 extension Schema {
     /// What a text of this form is, for a sentence.
     var expected: String {
-        if case .text(let text) = kind { text.expected } else if case .words(let words) = kind { "one of \(words.joined(separator: ", "))" } else { "something else" }
+        if case .text(let text) = kind {
+            text.expected
+        } else if case .words(let words) = kind {
+            "one of \(words.joined(separator: ", "))"
+        } else {
+            "something else"
+        }
     }
 }
 
@@ -122,13 +132,21 @@ struct QueryReader {
             }
             let shown = OutsideText.bounded(name, 64)
             // `metadata.` stands for every name that begins so.
-            guard let parameter = parameters.first(where: { $0.name == name || $0.name.hasSuffix(".{key}") && name.hasPrefix($0.name.dropLast(5)) && name.utf8.count > $0.name.utf8.count - 5 }) else {
+            guard
+                let parameter = parameters.first(where: {
+                    $0.name == name
+                        || $0.name.hasSuffix(".{key}") && name.hasPrefix($0.name.dropLast(5))
+                            && name.utf8.count > $0.name.utf8.count - 5
+                })
+            else {
                 problems.append(FieldProblem(shown, "is not known here."))
                 continue
             }
             let value = Self.value(text, parameter.schema)
             problems += parameter.schema.problems(in: value, at: shown)
-            if values.updateValue(value, forKey: name) != nil { problems.append(FieldProblem(shown, "stands there twice.")) }
+            if values.updateValue(value, forKey: name) != nil {
+                problems.append(FieldProblem(shown, "stands there twice."))
+            }
         }
         guard problems.isEmpty else { throw Problem(.invalidQuery, problems) }
         return values
@@ -173,7 +191,8 @@ enum PercentEncoding {
         var encoded: [UInt8] = []
         for byte in text.utf8 {
             switch byte {
-            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "~"):
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"),
+                UInt8(ascii: "~"):
                 encoded.append(byte)
             default:
                 encoded.append(UInt8(ascii: "%"))

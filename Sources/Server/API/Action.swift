@@ -64,7 +64,9 @@ public struct Parameter: Sendable {
         self.what = what
     }
 
-    static func id<Kind: Identified & SendableMetatype>(_ kind: Kind.Type) -> Parameter { Parameter("id", .id(kind), "Its id.") }
+    static func id<Kind: Identified & SendableMetatype>(_ kind: Kind.Type) -> Parameter {
+        Parameter("id", .id(kind), "Its id.")
+    }
 }
 
 /// An answer that an action may give.
@@ -80,10 +82,12 @@ public struct AnswerDescription: Sendable {
         Self(status: 200, what: what, contentType: "application/json", schema: schema, headers: [])
     }
     static func list(of schema: Schema) -> Self {
-        .ok("A page of the list.", .object([
-            .required("data", .array(of: schema), "The rows."),
-            .required("next_cursor", Schema.text().orNull, "For the next page; null at the end."),
-        ]))
+        .ok(
+            "A page of the list.",
+            .object([
+                .required("data", .array(of: schema), "The rows."),
+                .required("next_cursor", Schema.text().orNull, "For the next page; null at the end."),
+            ]))
     }
     static func created(_ what: String, _ schema: Schema) -> Self {
         Self(status: 201, what: what, contentType: "application/json", schema: schema, headers: ["Location"])
@@ -104,11 +108,21 @@ public struct Route: Sendable {
     let template: String
     let action: Action
 
-    static func get(_ template: String, _ action: Action) -> Route { Route(method: "GET", template: template, action: action) }
-    static func post(_ template: String, _ action: Action) -> Route { Route(method: "POST", template: template, action: action) }
-    static func put(_ template: String, _ action: Action) -> Route { Route(method: "PUT", template: template, action: action) }
-    static func patch(_ template: String, _ action: Action) -> Route { Route(method: "PATCH", template: template, action: action) }
-    static func delete(_ template: String, _ action: Action) -> Route { Route(method: "DELETE", template: template, action: action) }
+    static func get(_ template: String, _ action: Action) -> Route {
+        Route(method: "GET", template: template, action: action)
+    }
+    static func post(_ template: String, _ action: Action) -> Route {
+        Route(method: "POST", template: template, action: action)
+    }
+    static func put(_ template: String, _ action: Action) -> Route {
+        Route(method: "PUT", template: template, action: action)
+    }
+    static func patch(_ template: String, _ action: Action) -> Route {
+        Route(method: "PATCH", template: template, action: action)
+    }
+    static func delete(_ template: String, _ action: Action) -> Route {
+        Route(method: "DELETE", template: template, action: action)
+    }
 }
 
 /// Which methods an address takes, for 405 and its `Allow`.
@@ -132,7 +146,8 @@ struct RouteTable: Sendable {
 
     private static func matches(_ template: [Substring], _ path: [Substring]) -> Bool {
         if template.last == "**" {
-            return path.count >= template.count - 1 && matches(template.dropLast(), Array(path.prefix(template.count - 1)))
+            return path.count >= template.count - 1
+                && matches(template.dropLast(), Array(path.prefix(template.count - 1)))
         }
         return template.count == path.count && zip(template, path).allSatisfy { $0.hasPrefix("{") || $0 == $1 }
     }

@@ -24,13 +24,20 @@ enum AlertsAPI {
     static let silence = Action(
         "silenceAlert", "Silence an alert", notes: "It is open again afterwards, if its condition still stands.",
         .needs(.write, "alerts"), path: [.id(AlertKind.self)],
-        body: .named("SilenceRequest", .object([
-            .required("until", .time, "At most 30 days ahead.")
-        ])).example(["until": "2026-12-01T08:00:00Z"]),
+        body: .named(
+            "SilenceRequest",
+            .object([
+                .required("until", .time, "At most 30 days ahead.")
+            ])
+        ).example(["until": "2026-12-01T08:00:00Z"]),
         isIdempotent: true, answers: [.ok("It is silent.", AlertView.schema)], problems: [.notFound, .wrongState]
     ) { request in
-        let (id, now, actor, auditID) = (request.pathID(AlertKind.self), request.now, request.caller.id, request.app.ids.make(AuditKind.self))
-        guard let until = request.body["until"]?.text.flatMap(Timestamp.init(rfc3339:)), until > now, until <= now + .days(30) else {
+        let (id, now, actor, auditID) = (
+            request.pathID(AlertKind.self), request.now, request.caller.id, request.app.ids.make(AuditKind.self)
+        )
+        guard let until = request.body["until"]?.text.flatMap(Timestamp.init(rfc3339:)), until > now,
+            until <= now + .days(30)
+        else {
             throw Problem(.invalidFields, [FieldProblem("until", "must lie ahead, by 30 days at most.")])
         }
         return try await request.once("silence_alert") { session in
@@ -47,19 +54,21 @@ struct AlertView: View {
     let row: AlertRow
 
     static let states = ["open", "silenced", "resolved"]
-    static let schema = Schema.named("Alert", .object([
-        .required("id", .id(AlertKind.self), "Its id."),
-        .required("kind", .text(), "What sort of condition it is."),
-        .required("state", .words(states), "How it stands."),
-        .required("subject", .text(), "What it is about."),
-        .required("summary", .text(), "What is the matter."),
-        .required("action", .text(), "What to do."),
-        .required("count", .integer(), "How often it came up while it stood."),
-        .required("opened_at", .time, "Since when."),
-        .required("last_at", .time, "When it came up last."),
-        .required("silenced_until", Schema.time.orNull, "Until when nobody is told."),
-        .required("resolved_at", Schema.time.orNull, "When it ended."),
-    ]))
+    static let schema = Schema.named(
+        "Alert",
+        .object([
+            .required("id", .id(AlertKind.self), "Its id."),
+            .required("kind", .text(), "What sort of condition it is."),
+            .required("state", .words(states), "How it stands."),
+            .required("subject", .text(), "What it is about."),
+            .required("summary", .text(), "What is the matter."),
+            .required("action", .text(), "What to do."),
+            .required("count", .integer(), "How often it came up while it stood."),
+            .required("opened_at", .time, "Since when."),
+            .required("last_at", .time, "When it came up last."),
+            .required("silenced_until", Schema.time.orNull, "Until when nobody is told."),
+            .required("resolved_at", Schema.time.orNull, "When it ended."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.value([

@@ -53,7 +53,8 @@ extension Response {
         if let type = answer.contentType { fields[.contentType] = type }
         fields[.contentTypeOptions] = "nosniff"
         if answer.contentType?.hasPrefix("text/html") == true {
-            fields[.contentSecurityPolicy] = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+            fields[.contentSecurityPolicy] =
+                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
             fields[.referrerPolicy] = "no-referrer"
         } else if fields[.cacheControl] == nil {
             fields[.cacheControl] = "no-store"

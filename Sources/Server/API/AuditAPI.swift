@@ -25,15 +25,17 @@ enum AuditAPI {
 struct AuditView: View {
     let row: AuditRow
 
-    static let schema = Schema.named("AuditEntry", .object([
-        .required("id", .id(AuditKind.self), "Its id."),
-        .required("at", .time, "When."),
-        .required("actor", .text(), "Who: a key's or node's id, `operator` or `system`."),
-        .required("action", .text(), "What."),
-        .required("subject", Schema.text().orNull, "About what."),
-        .required("detail", .anything, "Ids and digests; no personal text."),
-        .required("batch", Schema.integer().orNull, "The batch of the chain that seals it; null until then."),
-    ]))
+    static let schema = Schema.named(
+        "AuditEntry",
+        .object([
+            .required("id", .id(AuditKind.self), "Its id."),
+            .required("at", .time, "When."),
+            .required("actor", .text(), "Who: a key's or node's id, `operator` or `system`."),
+            .required("action", .text(), "What."),
+            .required("subject", Schema.text().orNull, "About what."),
+            .required("detail", .anything, "Ids and digests; no personal text."),
+            .required("batch", Schema.integer().orNull, "The batch of the chain that seals it; null until then."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

@@ -14,12 +14,14 @@ enum ChangesAPI {
             Parameter("cursor", .line(1...20), "The same as `after`, from `next_cursor`."),
         ],
         answers: [
-            .ok("A part of the feed.", .object([
-                .required("data", .array(of: ChangeView.schema), "The changes, in order."),
-                .required("next_cursor", Schema.text().orNull, "For the next page; null at the head."),
-                .required("last_position", .integer(), "What to send as `after` to go on from here."),
-                .required("head", .integer(), "The last position given so far."),
-            ]))
+            .ok(
+                "A part of the feed.",
+                .object([
+                    .required("data", .array(of: ChangeView.schema), "The changes, in order."),
+                    .required("next_cursor", Schema.text().orNull, "For the next page; null at the head."),
+                    .required("last_position", .integer(), "What to send as `after` to go on from here."),
+                    .required("head", .integer(), "The last position given so far."),
+                ]))
         ],
         problems: [.invalidCursor, .positionGone]
     ) { request in
@@ -29,7 +31,8 @@ enum ChangesAPI {
             (try session.changes(after: after, limit: limit), try session.feedHead(), try session.feedTail())
         }
         guard after + 1 >= tail || after >= head else {
-            throw Problem(.positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
+            throw Problem(
+                .positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
         }
         let last = changes.last?.position ?? after
         return .json { writer in
@@ -58,17 +61,19 @@ extension APIRequest {
 struct ChangeView: View {
     let change: Change
 
-    static let schema = Schema.named("Change", .object([
-        .required("position", .integer(1...Int64.max), "Its place in the feed: dense and final."),
-        .required("id", .id(ChangeKind.self), "Its id, the same in our webhooks."),
-        .required("type", .text(), "What happened: `noun.happened`."),
-        .required("subject", Schema.text().orNull, "The id of what it is about."),
-        .required("version", .integer(), "Of the subject, where it has versions; else 0."),
-        .required("user_id", Schema.text().orNull, "The application's user."),
-        .required("connection_id", Schema.text().orNull, "The connection."),
-        .required("occurred_at", .time, "When it happened."),
-        .required("data", .anything, "As its schema at /events/{type}.schema.json says."),
-    ]))
+    static let schema = Schema.named(
+        "Change",
+        .object([
+            .required("position", .integer(1...Int64.max), "Its place in the feed: dense and final."),
+            .required("id", .id(ChangeKind.self), "Its id, the same in our webhooks."),
+            .required("type", .text(), "What happened: `noun.happened`."),
+            .required("subject", Schema.text().orNull, "The id of what it is about."),
+            .required("version", .integer(), "Of the subject, where it has versions; else 0."),
+            .required("user_id", Schema.text().orNull, "The application's user."),
+            .required("connection_id", Schema.text().orNull, "The connection."),
+            .required("occurred_at", .time, "When it happened."),
+            .required("data", .anything, "As its schema at /events/{type}.schema.json says."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

@@ -38,24 +38,29 @@ enum DeliveriesAPI {
 struct DeliveryView: View {
     let row: DeliveryRow
 
-    static let schema = Schema.named("Delivery", .object([
-        .required("id", .id(DeliveryKind.self), "Its id."),
-        .required("provider", .text(), "The provider whose address it came to."),
-        .required("app_id", Schema.text().orNull, "The app credentials whose secret proved it."),
-        .required("received_at", .time, "When its body was complete."),
-        .required("verdict", .words(["accepted", "duplicate", "rejected"]), "What became of it."),
-        .required("code", Schema.text().orNull, "Why it was rejected, for programs."),
-        .required("reason", Schema.text().orNull, "Why it was rejected or cannot be read, in a sentence."),
-        .required("flags", .array(of: .text()), "`late`, `unreadable`, `test`."),
-        .required("method", .text(), "The HTTP method."),
-        .required("target", .text(), "Path and query as they came; empty for a duplicate."),
-        .required("headers", .array(of: .object([
-            .required("name", .text(), "As it came."), .required("value", .text(), "As it came."),
-        ])), "Those that are kept: of a duplicate none."),
-        .required("remote", Schema.text().orNull, "The address that sent it."),
-        .required("size", .integer(), "Bytes of the whole body."),
-        .required("event_id", Schema.text().orNull, "The first event in it, or the event that it repeats."),
-    ]))
+    static let schema = Schema.named(
+        "Delivery",
+        .object([
+            .required("id", .id(DeliveryKind.self), "Its id."),
+            .required("provider", .text(), "The provider whose address it came to."),
+            .required("app_id", Schema.text().orNull, "The app credentials whose secret proved it."),
+            .required("received_at", .time, "When its body was complete."),
+            .required("verdict", .words(["accepted", "duplicate", "rejected"]), "What became of it."),
+            .required("code", Schema.text().orNull, "Why it was rejected, for programs."),
+            .required("reason", Schema.text().orNull, "Why it was rejected or cannot be read, in a sentence."),
+            .required("flags", .array(of: .text()), "`late`, `unreadable`, `test`."),
+            .required("method", .text(), "The HTTP method."),
+            .required("target", .text(), "Path and query as they came; empty for a duplicate."),
+            .required(
+                "headers",
+                .array(
+                    of: .object([
+                        .required("name", .text(), "As it came."), .required("value", .text(), "As it came."),
+                    ])), "Those that are kept: of a duplicate none."),
+            .required("remote", Schema.text().orNull, "The address that sent it."),
+            .required("size", .integer(), "Bytes of the whole body."),
+            .required("event_id", Schema.text().orNull, "The first event in it, or the event that it repeats."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

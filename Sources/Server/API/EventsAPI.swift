@@ -16,20 +16,27 @@ enum EventsAPI {
         notes: "A page ends early when its payloads come to more than 4 MiB. Not to be followed: use /v1/changes.",
         .needs(.read, "events"),
         query: Paging.parameters + Paging.times + filters + [
-            Parameter("provider_event_id", .line(), "With the platform's own id: at most 100, newest first, on one page.")
+            Parameter(
+                "provider_event_id", .line(), "With the platform's own id: at most 100, newest first, on one page.")
         ],
         answers: [.list(of: EventView.schema)], problems: [.invalidCursor]
     ) { request in
         let (filter, page, now) = (request.eventFilter, try request.page(), request.now)
         let platformID = request.queryText("provider_event_id")
         let (rows, bytes, read) = try await request.app.database.read("events") { session in
-            let rows = try platformID.map { try session.events(providerEventID: $0, filter, at: now) } ?? session.events(filter, page)
+            let rows =
+                try platformID.map { try session.events(providerEventID: $0, filter, at: now) }
+                ?? session.events(filter, page)
             let (bytes, read) = try session.payloads(of: Array(rows.prefix(page.limit)), bytesMax: payloadsMax)
             return (rows, bytes, read)
         }
         // Fewer than asked for: the rest is on the next page.
         let shown = ListPage(limit: min(page.limit, max(read, 1)), ascending: page.ascending, after: page.after)
-        if platformID != nil { return request.list(Array(rows.prefix(read)), ListPage(limit: 100), id: \.id.text) { EventView(row: $0, payload: bytes[$0.id.text]) } }
+        if platformID != nil {
+            return request.list(Array(rows.prefix(read)), ListPage(limit: 100), id: \.id.text) {
+                EventView(row: $0, payload: bytes[$0.id.text])
+            }
+        }
         return request.list(rows, shown, id: \.id.text) { EventView(row: $0, payload: bytes[$0.id.text]) }
     }
     private static let payloadsMax = 4 << 20
@@ -67,28 +74,30 @@ struct EventView: View {
     let payload: [UInt8]?
 
     static let states = ["queued", "applied", "waiting_review", "failed", "ignored"]
-    static let schema = Schema.named("Event", .object([
-        .required("id", .id(EventKind.self), "Its id."),
-        .required("provider", .text(), "Who said it."),
-        .required("provider_event_id", Schema.text().orNull, "The platform's own id, where it gives one."),
-        .required("type", .text(), "The platform's own word for what happened."),
-        .required("account", Schema.text().orNull, "The platform's account that it happened in."),
-        .required("subject", Schema.text().orNull, "Whose fact it is at the platform, such as its customer."),
-        .required("occurred_at", Schema.time.orNull, "When it happened, by the platform's clock."),
-        .required("received_at", .time, "When it came here first."),
-        .required("connection_id", Schema.text().orNull, "The connection that it belongs to."),
-        .required("user_id", Schema.text().orNull, "The application's user that it is about."),
-        .required("state", .words(states), "What became of it."),
-        .required("state_reason", Schema.text().orNull, "Why, in a sentence."),
-        .required("duplicates", .integer(), "How often it was delivered again."),
-        .required("last_duplicate_at", Schema.time.orNull, "When it came last."),
-        .required("bytes_differed", .boolean, "A repetition had other bytes than the first."),
-        .required("delivery_id", .text(), "The delivery that brought it."),
-        .required("app_id", .text(), "The app credentials whose secret proved it."),
-        .required("payload", .anything, "What the platform sent, byte for byte where it is JSON; else null."),
-        .required("payload_removed", .boolean, "Retention has removed the payload."),
-        .optional("payload_base64", .text(), "The bytes, where they are not JSON."),
-    ]))
+    static let schema = Schema.named(
+        "Event",
+        .object([
+            .required("id", .id(EventKind.self), "Its id."),
+            .required("provider", .text(), "Who said it."),
+            .required("provider_event_id", Schema.text().orNull, "The platform's own id, where it gives one."),
+            .required("type", .text(), "The platform's own word for what happened."),
+            .required("account", Schema.text().orNull, "The platform's account that it happened in."),
+            .required("subject", Schema.text().orNull, "Whose fact it is at the platform, such as its customer."),
+            .required("occurred_at", Schema.time.orNull, "When it happened, by the platform's clock."),
+            .required("received_at", .time, "When it came here first."),
+            .required("connection_id", Schema.text().orNull, "The connection that it belongs to."),
+            .required("user_id", Schema.text().orNull, "The application's user that it is about."),
+            .required("state", .words(states), "What became of it."),
+            .required("state_reason", Schema.text().orNull, "Why, in a sentence."),
+            .required("duplicates", .integer(), "How often it was delivered again."),
+            .required("last_duplicate_at", Schema.time.orNull, "When it came last."),
+            .required("bytes_differed", .boolean, "A repetition had other bytes than the first."),
+            .required("delivery_id", .text(), "The delivery that brought it."),
+            .required("app_id", .text(), "The app credentials whose secret proved it."),
+            .required("payload", .anything, "What the platform sent, byte for byte where it is JSON; else null."),
+            .required("payload_removed", .boolean, "Retention has removed the payload."),
+            .optional("payload_base64", .text(), "The bytes, where they are not JSON."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

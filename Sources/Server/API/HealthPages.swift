@@ -12,7 +12,9 @@ enum HealthPages {
         "ready", "Whether this node can serve", notes: "503 names what is missing.", .open,
         answers: [
             .ok("It can.", ReadyView.schema),
-            AnswerDescription(status: 503, what: "Something is missing.", contentType: "application/json", schema: ReadyView.schema, headers: ["Retry-After"]),
+            AnswerDescription(
+                status: 503, what: "Something is missing.", contentType: "application/json", schema: ReadyView.schema,
+                headers: ["Retry-After"]),
         ]
     ) { request in
         let missing = await request.app.missing()
@@ -38,12 +40,18 @@ extension App {
 private struct ReadyView: View {
     let missing: [(name: String, reason: String)]
 
-    static let schema = Schema.named("Readiness", .object([
-        .required("status", .words(["ready", "not_ready"]), "Whether it can serve."),
-        .required("missing", .array(of: .object([
-            .required("name", .text(), "`database`, …"), .required("reason", .text(), "What is wrong with it."),
-        ])), "What it lacks."),
-    ]))
+    static let schema = Schema.named(
+        "Readiness",
+        .object([
+            .required("status", .words(["ready", "not_ready"]), "Whether it can serve."),
+            .required(
+                "missing",
+                .array(
+                    of: .object([
+                        .required("name", .text(), "`database`, …"),
+                        .required("reason", .text(), "What is wrong with it."),
+                    ])), "What it lacks."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

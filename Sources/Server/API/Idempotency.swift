@@ -46,9 +46,11 @@ extension APIRequest {
             throw Problem(.keyReused, "This Idempotency-Key came with another request. Use a new one.")
         }
         guard !record.heldSecret else {
-            throw Problem(.alreadyShown, "The answer held a secret, which is shown once. If it is lost, make a new one.")
+            throw Problem(
+                .alreadyShown, "The answer held a secret, which is shown once. If it is lost, make a new one.")
         }
-        var answer = Answer(status: record.status, contentType: record.answer.isEmpty ? nil : "application/json", body: record.answer)
+        var answer = Answer(
+            status: record.status, contentType: record.answer.isEmpty ? nil : "application/json", body: record.answer)
         if let location = record.location { answer.headers.append(Field("Location", location)) }
         return answer.with("Idempotent-Replayed", "true")
     }
@@ -58,7 +60,8 @@ extension APIRequest {
         guard headers[values: .idempotencyKey].count == 1, (1...255).contains(key.utf8.count),
             key.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
         else {
-            throw Problem(.invalidHeader, [FieldProblem("Idempotency-Key", "must be 1 to 255 visible ASCII characters.")])
+            throw Problem(
+                .invalidHeader, [FieldProblem("Idempotency-Key", "must be 1 to 255 visible ASCII characters.")])
         }
         return key
     }

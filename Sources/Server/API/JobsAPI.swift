@@ -34,7 +34,8 @@ enum JobsAPI {
 
     static let retry = Action(
         "retryJob", "Run a job again",
-        notes: "A dead or cancelled job runs anew under its id, with all its attempts before it. A scheduled one runs now.",
+        notes:
+            "A dead or cancelled job runs anew under its id, with all its attempts before it. A scheduled one runs now.",
         .needs(.write, "jobs"), path: [.id(JobKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job is queued.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound, .wrongState]
@@ -104,7 +105,8 @@ extension APIRequest {
             try await app.sleep(pause)
             pause = min(pause * 2, .milliseconds(500))
             let now = app.now()
-            guard let row = try await app.database.read("job", { try $0.job(id, at: now) }), row.finishedAt != nil else { continue }
+            guard let row = try await app.database.read("job", { try $0.job(id, at: now) }), row.finishedAt != nil
+            else { continue }
             var done = Answer.json(200, JobView(row: row))
             done.headers = answer.headers + [Field("Preference-Applied", "wait=\(seconds)")]
             return done
@@ -114,7 +116,9 @@ extension APIRequest {
 
     /// RFC 7240; what cannot be read is no preference.
     private var preferredWait: Int64? {
-        let preferences = headers[values: .prefer].flatMap { $0.split(separator: ",") }.map { $0.filter { !$0.isWhitespace } }
+        let preferences = headers[values: .prefer].flatMap { $0.split(separator: ",") }.map {
+            $0.filter { !$0.isWhitespace }
+        }
         return preferences.first { $0.lowercased().hasPrefix("wait=") }.flatMap { Int64($0.dropFirst(5)) }
     }
 }
@@ -124,22 +128,24 @@ struct JobView: View {
     var showsInput = false
 
     static let states = ["scheduled", "available", "running", "waiting", "succeeded", "cancelled", "dead"]
-    static let schema = Schema.named("Job", .object([
-        .required("id", .id(JobKind.self), "Its id."),
-        .required("kind", .text(), "What it does."),
-        .required("state", .words(states), "How it stands."),
-        .required("priority", .text(), "How urgent it is."),
-        .required("lane", .text(), "What fairness is between."),
-        .required("subject", Schema.text().orNull, "The id of what it is about."),
-        .required("attempts", .integer(), "Runs so far."),
-        .required("created_at", .time, "When it was asked for."),
-        .required("started_at", Schema.time.orNull, "When its last run began."),
-        .required("due_at", Schema.time.orNull, "When it is to run; null once it has ended."),
-        .required("finished_at", Schema.time.orNull, "When it ended."),
-        .required("reason", Schema.text().orNull, "Its last error, or why it ended."),
-        .required("cancelling", .boolean, "It runs, and stops at its next step."),
-        .optional("input", .anything, "What its worker reads."),
-    ]))
+    static let schema = Schema.named(
+        "Job",
+        .object([
+            .required("id", .id(JobKind.self), "Its id."),
+            .required("kind", .text(), "What it does."),
+            .required("state", .words(states), "How it stands."),
+            .required("priority", .text(), "How urgent it is."),
+            .required("lane", .text(), "What fairness is between."),
+            .required("subject", Schema.text().orNull, "The id of what it is about."),
+            .required("attempts", .integer(), "Runs so far."),
+            .required("created_at", .time, "When it was asked for."),
+            .required("started_at", Schema.time.orNull, "When its last run began."),
+            .required("due_at", Schema.time.orNull, "When it is to run; null once it has ended."),
+            .required("finished_at", Schema.time.orNull, "When it ended."),
+            .required("reason", Schema.text().orNull, "Its last error, or why it ended."),
+            .required("cancelling", .boolean, "It runs, and stops at its next step."),
+            .optional("input", .anything, "What its worker reads."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
@@ -165,14 +171,16 @@ struct JobView: View {
 struct WaitView: View {
     let place: JobPlace
 
-    static let schema = Schema.named("Wait", .object([
-        .required("state", .words(JobView.states), "How the job stands."),
-        .required("waits_for", .words(["nothing", "time", "gate", "turn"]), "What must happen before it runs."),
-        .required("until", Schema.time.orNull, "When that is, where it is known."),
-        .required("gate", Schema.text().orNull, "The quota, circuit, refresh or pause that holds its lane back."),
-        .required("sentence", .text(), "For a person."),
-        .required("ahead", .integer(0...1001), "Jobs of its lane that go first; 1,001 stands for more than 1,000."),
-    ]))
+    static let schema = Schema.named(
+        "Wait",
+        .object([
+            .required("state", .words(JobView.states), "How the job stands."),
+            .required("waits_for", .words(["nothing", "time", "gate", "turn"]), "What must happen before it runs."),
+            .required("until", Schema.time.orNull, "When that is, where it is known."),
+            .required("gate", Schema.text().orNull, "The quota, circuit, refresh or pause that holds its lane back."),
+            .required("sentence", .text(), "For a person."),
+            .required("ahead", .integer(0...1001), "Jobs of its lane that go first; 1,001 stands for more than 1,000."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         let (waitsFor, until, sentence) = facts

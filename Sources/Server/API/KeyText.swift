@@ -24,7 +24,9 @@ public enum KeyText {
     /// What is kept of a key.
     public static func hash(_ key: Secret) -> [UInt8] { key.reveal { Array(SHA256.hash(data: $0)) } }
     /// What a person knows it by.
-    public static func hint(_ key: Secret) -> String { key.reveal { "…" + String(decoding: $0.suffix(4), as: UTF8.self) } }
+    public static func hint(_ key: Secret) -> String {
+        key.reveal { "…" + String(decoding: $0.suffix(4), as: UTF8.self) }
+    }
 
     /// What a text is, as far as its form says.
     enum Reading: Equatable {

@@ -4,7 +4,8 @@ import Store
 /// Nodes: the processes that serve this instance.
 enum NodesAPI {
     static let list = Action(
-        "listNodes", "List nodes", notes: "Those that run, and those that ended in the last day. One page, 1,000 at most.",
+        "listNodes", "List nodes",
+        notes: "Those that run, and those that ended in the last day. One page, 1,000 at most.",
         .needs(.read, "nodes"), answers: [.list(of: NodeView.schema)]
     ) { request in
         let now = request.now
@@ -16,16 +17,18 @@ enum NodesAPI {
 struct NodeView: View {
     let row: NodeRow
 
-    static let schema = Schema.named("Node", .object([
-        .required("id", .id(NodeKind.self), "Its id."),
-        .required("state", .words(["running", "stopped", "revoked"]), "How it stands."),
-        .required("host", .text(), "The machine."),
-        .required("process", .integer(), "The process id there."),
-        .required("program", .text(), "The program's version."),
-        .required("started_at", .time, "When it began."),
-        .required("beat_at", .time, "When it was heard of last."),
-        .required("ended_at", Schema.time.orNull, "When it stopped or was revoked."),
-    ]))
+    static let schema = Schema.named(
+        "Node",
+        .object([
+            .required("id", .id(NodeKind.self), "Its id."),
+            .required("state", .words(["running", "stopped", "revoked"]), "How it stands."),
+            .required("host", .text(), "The machine."),
+            .required("process", .integer(), "The process id there."),
+            .required("program", .text(), "The program's version."),
+            .required("started_at", .time, "When it began."),
+            .required("beat_at", .time, "When it was heard of last."),
+            .required("ended_at", Schema.time.orNull, "When it stopped or was revoked."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         let state = row.revokedAt != nil ? "revoked" : row.stoppedAt != nil ? "stopped" : "running"

@@ -13,14 +13,15 @@ struct Cursor: Equatable {
 
     var text: String {
         let bytes = [UInt8(1)] + filter + [ascending ? 1 : 0] + last.utf8
-        return String(decoding: Base64.encode(bytes).compactMap { byte -> UInt8? in
-            switch byte {
-            case UInt8(ascii: "+"): UInt8(ascii: "-")
-            case UInt8(ascii: "/"): UInt8(ascii: "_")
-            case UInt8(ascii: "="): nil
-            default: byte
-            }
-        }, as: UTF8.self)
+        return String(
+            decoding: Base64.encode(bytes).compactMap { byte -> UInt8? in
+                switch byte {
+                case UInt8(ascii: "+"): UInt8(ascii: "-")
+                case UInt8(ascii: "/"): UInt8(ascii: "_")
+                case UInt8(ascii: "="): nil
+                default: byte
+                }
+            }, as: UTF8.self)
     }
 
     init(filter: [UInt8], ascending: Bool, last: String) {

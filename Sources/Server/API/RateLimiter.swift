@@ -46,7 +46,8 @@ final class RateLimiter: Sendable {
                 return Self.verdict(policy, remaining: 0, wait: next - now - tolerance, full: next - now)
             }
             due[key] = next
-            return Self.verdict(policy, remaining: Int((tolerance - (next - now)) / interval), wait: 0, full: next - now)
+            return Self.verdict(
+                policy, remaining: Int((tolerance - (next - now)) / interval), wait: 0, full: next - now)
         }
     }
 

@@ -12,11 +12,14 @@ extension Action {
             case .open: caller = .anybody
             case .needs(let level, let resource):
                 let address = ClientAddress(trustedProxies: app.settings.trustedProxies).of(request, context)
-                headers = try app.take(RateLimiter.Policy(name: "address", perMinute: app.settings.rateLimits.address), address)
+                headers = try app.take(
+                    RateLimiter.Policy(name: "address", perMinute: app.settings.rateLimits.address), address)
                 caller = try await app.authenticate(request, from: address)
-                headers = try app.take(RateLimiter.Policy(name: "key", perMinute: app.settings.rateLimits.key), caller.id)
+                headers = try app.take(
+                    RateLimiter.Policy(name: "key", perMinute: app.settings.rateLimits.key), caller.id)
                 guard caller.may(level, resource) else {
-                    throw Problem(.insufficientScope, "It needs the scope \(level.rawValue) or \(resource):\(level.rawValue).")
+                    throw Problem(
+                        .insufficientScope, "It needs the scope \(level.rawValue) or \(resource):\(level.rawValue).")
                 }
             }
             var answer = try await run(try await APIRequest(request, context, self, caller, app))
@@ -36,7 +39,8 @@ extension App {
         let verdict = limits.take(policy, caller)
         guard verdict.wait > .zero else { return verdict.headers }
         var problem = Problem(
-            .rateLimited, "This \(policy.name) may send \(policy.perMinute) requests a minute.", retryAfter: verdict.wait)
+            .rateLimited, "This \(policy.name) may send \(policy.perMinute) requests a minute.",
+            retryAfter: verdict.wait)
         problem.headers = verdict.headers
         throw problem
     }

@@ -3,13 +3,16 @@ import Kit
 extension Schema {
     /// Everything in a value that is not as described, all at once.
     func problems(in value: JSON, at path: String = "") -> [FieldProblem] {
-        if case .named(_, let schema) = kind { return value.isNull && isNullable ? [] : schema.problems(in: value, at: path) }
+        if case .named(_, let schema) = kind {
+            return value.isNull && isNullable ? [] : schema.problems(in: value, at: path)
+        }
         if value.isNull, isNullable { return [] }
         let here = path.isEmpty ? "body" : path
         func wrong(_ expected: String) -> [FieldProblem] { [FieldProblem(here, "must be \(expected).")] }
         switch kind {
         case .named, .anything: return []
-        case .text(let text): return value.text.map { text.problem(in: $0) }.map { $0.map(wrong) ?? [] } ?? wrong(text.expected)
+        case .text(let text):
+            return value.text.map { text.problem(in: $0) }.map { $0.map(wrong) ?? [] } ?? wrong(text.expected)
         case .words(let words):
             guard let word = value.text, words.contains(where: word.hasSameBytes) else {
                 return wrong("one of \(words.joined(separator: ", "))")
@@ -17,7 +20,9 @@ extension Schema {
             return []
         case .integer(let range):
             guard let integer = value.integer, range.contains(integer) else {
-                return wrong(range == Int64.min...Int64.max ? "a whole number" : "a whole number from \(range.lowerBound) to \(range.upperBound)")
+                return wrong(
+                    range == Int64.min...Int64.max
+                        ? "a whole number" : "a whole number from \(range.lowerBound) to \(range.upperBound)")
             }
             return []
         case .boolean: return value.boolean == nil ? wrong("true or false") : []
@@ -28,7 +33,8 @@ extension Schema {
         case .map(let element, let most):
             guard let members = value.members else { return wrong("an object") }
             guard members.count <= most else { return wrong("an object of at most \(most) members") }
-            return Self.repeated(members, path) + members.flatMap { element.problems(in: $0.value, at: Self.join(path, $0.name)) }
+            return Self.repeated(members, path)
+                + members.flatMap { element.problems(in: $0.value, at: Self.join(path, $0.name)) }
         case .object(let properties):
             guard let members = value.members else { return wrong("an object") }
             return Self.repeated(members, path) + problems(in: members, against: properties, at: path)
@@ -66,7 +72,8 @@ extension Schema {
     }
 
     private static func amount(_ count: ClosedRange<Int>, _ what: String) -> String {
-        count.upperBound == .max ? "a list of \(count.lowerBound) \(what) or more"
+        count.upperBound == .max
+            ? "a list of \(count.lowerBound) \(what) or more"
             : "a list of \(count.lowerBound) to \(count.upperBound) \(what)"
     }
 }
@@ -76,7 +83,8 @@ extension Schema.Text {
     func problem(in text: String) -> String? {
         let length = text.unicodeScalars.count
         guard count.contains(length) else {
-            return count.upperBound == .max ? "\(count.lowerBound) characters or more"
+            return count.upperBound == .max
+                ? "\(count.lowerBound) characters or more"
                 : "\(expected), \(count.lowerBound) to \(count.upperBound) characters"
         }
         return fits(text) ? nil : expected
@@ -95,7 +103,9 @@ enum CardData {
     static func member(in value: JSON) -> String? {
         for element in value.elements ?? [] { if let found = member(in: element) { return found } }
         for member in value.members ?? [] {
-            let plain = String(decoding: member.name.lowercased().utf8.filter { $0 >= 0x61 && $0 <= 0x7A || $0 >= 0x30 && $0 <= 0x39 }, as: UTF8.self)
+            let plain = String(
+                decoding: member.name.lowercased().utf8.filter { $0 >= 0x61 && $0 <= 0x7A || $0 >= 0x30 && $0 <= 0x39 },
+                as: UTF8.self)
             if names.contains(plain) { return OutsideText.bounded(member.name, 64) }
             if let found = Self.member(in: member.value) { return found }
         }

@@ -75,7 +75,9 @@ extension Schema {
     public static func map(of value: Schema, most: Int) -> Schema { Schema(.map(of: value, most: most)) }
     public static let anything = Schema(.anything)
     public static let boolean = Schema(.boolean)
-    public static func integer(_ range: ClosedRange<Int64> = Int64.min...Int64.max) -> Schema { Schema(.integer(range)) }
+    public static func integer(_ range: ClosedRange<Int64> = Int64.min...Int64.max) -> Schema {
+        Schema(.integer(range))
+    }
     public static func words(_ words: [String]) -> Schema { Schema(.words(words)) }
 
     /// Any text of ours, in answers.
@@ -84,33 +86,49 @@ extension Schema {
     }
     /// A text from outside: without control characters, which neither database nor log should hold.
     public static func line(_ count: ClosedRange<Int> = 1...256) -> Schema {
-        Schema(.text(Text(
-            count: count, format: nil, pattern: #"^[^\u0000-\u001f\u007f]*$"#,
-            fits: { $0.unicodeScalars.allSatisfy { $0.value > 0x1F && $0.value != 0x7F } },
-            expected: "a text without control characters")))
+        Schema(
+            .text(
+                Text(
+                    count: count, format: nil, pattern: #"^[^\u0000-\u001f\u007f]*$"#,
+                    fits: { $0.unicodeScalars.allSatisfy { $0.value > 0x1F && $0.value != 0x7F } },
+                    expected: "a text without control characters")))
     }
     /// The same with line ends.
     public static func lines(_ count: ClosedRange<Int>) -> Schema {
-        Schema(.text(Text(
-            count: count, format: nil, pattern: #"^[^\u0000]*$"#, fits: { !$0.utf8.contains(0) },
-            expected: "a text without U+0000")))
+        Schema(
+            .text(
+                Text(
+                    count: count, format: nil, pattern: #"^[^\u0000]*$"#, fits: { !$0.utf8.contains(0) },
+                    expected: "a text without U+0000")))
     }
-    public static let time = Schema(.text(Text(
-        count: 0...64, format: "date-time", pattern: nil, fits: { Timestamp(rfc3339: $0) != nil },
-        expected: "a time such as 2026-11-28T10:15:00Z")))
-        .example("2026-11-28T10:15:00.000000Z")
+    public static let time = Schema(
+        .text(
+            Text(
+                count: 0...64, format: "date-time", pattern: nil, fits: { Timestamp(rfc3339: $0) != nil },
+                expected: "a time such as 2026-11-28T10:15:00Z"))
+    )
+    .example("2026-11-28T10:15:00.000000Z")
     public static func id<Kind: Identified & SendableMetatype>(_ kind: Kind.Type) -> Schema {
-        Schema(.text(Text(
-            count: 0...40, format: nil, pattern: "^\(Kind.idPrefix)_[0-9a-hjkmnp-tv-z]{26}$",
-            fits: { ID<Kind>($0) != nil }, expected: "an id that begins with \(Kind.idPrefix)_")))
-            .example(.string("\(Kind.idPrefix)_01kb2c3d4e5f6g7h8j9k0m1n2p"))
+        Schema(
+            .text(
+                Text(
+                    count: 0...40, format: nil, pattern: "^\(Kind.idPrefix)_[0-9a-hjkmnp-tv-z]{26}$",
+                    fits: { ID<Kind>($0) != nil }, expected: "an id that begins with \(Kind.idPrefix)_"))
+        )
+        .example(.string("\(Kind.idPrefix)_01kb2c3d4e5f6g7h8j9k0m1n2p"))
     }
     /// A word of lower-case letters, digits, `-`, `_`, `.` and `:`.
     public static func slug(_ count: ClosedRange<Int> = 1...64) -> Schema {
-        Schema(.text(Text(
-            count: count, format: nil, pattern: "^[a-z0-9_.:-]+$",
-            fits: { $0.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x3A).contains($0) || [0x2D, 0x2E, 0x5F].contains($0) } },
-            expected: "a word of lower-case letters, digits and _ . : -")))
+        Schema(
+            .text(
+                Text(
+                    count: count, format: nil, pattern: "^[a-z0-9_.:-]+$",
+                    fits: {
+                        $0.utf8.allSatisfy {
+                            (0x61...0x7A).contains($0) || (0x30...0x3A).contains($0) || [0x2D, 0x2E, 0x5F].contains($0)
+                        }
+                    },
+                    expected: "a word of lower-case letters, digits and _ . : -")))
     }
     static func form(
         _ count: ClosedRange<Int>, pattern: String?, format: String? = nil, _ expected: String,

@@ -25,7 +25,8 @@ public struct Correlation: Sendable, Equatable {
     }
 
     private static func ownID(_ text: String) -> String? {
-        let fits = (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 }
+        let fits =
+            (1...128).contains(text.utf8.count) && text.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != 0x22 }
         return fits ? text : nil
     }
 
@@ -34,7 +35,9 @@ public struct Correlation: Sendable, Equatable {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count >= 4, parts[0].utf8.count == 2, parts[0] != "ff", parts[1].utf8.count == 32,
             parts[2].utf8.count == 16, parts[3].utf8.count == 2,
-            parts.prefix(4).allSatisfy({ $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) } }),
+            parts.prefix(4).allSatisfy({
+                $0.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+            }),
             parts[1].contains(where: { $0 != "0" })
         else { return nil }
         return String(parts[1])
@@ -78,7 +81,9 @@ struct Correlate: RouterMiddleware {
         context.correlation = correlation
         context.logger[metadataKey: "request_id"] = .string(correlation.requestID)
         context.logger[metadataKey: "trace_id"] = .string(correlation.traceID)
-        var response = try await Correlation.$current.withValue(correlation) { [context] in try await next(request, context) }
+        var response = try await Correlation.$current.withValue(correlation) { [context] in
+            try await next(request, context)
+        }
         response.headers[.requestID] = correlation.requestID
         return response
     }

@@ -35,7 +35,9 @@ struct SecureTransport: RouterMiddleware {
         let isNear = context.peer.map(isLoopbackHost) ?? true
         let isProxied = context.peer.map(ClientAddress(trustedProxies: settings.trustedProxies).isProxy) ?? false
         guard isProxied else {
-            guard isNear else { throw Problem(.httpsRequired, "This server takes plain http from this machine only. Use https.") }
+            guard isNear else {
+                throw Problem(.httpsRequired, "This server takes plain http from this machine only. Use https.")
+            }
             return try await next(request, context)
         }
         switch request.headers[.forwardedProto]?.lowercased() {

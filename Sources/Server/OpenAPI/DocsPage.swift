@@ -5,13 +5,18 @@ struct DocsPage {
     let html: String
 
     init(_ routes: [Route]) {
-        let sections = Scope.resources.map { resource in
-            (title: resource, routes: routes.filter { if case .needs(_, resource) = $0.action.access { true } else { false } })
-        } + [(title: "running", routes: routes.filter { $0.action.access == .open })]
+        let sections =
+            Scope.resources.map { resource in
+                (
+                    title: resource,
+                    routes: routes.filter { if case .needs(_, resource) = $0.action.access { true } else { false } }
+                )
+            } + [(title: "running", routes: routes.filter { $0.action.access == .open })]
         let filled = sections.filter { !$0.routes.isEmpty }
         let contents = filled.map { "<a href=\"#\($0.title)\">\(Self.escaped($0.title))</a>" }.joined(separator: " · ")
         let body = filled.map { section in
-            "<h2 id=\"\(section.title)\">\(Self.escaped(section.title))</h2>" + section.routes.map(Self.operation).joined()
+            "<h2 id=\"\(section.title)\">\(Self.escaped(section.title))</h2>"
+                + section.routes.map(Self.operation).joined()
         }.joined()
         html = Self.page(
             "Patchbay API",
@@ -33,19 +38,26 @@ struct DocsPage {
         let action = route.action
         var html = "<section id=\"\(action.name)\"><h3><code>\(route.method) \(escaped(route.template))</code></h3>"
         html += "<p>\(escaped(action.summary)).\(action.notes.map { " " + escaped($0) } ?? "")"
-        if case .needs(let level, let resource) = action.access { html += " Scope <code>\(resource):\(level.rawValue)</code>." }
+        if case .needs(let level, let resource) = action.access {
+            html += " Scope <code>\(resource):\(level.rawValue)</code>."
+        }
         html += "</p>"
         let parameters = action.path + action.query
         if !parameters.isEmpty {
-            html += "<dl>" + parameters.map { "<dt><code>\($0.name)</code></dt><dd>\(escaped($0.what))</dd>" }.joined() + "</dl>"
+            html +=
+                "<dl>" + parameters.map { "<dt><code>\($0.name)</code></dt><dd>\(escaped($0.what))</dd>" }.joined()
+                + "</dl>"
         }
         if let body = action.body?.unnamed, case .object(let properties) = body.kind {
-            html += "<p>Body:</p><dl>" + properties.map {
-                "<dt><code>\($0.name)</code>\($0.isRequired ? "" : " <small>optional</small>")</dt><dd>\(escaped($0.what))</dd>"
-            }.joined() + "</dl>"
+            html +=
+                "<p>Body:</p><dl>"
+                + properties.map {
+                    "<dt><code>\($0.name)</code>\($0.isRequired ? "" : " <small>optional</small>")</dt><dd>\(escaped($0.what))</dd>"
+                }.joined() + "</dl>"
         }
         let answers = action.answers.map { "\($0.status) \(escaped($0.what))" }.joined(separator: " · ")
-        let problems = action.allProblems.map { "<a href=\"/problems/\($0.code)\">\($0.status) \($0.code)</a>" }.joined(separator: ", ")
+        let problems = action.allProblems.map { "<a href=\"/problems/\($0.code)\">\($0.status) \($0.code)</a>" }.joined(
+            separator: ", ")
         return html + "<p>\(answers)</p><details><summary>Problems</summary><p>\(problems)</p></details></section>"
     }
 
@@ -61,7 +73,8 @@ struct DocsPage {
     }
 
     static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing("\"", with: "&quot;")
+        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;").replacing(
+            "\"", with: "&quot;")
     }
 }
 

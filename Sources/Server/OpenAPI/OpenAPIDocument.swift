@@ -16,19 +16,26 @@ struct OpenAPIDocument {
         }
         json = .object([
             .init("openapi", "3.1.0"),
-            .init("info", [
-                "title": "Patchbay", "version": .string(APIVersion.current),
-                "description": "One API and one stream of events for many platforms. Every list is described at /docs.",
-            ]),
+            .init(
+                "info",
+                [
+                    "title": "Patchbay", "version": .string(APIVersion.current),
+                    "description":
+                        "One API and one stream of events for many platforms. Every list is described at /docs.",
+                ]),
             .init("servers", [["url": "/"]]),
             .init("security", [["apiKey": []]]),
             .init("tags", .array(Scope.resources.map { ["name": .string($0)] } + [["name": "running"]])),
             .init("paths", .object(paths)),
-            .init("components", .object([
-                .init("securitySchemes", ["apiKey": ["type": "http", "scheme": "bearer", "description": "pb_live_… or pb_test_…"]]),
-                .init("headers", Operation.headers),
-                .init("schemas", .object(Self.schemas(schemas, requests))),
-            ])),
+            .init(
+                "components",
+                .object([
+                    .init(
+                        "securitySchemes",
+                        ["apiKey": ["type": "http", "scheme": "bearer", "description": "pb_live_… or pb_test_…"]]),
+                    .init("headers", Operation.headers),
+                    .init("schemas", .object(Self.schemas(schemas, requests))),
+                ])),
         ])
     }
 
@@ -75,7 +82,8 @@ private struct Operation {
     private static func parameters(_ action: Action, _ found: inout [String: Schema]) -> [JSON] {
         func parameter(_ place: String, _ name: String, _ schema: Schema, _ what: String, isRequired: Bool) -> JSON {
             [
-                "name": .string(name), "in": .string(place), "required": .bool(isRequired), "description": .string(what),
+                "name": .string(name), "in": .string(place), "required": .bool(isRequired),
+                "description": .string(what),
                 "schema": schema.json(isClosed: true, named: &found),
             ]
         }
@@ -83,22 +91,34 @@ private struct Operation {
         parameters += action.query.map { parameter("query", $0.name, $0.schema, $0.what, isRequired: false) }
         if action.isIdempotent {
             let key = Schema.form(1...255, pattern: "^[!-~]+$", "visible ASCII") { _ in true }
-            parameters.append(parameter("header", "Idempotency-Key", key, "Makes the request safe to repeat, for seven days.", isRequired: false))
+            parameters.append(
+                parameter(
+                    "header", "Idempotency-Key", key, "Makes the request safe to repeat, for seven days.",
+                    isRequired: false))
         }
         if action.isConditional {
             let tag = Schema.form(3...64, pattern: "^\"[0-9]+\"$", "an ETag") { _ in true }
-            parameters.append(parameter("header", "If-Match", tag, "Only if it is still the version that this ETag named.", isRequired: false))
+            parameters.append(
+                parameter(
+                    "header", "If-Match", tag, "Only if it is still the version that this ETag named.",
+                    isRequired: false))
         }
         if action.mayWait {
             let wait = Schema.text().example("wait=10")
-            parameters.append(parameter("header", "Prefer", wait, "`wait=10`: wait so many seconds, 30 at most, for the job's end.", isRequired: false))
+            parameters.append(
+                parameter(
+                    "header", "Prefer", wait, "`wait=10`: wait so many seconds, 30 at most, for the job's end.",
+                    isRequired: false))
         }
         return parameters
     }
 
     private static func responses(_ action: Action, _ found: inout [String: Schema]) -> [JSONMember] {
         var responses: [(status: Int, json: JSON)] = action.answers.map { answer in
-            (answer.status, response(answer, isIdempotent: action.isIdempotent, isConditional: action.isConditional, &found))
+            (
+                answer.status,
+                response(answer, isIdempotent: action.isIdempotent, isConditional: action.isConditional, &found)
+            )
         }
         let problems = Dictionary(grouping: action.allProblems, by: \.status)
         for (status, types) in problems where !responses.contains(where: { $0.status == status }) {
@@ -106,8 +126,11 @@ private struct Operation {
             var headers = usualHeaders
             if status == 429 || status == 503 { headers.append("Retry-After") }
             if status == 401 { headers.append("WWW-Authenticate") }
-            let content: JSON = ["application/problem+json": ["schema": Problem.schema.json(isClosed: false, named: &found)]]
-            responses.append((status, ["description": .string(codes), "headers": references(headers), "content": content]))
+            let content: JSON = [
+                "application/problem+json": ["schema": Problem.schema.json(isClosed: false, named: &found)]
+            ]
+            responses.append(
+                (status, ["description": .string(codes), "headers": references(headers), "content": content]))
         }
         return responses.sorted { $0.status < $1.status }.map { .init(String($0.status), $0.json) }
     }
@@ -121,7 +144,8 @@ private struct Operation {
         var members: [JSONMember] = [.init("description", .string(answer.what)), .init("headers", references(headers))]
         if let type = answer.contentType {
             let schema = answer.schema?.json(isClosed: false, named: &found)
-            members.append(.init("content", .object([.init(type, .object(schema.map { [.init("schema", $0)] } ?? []))])))
+            members.append(
+                .init("content", .object([.init(type, .object(schema.map { [.init("schema", $0)] } ?? []))])))
         }
         return .object(members)
     }
@@ -151,7 +175,10 @@ extension Action {
     var allProblems: [ProblemType] {
         var all: [ProblemType] = [.invalidRequest, .invalidQuery, .internalError] + problems
         if access != .open {
-            all += [.missingKey, .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .rateLimited, .unavailable, .overloaded, .unsupportedVersion]
+            all += [
+                .missingKey, .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .rateLimited, .unavailable,
+                .overloaded, .unsupportedVersion,
+            ]
         } else {
             all.append(.httpsRequired)
         }

@@ -8,7 +8,8 @@ extension Schema {
         if case .named(let name, let schema) = kind {
             found[name] = schema
             let reference = JSON.object([.init("$ref", .string("#/components/schemas/\(name)"))])
-            return isNullable ? .object([.init("oneOf", .array([reference, .object([.init("type", "null")])]))]) : reference
+            return isNullable
+                ? .object([.init("oneOf", .array([reference, .object([.init("type", "null")])]))]) : reference
         }
         var members = constraints(isClosed: isClosed, named: &found)
         if isNullable, let type = members.first(where: { $0.name == "type" })?.value {
@@ -42,7 +43,9 @@ extension Schema {
             }
             return members
         case .array(let element, let count):
-            var members: [JSONMember] = [.init("type", "array"), .init("items", element.json(isClosed: isClosed, named: &found))]
+            var members: [JSONMember] = [
+                .init("type", "array"), .init("items", element.json(isClosed: isClosed, named: &found)),
+            ]
             if count.lowerBound > 0 { members.append(.init("minItems", JSON(count.lowerBound))) }
             if count.upperBound != .max { members.append(.init("maxItems", JSON(count.upperBound))) }
             return members

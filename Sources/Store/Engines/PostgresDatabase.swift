@@ -19,7 +19,7 @@ public final class PostgresDatabase: Database {
     ///   - url: `postgresql://user:password@host:port/database?…`, as libpq reads it.
     ///   - connections: for reads and work; two more serve ingest alone.
     /// - Throws: `StoreError.unavailable` when it cannot be reached, `.refused` when it is too old.
-    public init(url: String, connections: Int = 8, logger: Logger) throws {
+    public init(url: String, connections: Int = 8, ingestConnections: Int = 2, logger: Logger) throws {
         self.url = url
         let probe = try PostgresConnection(url: url)
         guard probe.serverVersion >= 140_000 else {
@@ -28,7 +28,7 @@ public final class PostgresDatabase: Database {
         try probe.execute("CREATE SCHEMA IF NOT EXISTS patchbay")
         let (ingest, other) = (ingest, other)
         workers =
-            (0..<2).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, logger: logger) }
+            (0..<ingestConnections).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, logger: logger) }
             + (0..<connections).map { PostgresWorker("pg-\($0)", url: url, queue: other, logger: logger) }
         watchdog = PostgresWatchdog(workers: workers, logger: logger)
         ids = Identifiers(now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) })

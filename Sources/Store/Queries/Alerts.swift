@@ -39,7 +39,8 @@ extension Session {
             ON CONFLICT (kind, subject) WHERE state <> 'resolved'
             DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary
             RETURNING id
-            """) { try $0.text() }
+            """
+        ) { try $0.text() }
         guard kept == alert.id.text else { return false }
         try append([
             NewChange(
@@ -59,7 +60,8 @@ extension Session {
             UPDATE alerts SET state = 'resolved', resolved_at = \(now)
              WHERE kind = \(kind) AND subject = \(subject) AND state <> 'resolved'
             RETURNING id
-            """) { try $0.text() }
+            """
+        ) { try $0.text() }
         guard let resolved else { return }
         try append([
             NewChange(

@@ -13,7 +13,9 @@ public struct NewAudit: Sendable {
     /// Ids and digests, no personal text, so that the chain still verifies after an erasure.
     public let detail: JSON
 
-    public init(id: ID<AuditKind>, at: Timestamp, actor: String, action: String, subject: String?, detail: JSON = .object([])) {
+    public init(
+        id: ID<AuditKind>, at: Timestamp, actor: String, action: String, subject: String?, detail: JSON = .object([])
+    ) {
         self.id = id
         self.at = at
         self.actor = actor

@@ -105,14 +105,17 @@ extension Session {
     }
 
     /// Subscriptions whose state only the platform can settle, for the sweep after a key was set; by id.
-    public func unclearSubscriptions(at provider: String, after id: String = "", limit: Int) throws -> [(id: String, statedBy: ID<EventKind>?)] {
+    public func unclearSubscriptions(at provider: String, after id: String = "", limit: Int) throws -> [(
+        id: String, statedBy: ID<EventKind>?
+    )] {
         try rows(
             """
             SELECT id, stated_by FROM subscriptions
              WHERE provider = \(provider) AND unclear = 1 AND id > \(id)
              ORDER BY id
              LIMIT \(limit)
-            """) { row in (try row.text(), try row.optionalID()) }
+            """
+        ) { row in (try row.text(), try row.optionalID()) }
     }
 
     private static func subscriptionRow(_ row: inout Row) throws -> SubscriptionRow {
@@ -124,7 +127,8 @@ extension Session {
         let (cancels, ended, method) = (try row.boolean(), try row.optionalTime(), try row.optionalText())
         kept.state = status.map {
             SubscriptionState(
-                status: $0, plan: plan, currentPeriodEnd: end, cancelAtPeriodEnd: cancels, endedAt: ended, paymentMethod: method)
+                status: $0, plan: plan, currentPeriodEnd: end, cancelAtPeriodEnd: cancels, endedAt: ended,
+                paymentMethod: method)
         }
         kept.isFinal = try row.boolean()
         kept.statedAt = try row.optionalTime()
@@ -158,7 +162,8 @@ public struct FetchedAnswer: Sendable, Equatable {
     /// The latest moment of the platform's clock that had been heard of.
     public let through: Timestamp
 
-    public init(purpose: String, at: Timestamp, status: Int, body: [UInt8], covers: [ID<EventKind>], through: Timestamp) {
+    public init(purpose: String, at: Timestamp, status: Int, body: [UInt8], covers: [ID<EventKind>], through: Timestamp)
+    {
         self.purpose = purpose
         self.at = at
         self.status = status
@@ -176,11 +181,12 @@ extension Session {
              WHERE event_id = \(event)
              ORDER BY purpose
              LIMIT 100
-            """) { row in
-                FetchedAnswer(
-                    purpose: try row.text(), at: try row.time(), status: Int(try row.integer()), body: try row.blob(),
-                    covers: try row.text().split(separator: " ").map { ID(stored: String($0)) }, through: try row.time())
-            }
+            """
+        ) { row in
+            FetchedAnswer(
+                purpose: try row.text(), at: try row.time(), status: Int(try row.integer()), body: try row.blob(),
+                covers: try row.text().split(separator: " ").map { ID(stored: String($0)) }, through: try row.time())
+        }
     }
 
     /// Keeps an answer beside its event; a later one replaces it.
@@ -202,7 +208,9 @@ extension Session {
 
 extension Session {
     /// Lets an event wait for a person, under a customer where it is one whom nobody knows. False when it waited.
-    public func wait(_ event: ID<EventKind>, for customer: String? = nil, reason: String, at now: Timestamp) throws -> Bool {
+    public func wait(_ event: ID<EventKind>, for customer: String? = nil, reason: String, at now: Timestamp) throws
+        -> Bool
+    {
         try run(
             """
             UPDATE events
@@ -224,14 +232,17 @@ extension Session {
 
     /// Takes up to `limit` events that wait under a customer back into the queue, the oldest first. The caller adds
     /// their jobs in the same transaction.
-    public func release(waitingFor customer: String, at provider: String, limit: Int, now: Timestamp) throws -> [ID<EventKind>] {
+    public func release(waitingFor customer: String, at provider: String, limit: Int, now: Timestamp) throws -> [ID<
+        EventKind
+    >] {
         let waiting = try rows(
             """
             SELECT id FROM events
              WHERE provider = \(provider) AND subject = \(customer) AND state = 'waiting_review'
              ORDER BY id
              LIMIT \(limit)
-            """) { row in try row.id(EventKind.self) }
+            """
+        ) { row in try row.id(EventKind.self) }
         guard !waiting.isEmpty else { return [] }
         try run(
             """

@@ -67,14 +67,19 @@ extension Session {
     /// customer holds it first, then what the customer has, then the user.
     fileprivate func hold(_ name: CustomerName) throws -> (user: String?, source: LinkSource?, statedAt: Timestamp?) {
         try run(
-            "INSERT INTO customers (provider, customer) VALUES (\(name.provider), \(name.customer)) ON CONFLICT DO NOTHING")
+            "INSERT INTO customers (provider, customer) VALUES (\(name.provider), \(name.customer)) ON CONFLICT DO NOTHING"
+        )
         let row = try row(
             """
             SELECT user_id, source, stated_at FROM customers
              WHERE provider = \(name.provider) AND customer = \(name.customer) \(dialect.forUpdate)
-            """) { row in
-                (user: try row.optionalText(), source: try row.optionalText().flatMap(LinkSource.init), statedAt: try row.optionalTime())
-            }
+            """
+        ) { row in
+            (
+                user: try row.optionalText(), source: try row.optionalText().flatMap(LinkSource.init),
+                statedAt: try row.optionalTime()
+            )
+        }
         guard let row else { throw StoreError.damaged("the customer \(name.subject) vanished") }
         return row
     }
@@ -97,12 +102,13 @@ extension Session {
              WHERE user_id = \(user)
              ORDER BY CASE source WHEN 'application' THEN 0 ELSE 1 END, linked_at DESC, provider, customer
              LIMIT 100
-            """) { row in
-                (
-                    CustomerName(provider: try row.text(), customer: try row.text()),
-                    LinkSource(rawValue: try row.text()) ?? .event
-                )
-            }
+            """
+        ) { row in
+            (
+                CustomerName(provider: try row.text(), customer: try row.text()),
+                LinkSource(rawValue: try row.text()) ?? .event
+            )
+        }
     }
 
     /// Says whose customer it is: makes the user where there is none, gives it what is known of the customer, decides
@@ -112,7 +118,9 @@ extension Session {
     public func link(_ link: NewLink, by actor: String, ids: inout ReadyIDs, at now: Timestamp) throws -> Linked {
         let name = CustomerName(provider: link.provider, customer: link.customer)
         let old = try hold(name)
-        if let user = old.user, let source = old.source, !link.outweighs(user: user, source, statedAt: old.statedAt ?? .zero) {
+        if let user = old.user, let source = old.source,
+            !link.outweighs(user: user, source, statedAt: old.statedAt ?? .zero)
+        {
             return Linked()
         }
         try ensureUser(link.userID, source: link.source == .event ? link.provider : link.source.rawValue, at: now)
@@ -141,7 +149,8 @@ extension Session {
     }
 
     /// Takes a customer from a user. What is known of it stays, and is nobody's.
-    func unlink(_ customer: String, at provider: String, from user: String, ids: inout ReadyIDs, now: Timestamp) throws {
+    func unlink(_ customer: String, at provider: String, from user: String, ids: inout ReadyIDs, now: Timestamp) throws
+    {
         let name = CustomerName(provider: provider, customer: customer)
         guard try hold(name).user?.hasSameBytes(as: user) == true else { return }
         try run(
@@ -183,7 +192,11 @@ extension NewLink {
         case (.application, _), (.review, _): self.source != source || !userID.hasSameBytes(as: user)
         case (.event, .application), (.event, .review): false
         case (.event, .event):
-            if self.statedAt != statedAt { self.statedAt > statedAt } else { userID.utf8.lexicographicallyPrecedes(user.utf8) }
+            if self.statedAt != statedAt {
+                self.statedAt > statedAt
+            } else {
+                userID.utf8.lexicographicallyPrecedes(user.utf8)
+            }
         }
     }
 }

@@ -27,11 +27,12 @@ extension Session {
             SELECT fingerprint, status, location, answer, secret
               FROM idempotency
              WHERE owner = \(owner) AND operation = \(operation) AND key = \(key)
-            """) { row in
-                IdempotencyRecord(
-                    fingerprint: try row.blob(), status: Int(try row.integer()), location: try row.optionalText(),
-                    answer: try row.blob(), heldSecret: try row.boolean())
-            }
+            """
+        ) { row in
+            IdempotencyRecord(
+                fingerprint: try row.blob(), status: Int(try row.integer()), location: try row.optionalText(),
+                answer: try row.blob(), heldSecret: try row.boolean())
+        }
     }
 
     /// Written in the transaction of the effect: a crash keeps both or neither.

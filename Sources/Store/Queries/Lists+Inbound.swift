@@ -57,7 +57,8 @@ public struct EventFilter: Sendable {
 
     var conditions: [SQL] {
         Store.conditions([
-            ("provider", provider), ("type", type), ("connection_id", connectionID), ("user_id", userID), ("state", state),
+            ("provider", provider), ("type", type), ("connection_id", connectionID), ("user_id", userID),
+            ("state", state),
         ])
     }
 }
@@ -66,7 +67,8 @@ extension Session {
     public func deliveries(_ filter: DeliveryFilter, _ page: ListPage) throws -> [DeliveryRow] {
         try list(
             Self.deliveries,
-            where: conditions([("provider", filter.provider), ("verdict", filter.verdict), ("code", filter.code)]), page,
+            where: conditions([("provider", filter.provider), ("verdict", filter.verdict), ("code", filter.code)]),
+            page,
             Self.delivery)
     }
     public func delivery(_ id: ID<DeliveryKind>) throws -> DeliveryRow? {
@@ -83,7 +85,8 @@ extension Session {
     /// How many events a filter finds, at most `limit`.
     public func count(_ filter: EventFilter, _ page: ListPage, atMost limit: Int) throws -> Int {
         try list(
-            Listed(columns: "t.id", from: "events t", createdAt: "t.received_at", prefix: "evt"), where: filter.conditions,
+            Listed(columns: "t.id", from: "events t", createdAt: "t.received_at", prefix: "evt"),
+            where: filter.conditions,
             ListPage(
                 limit: limit - 1, ascending: page.ascending, after: page.after, createdAfter: page.createdAfter,
                 createdBefore: page.createdBefore)
@@ -108,7 +111,8 @@ extension Session {
                  WHERE scope IN (\(SQL.list(apps))) AND day IN (\(SQL.list(days))) AND hash = \(hash)
                  ORDER BY event_id DESC
                  LIMIT 100
-                """) { try $0.text() }
+                """
+            ) { try $0.text() }
         }
         let conditions = filter.conditions + ["t.provider_event_id = \(id)"]
         let page = ListPage(limit: 100)
@@ -131,7 +135,8 @@ extension Session {
         guard !events.isEmpty else { return ([:], 0) }
         let bodies = Array(Set(events.map(\.range.body))).sorted()
         let sizes = Dictionary(
-            uniqueKeysWithValues: try rows("SELECT id, length(bytes) FROM bodies WHERE id IN (\(SQL.list(bodies)))") { row in
+            uniqueKeysWithValues: try rows("SELECT id, length(bytes) FROM bodies WHERE id IN (\(SQL.list(bodies)))") {
+                row in
                 (try row.text(), Int(try row.integer()))
             })
         var wanted = Set<String>()
@@ -143,7 +148,8 @@ extension Session {
             wanted.insert(event.range.body)
             read += 1
         }
-        let kept = try rows("SELECT id, bytes, checksum FROM bodies WHERE id IN (\(SQL.list(wanted.sorted())))") { row in
+        let kept = try rows("SELECT id, bytes, checksum FROM bodies WHERE id IN (\(SQL.list(wanted.sorted())))") {
+            row in
             (id: try row.text(), bytes: try row.blob(), checksum: try row.integer())
         }
         var bytes: [String: [UInt8]] = [:]

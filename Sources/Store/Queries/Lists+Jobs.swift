@@ -103,7 +103,8 @@ extension Session {
                      WHERE o.lane = t.lane AND o.state = 'available' AND t.state = 'available'
                        AND (o.rank, o.id) < (t.rank, t.id)
                      LIMIT \(JobPlace.aheadMax + 1)) AS first
-            """) { try $0.integer() }
+            """
+        ) { try $0.integer() }
         return JobPlace(
             job: job, gatedUntil: isGated ? gate?.0 : nil, gate: isGated ? gate?.1 : nil,
             gateReason: isGated ? gate?.2 : nil, ahead: ahead ?? 0)
@@ -119,13 +120,15 @@ extension Session {
                 UPDATE jobs SET state = 'available', due_at = \(now), rank = \(now)
                  WHERE id = \(id) AND state = 'scheduled'
                 RETURNING lane, class
-                """) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
+                """
+            ) { row in Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event) }
             try arrived(in: lane.map { [$0] } ?? [])
             return .done
         }
         let ended = try row(
             "SELECT state, lane, class FROM jobs_done WHERE id = \(id) \(dialect.forUpdate)"
-        ) { row in (state: try row.text(), lane: Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event)) }
+        ) { row in (state: try row.text(), lane: Lane(stored: try row.text(), Priority(name: try row.text()) ?? .event))
+        }
         guard let ended else { return .unknown }
         guard ended.state != "succeeded" else { return .refused(state: ended.state) }
         try run(
@@ -174,7 +177,8 @@ extension Session {
     }
     private static func job(_ row: inout Row) throws -> JobRow {
         JobRow(
-            id: try row.id(), kind: try row.text(), lane: try row.text(), priority: try row.text(), state: try row.text(),
+            id: try row.id(), kind: try row.text(), lane: try row.text(), priority: try row.text(),
+            state: try row.text(),
             subject: try row.optionalText(), attempts: try row.integer(), createdAt: try row.time(),
             startedAt: try row.optionalTime(), dueAt: try row.optionalTime(), finishedAt: try row.optionalTime(),
             reason: try row.optionalText(), isCancelled: try row.boolean(), input: try row.blob())

@@ -56,7 +56,8 @@ extension Session {
         try list(
             Listed(columns: Self.reviewColumns, from: "reviews t", createdAt: "t.opened_at", prefix: "rev"),
             where: conditions([
-                ("kind", filter.kind), ("state", filter.state), ("provider", filter.provider), ("subject", filter.subject),
+                ("kind", filter.kind), ("state", filter.state), ("provider", filter.provider),
+                ("subject", filter.subject),
             ]), page, Self.review)
     }
 
@@ -78,7 +79,8 @@ extension Session {
     public func audit(_ filter: AuditFilter, _ page: ListPage) throws -> [AuditRow] {
         try list(
             Listed(
-                columns: "t.id, t.at, t.actor, t.action, t.subject, t.detail, t.batch", from: "audit t", createdAt: "t.at",
+                columns: "t.id, t.at, t.actor, t.action, t.subject, t.detail, t.batch", from: "audit t",
+                createdAt: "t.at",
                 prefix: "aud"),
             where: conditions([("actor", filter.actor), ("action", filter.action), ("subject", filter.subject)]), page
         ) { row in

@@ -66,15 +66,16 @@ extension Session {
     /// A means of payment, made where there is none, its row held to the end of the transaction. `isNew` until it was
     /// kept once.
     public func hold(_ new: PaymentMethodRow, at now: Timestamp) throws -> (row: PaymentMethodRow, isNew: Bool) {
-        let isNew = try run(
-            """
-            INSERT INTO payment_methods
-                   (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at, first_seen_at,
-                    updated_at)
-            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.statedAt), \(new.statedBy),
-                    \(new.provider), \(now), \(now), \(now))
-            ON CONFLICT DO NOTHING
-            """) == 1
+        let isNew =
+            try run(
+                """
+                INSERT INTO payment_methods
+                       (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at, first_seen_at,
+                        updated_at)
+                VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.statedAt), \(new.statedBy),
+                        \(new.provider), \(now), \(now), \(now))
+                ON CONFLICT DO NOTHING
+                """) == 1
         return (try paymentMethod(new.id, at: new.provider, dialect.forUpdate) ?? new, isNew)
     }
 
@@ -89,20 +90,21 @@ extension Session {
                    attached, attached_at
               FROM payment_methods
              WHERE provider = \(provider) AND id = \(id) \(holding)
-            """) { row in
-                var kept = PaymentMethodRow(
-                    provider: try row.text(), id: try row.text(), app: try row.id(), account: try row.optionalText(),
-                    statedAt: try row.time(), statedBy: try row.id())
-                kept.customer = try row.optionalText()
-                kept.userID = try row.optionalText()
-                kept.type = try row.optionalText()
-                kept.brand = try row.optionalText()
-                kept.last4 = try row.optionalText()
-                kept.expires = try row.optionalText()
-                kept.isAttached = try row.boolean()
-                kept.attachedAt = try row.optionalTime()
-                return kept
-            }
+            """
+        ) { row in
+            var kept = PaymentMethodRow(
+                provider: try row.text(), id: try row.text(), app: try row.id(), account: try row.optionalText(),
+                statedAt: try row.time(), statedBy: try row.id())
+            kept.customer = try row.optionalText()
+            kept.userID = try row.optionalText()
+            kept.type = try row.optionalText()
+            kept.brand = try row.optionalText()
+            kept.last4 = try row.optionalText()
+            kept.expires = try row.optionalText()
+            kept.isAttached = try row.boolean()
+            kept.attachedAt = try row.optionalTime()
+            return kept
+        }
     }
 
     /// Writes a means of payment that is held.

@@ -59,7 +59,9 @@ public struct UserMetadata: Sendable, Equatable {
     /// - Throws: what is wrong with it, for the caller of the API.
     public init(_ json: JSON) throws(Unreadable) {
         guard let members = json.members else { throw Unreadable("metadata: must be an object.") }
-        guard members.count <= Self.membersMax else { throw Unreadable("metadata: \(Self.membersMax) members at most.") }
+        guard members.count <= Self.membersMax else {
+            throw Unreadable("metadata: \(Self.membersMax) members at most.")
+        }
         for member in members {
             guard !member.name.isEmpty, member.name.utf8.count <= Self.nameBytesMax else {
                 throw Unreadable("metadata: a name has 1 to \(Self.nameBytesMax) bytes.")
@@ -107,7 +109,8 @@ extension Session {
                  WHERE user_id = \(edit.id) AND provider = \(provider) AND source = 'application'
                  ORDER BY customer
                  LIMIT 100
-                """) { try $0.text() }
+                """
+            ) { try $0.text() }
             switch customer {
             case .leave: break
             case .clear: for old in named { try unlink(old, at: provider, from: edit.id, ids: &ids, now: now) }
@@ -115,7 +118,8 @@ extension Session {
                 for old in named where !old.hasSameBytes(as: new) {
                     try unlink(old, at: provider, from: edit.id, ids: &ids, now: now)
                 }
-                let link = NewLink(provider: provider, customer: new, userID: edit.id, source: .application, statedAt: now)
+                let link = NewLink(
+                    provider: provider, customer: new, userID: edit.id, source: .application, statedAt: now)
                 linked.add(try self.link(link, by: actor, ids: &ids, at: now))
             }
         }
@@ -126,9 +130,10 @@ extension Session {
 
     /// Writes what differs; the version rises only then.
     private func change(_ edit: UserEdit, at now: Timestamp) throws {
-        guard let old = try row(
-            "SELECT email, display_name, metadata FROM users WHERE id = \(edit.id) \(dialect.forUpdate)",
-            { row in (try row.optionalText(), try row.optionalText(), try row.text()) })
+        guard
+            let old = try row(
+                "SELECT email, display_name, metadata FROM users WHERE id = \(edit.id) \(dialect.forUpdate)",
+                { row in (try row.optionalText(), try row.optionalText(), try row.text()) })
         else { return }
         let email = edit.email.applied(to: old.0) { $0.reveal { OutsideText.bounded($0) } }
         let name = edit.displayName.applied(to: old.1) { $0.reveal { OutsideText.bounded($0) } }
@@ -164,8 +169,10 @@ extension Session {
     /// Works out a user's summary anew. Where it differs, the version rises and `user.subscription_updated` tells.
     @discardableResult
     public func summarize(_ user: String, ids: inout ReadyIDs, at now: Timestamp) throws -> Bool {
-        guard let old = try row(
-            "SELECT \(Self.userColumns) FROM users WHERE id = \(user) AND deleted_at IS NULL \(dialect.forUpdate)", Self.userRow)
+        guard
+            let old = try row(
+                "SELECT \(Self.userColumns) FROM users WHERE id = \(user) AND deleted_at IS NULL \(dialect.forUpdate)",
+                Self.userRow)
         else { return false }
         let best = try bestSubscription(of: user)
         var new = best?.summary ?? UserSummary()
@@ -212,18 +219,19 @@ extension Session {
              WHERE user_id = \(user) AND deleted_at IS NULL AND status IS NOT NULL
              ORDER BY standing, current_period_end DESC NULLS LAST, id
              LIMIT 1
-            """) { row in
-                let (provider, id) = (try row.text(), try row.text())
-                var summary = UserSummary()
-                summary.status = try row.optionalText()
-                summary.plan = try row.optionalText()
-                summary.currentPeriodEnd = try row.optionalTime()
-                summary.cancelAtPeriodEnd = try row.boolean()
-                summary.paymentMethod = try row.optionalText()
-                return Best(
-                    provider: provider, id: id, summary: summary, isProvisional: try row.boolean(),
-                    isUnclear: try row.boolean())
-            }
+            """
+        ) { row in
+            let (provider, id) = (try row.text(), try row.text())
+            var summary = UserSummary()
+            summary.status = try row.optionalText()
+            summary.plan = try row.optionalText()
+            summary.currentPeriodEnd = try row.optionalTime()
+            summary.cancelAtPeriodEnd = try row.boolean()
+            summary.paymentMethod = try row.optionalText()
+            return Best(
+                provider: provider, id: id, summary: summary, isProvisional: try row.boolean(),
+                isUnclear: try row.boolean())
+        }
     }
 
     /// The preferred one unless it is known to be gone.
@@ -240,7 +248,8 @@ extension Session {
              WHERE user_id = \(user) AND attached = 1 AND deleted_at IS NULL
              ORDER BY attached_at, id
              LIMIT 1
-            """) { try $0.text() }
+            """
+        ) { try $0.text() }
     }
 
     private static var userColumns: SQL {
@@ -270,7 +279,8 @@ extension UserSummary {
     /// As the API and the change feed show it.
     public var members: [JSONMember] {
         [
-            .init("status", JSON(status)), .init("plan", JSON(plan)), .init("current_period_end", JSON(currentPeriodEnd)),
+            .init("status", JSON(status)), .init("plan", JSON(plan)),
+            .init("current_period_end", JSON(currentPeriodEnd)),
             .init("cancel_at_period_end", .bool(cancelAtPeriodEnd)), .init("payment_method", JSON(paymentMethod)),
         ]
     }

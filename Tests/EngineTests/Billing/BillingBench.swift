@@ -28,15 +28,20 @@ struct BillingBench: Sendable {
     /// Keeps a delivery; its event, or the one that it repeats.
     func receive(_ body: String) async throws -> ID<EventKind> {
         let delivery = Delivery(method: "POST", target: "/", headers: [], body: Array(body.utf8), receivedAt: now)
-        let arriving = try Stripe().webhooks.events(delivery).map { ArrivingEvent(id: ids.make(), event: $0, job: nil, change: nil) }
+        let arriving = try Stripe().webhooks.events(delivery).map {
+            ArrivingEvent(id: ids.make(), event: $0, job: nil, change: nil)
+        }
         let arrival = Arrival(
-            id: ids.make(), provider: "stripe", app: ID(stored: "app_1"), receivedAt: now, method: "POST", target: [], headers: [],
-            remote: nil, body: delivery.body, checksum: Checksum.of(delivery.body), flags: nil, reason: nil, events: arriving,
+            id: ids.make(), provider: "stripe", app: ID(stored: "app_1"), receivedAt: now, method: "POST", target: [],
+            headers: [],
+            remote: nil, body: delivery.body, checksum: Checksum.of(delivery.body), flags: nil, reason: nil,
+            events: arriving,
             review: nil)
         let name = arriving[0].event.providerEventID ?? ""
         return try await database.set("receive", in: .ingest) { session in
             _ = try session.keep([arrival])
-            return try session.row("SELECT id FROM events WHERE provider_event_id = \(name)") { try $0.id() } ?? arriving[0].id
+            return try session.row("SELECT id FROM events WHERE provider_event_id = \(name)") { try $0.id() }
+                ?? arriving[0].id
         }
     }
 
@@ -78,7 +83,9 @@ struct BillingBench: Sendable {
     func subscription(_ id: String) async throws -> SubscriptionRow? {
         try await database.read("subscription") { try $0.subscription(id, at: "stripe") }
     }
-    func state(_ id: ID<EventKind>) async throws -> String? { try await database.read("event") { try $0.event(id)?.state } }
+    func state(_ id: ID<EventKind>) async throws -> String? {
+        try await database.read("event") { try $0.event(id)?.state }
+    }
     func changes() async throws -> [String] {
         try await database.read("changes") { try $0.rows("SELECT type FROM changes ORDER BY seq") { try $0.text() } }
     }
@@ -108,7 +115,8 @@ final class FakeStripe: Wire {
             state.requests.append("\(request.method.rawValue) \(request.url)")
             switch state.mood {
             case .silent: throw BillingBench.Missing()
-            case .status(let status): return Answer(status: status, headers: [], body: Array(#"{"error":{"code":"x"}}"#.utf8))
+            case .status(let status):
+                return Answer(status: status, headers: [], body: Array(#"{"error":{"code":"x"}}"#.utf8))
             case .answers:
                 let id = request.url.split(separator: "/").last.map(String.init) ?? ""
                 guard let body = state.subscriptions[id] else {
@@ -123,7 +131,8 @@ final class FakeStripe: Wire {
 /// Files beside the tests.
 enum Vectors {
     static func json(_ path: String) throws -> JSON {
-        let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(path: "Vectors")
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().appending(
+            path: "Vectors")
         return try JSON.parse(Array(try Data(contentsOf: folder.appending(path: path))))
     }
 }

@@ -10,33 +10,46 @@ import Testing
 struct BillingTests {
     // MARK: Lives
 
-    @Test("the scenarios from Stripe's facts end as they should, with a key and without", arguments: TestEngine.all, [true, false])
+    @Test(
+        "the scenarios from Stripe's facts end as they should, with a key and without", arguments: TestEngine.all,
+        [true, false])
     func scenarios(engine: TestEngine, hasKey: Bool) async throws {
         let scenarios = try #require(try Vectors.json("stripe/subscription-lifecycle.json")["scenarios"]?.elements)
         #expect(scenarios.count >= 14)
         try await TestDatabase.with(engine) { database in
-            let tables: [SQL] = ["event_identities", "events", "users", "customers", "subscriptions", "payment_methods", "fetched"]
+            let tables: [SQL] = [
+                "event_identities", "events", "users", "customers", "subscriptions", "payment_methods", "fetched",
+            ]
             for scenario in scenarios {
                 let bench = BillingBench(database, hasKey: hasKey)
                 bench.wire.says("sub_1Life", String(decoding: scenario["api_subscription"]?.bytes ?? [], as: UTF8.self))
 
                 for delivery in scenario["deliveries"]?.elements ?? [] {
                     let applied = try await bench.deliver(String(decoding: delivery.bytes, as: UTF8.self))
-                    #expect(applied.state == .applied || applied.state == .waiting(CustomerName(provider: "stripe", customer: "cus_Life")))
+                    #expect(
+                        applied.state == .applied
+                            || applied.state == .waiting(CustomerName(provider: "stripe", customer: "cus_Life")))
                 }
 
                 let name = scenario["name"]?.text ?? ""
                 let (user, row) = (try await bench.user(), try await bench.subscription("sub_1Life"))
                 #expect(user?.summary.status == scenario["expect", "status"]?.text, "\(name)")
-                if let paid = scenario["expect", "paid_until"]?.integer { #expect(row?.paidUntil?.seconds == paid, "\(name)") }
-                #expect((user?.summary.paymentMethod != nil) == scenario["expect", "method_on_file"]?.boolean, "\(name)")
+                if let paid = scenario["expect", "paid_until"]?.integer {
+                    #expect(row?.paidUntil?.seconds == paid, "\(name)")
+                }
+                #expect(
+                    (user?.summary.paymentMethod != nil) == scenario["expect", "method_on_file"]?.boolean, "\(name)")
                 #expect(row?.isUnclear == false, "\(name)")
-                try await database.write("clear") { session in for table in tables { try session.run("DELETE FROM " + table) } }
+                try await database.write("clear") { session in
+                    for table in tables { try session.run("DELETE FROM " + table) }
+                }
             }
         }
     }
 
-    @Test("in any order, repeated, by four workers at once, every life ends as Stripe holds it", arguments: TestEngine.all)
+    @Test(
+        "in any order, repeated, by four workers at once, every life ends as Stripe holds it", arguments: TestEngine.all
+    )
     func anyOrder(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let bench = BillingBench(database)
@@ -51,7 +64,9 @@ struct BillingTests {
             }
 
             for seed in seeds { try await check(seed, on: bench) }
-            #expect(try await bench.count("SELECT count(*) FROM subscriptions WHERE unclear = 1 OR status_provisional = 1") == 0)
+            #expect(
+                try await bench.count("SELECT count(*) FROM subscriptions WHERE unclear = 1 OR status_provisional = 1")
+                    == 0)
         }
     }
 
@@ -93,7 +108,9 @@ struct BillingTests {
         #expect(user?.summary.currentPeriodEnd?.seconds == best?.subscription.end, "seed \(seed)")
         #expect(user?.summary.cancelAtPeriodEnd == best?.subscription.cancels, "seed \(seed)")
         #expect(user?.summary.paymentMethod == truth.method, "seed \(seed)")
-        for (id, until) in truth.paidUntil { #expect(try await bench.subscription(id)?.paidUntil?.seconds == until, "seed \(seed)") }
+        for (id, until) in truth.paidUntil {
+            #expect(try await bench.subscription(id)?.paidUntil?.seconds == until, "seed \(seed)")
+        }
     }
 
     @Test("the same event again writes nothing and tells nothing", arguments: TestEngine.all)
@@ -141,7 +158,9 @@ struct BillingTests {
             #expect(try await bench.user("u_7")?.summary.status == "active")
             for event in events { #expect(try await bench.state(event) == "applied") }
             #expect(try await bench.count("SELECT count(*) FROM events WHERE user_id = 'u_7'") == 7)
-            #expect(try await bench.count("SELECT count(*) FROM reviews WHERE state = 'decided' AND decision = 'link'") == 1)
+            #expect(
+                try await bench.count("SELECT count(*) FROM reviews WHERE state = 'decided' AND decision = 'link'") == 1
+            )
         }
     }
 
@@ -172,7 +191,8 @@ struct BillingTests {
         try await TestDatabase.with(.sqlite) { database in
             let bench = BillingBench(database)
             for number in 0..<205 {
-                try await bench.deliver(#"""
+                try await bench.deliver(
+                    #"""
                     {"id":"evt_\#(number)","created":\#(number),"type":"payment_method.attached","data":{"object":{"object":"payment_method",
                      "id":"pm_\#(number)","customer":"cus_1","type":"card"}}}
                     """#)
@@ -181,7 +201,8 @@ struct BillingTests {
             edit.customers = [("stripe", .set("cus_1"))]
 
             let linked = try await bench.put(edit)
-            #expect(linked.released.count == 200 && linked.more == [CustomerName(provider: "stripe", customer: "cus_1")])
+            #expect(
+                linked.released.count == 200 && linked.more == [CustomerName(provider: "stripe", customer: "cus_1")])
             let rest = try await database.set("more", in: .work) { session in
                 try session.releaseMore(CustomerName(provider: "stripe", customer: "cus_1"), at: .testNow)
             }
@@ -195,9 +216,11 @@ struct BillingTests {
         try await TestDatabase.with(engine) { database in
             let bench = BillingBench(database)
             let attached = try await bench.receive(Self.attached)
-            #expect(try await bench.run(attached).state == .waiting(CustomerName(provider: "stripe", customer: "cus_1")))
+            #expect(
+                try await bench.run(attached).state == .waiting(CustomerName(provider: "stripe", customer: "cus_1")))
 
-            let applied = try await bench.deliver(#"""
+            let applied = try await bench.deliver(
+                #"""
                 {"id":"evt_c","created":1795255300,"type":"checkout.session.completed","data":{"object":{"object":"checkout.session",
                  "id":"cs_1","customer":"cus_1","client_reference_id":"u_9","payment_intent":null}}}
                 """#)
@@ -214,7 +237,9 @@ struct BillingTests {
          "customer":"cus_1","type":"card","card":{"brand":"visa","last4":"4242","exp_month":12,"exp_year":2030}}}}
         """#
 
-    @Test("what the application said outweighs events; moving a customer moves what is known of it", arguments: TestEngine.all)
+    @Test(
+        "what the application said outweighs events; moving a customer moves what is known of it",
+        arguments: TestEngine.all)
     func moving(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let bench = BillingBench(database)
@@ -255,10 +280,13 @@ struct BillingTests {
         }
     }
 
-    @Test("metadata has bounds", arguments: [
-        (#"{"a":"b"}"#, true), ("{}", true), ("[]", false), (#"{"a":1}"#, false), (#"{"":"b"}"#, false),
-        (#"{"a":"\#(String(repeating: "x", count: 501))"}"#, false), (#"{"\#(String(repeating: "x", count: 41))":""}"#, false),
-    ])
+    @Test(
+        "metadata has bounds",
+        arguments: [
+            (#"{"a":"b"}"#, true), ("{}", true), ("[]", false), (#"{"a":1}"#, false), (#"{"":"b"}"#, false),
+            (#"{"a":"\#(String(repeating: "x", count: 501))"}"#, false),
+            (#"{"\#(String(repeating: "x", count: 41))":""}"#, false),
+        ])
     func metadata(text: String, passes: Bool) throws {
         let json = try JSON.parse(text)
         #expect(((try? UserMetadata(json)) != nil) == passes)
@@ -268,15 +296,16 @@ struct BillingTests {
 
     /// Two changes of one second with one missing between them.
     private static let gap = (
-        created: #"{"id":"evt_1","created":1795255200,"type":"customer.subscription.created","data":{"object":\#(subscription("active"))}}"#,
+        created:
+            #"{"id":"evt_1","created":1795255200,"type":"customer.subscription.created","data":{"object":\#(subscription("active"))}}"#,
         later: #"""
-            {"id":"evt_3","created":1795255200,"type":"customer.subscription.updated","data":{"object":\#(subscription("unpaid")),
-             "previous_attributes":{"status":"past_due"}}}
-            """#,
+        {"id":"evt_3","created":1795255200,"type":"customer.subscription.updated","data":{"object":\#(subscription("unpaid")),
+         "previous_attributes":{"status":"past_due"}}}
+        """#,
         missing: #"""
-            {"id":"evt_2","created":1795255200,"type":"customer.subscription.updated","data":{"object":\#(subscription("past_due")),
-             "previous_attributes":{"status":"active"}}}
-            """#
+        {"id":"evt_2","created":1795255200,"type":"customer.subscription.updated","data":{"object":\#(subscription("past_due")),
+         "previous_attributes":{"status":"active"}}}
+        """#
     )
     private static func subscription(_ status: String) -> String {
         #"{"object":"subscription","id":"sub_1","customer":"cus_1","status":"\#(status)","metadata":{"patchbay_user":"u_42"}}"#
@@ -308,7 +337,9 @@ struct BillingTests {
         }
     }
 
-    @Test("without a key, or with one that is refused, the guess is marked, told, and mended by the missing event", arguments: [true, false])
+    @Test(
+        "without a key, or with one that is refused, the guess is marked, told, and mended by the missing event",
+        arguments: [true, false])
     func noKey(hasKey: Bool) async throws {
         try await TestDatabase.with(.sqlite) { database in
             let bench = BillingBench(database, hasKey: hasKey)
@@ -317,7 +348,9 @@ struct BillingTests {
 
             let applied = try await bench.deliver(Self.gap.later)
             #expect(applied.next == .done && applied.unclear == ["sub_1"])
-            #expect(try await database.read("unclear") { try $0.unclearSubscriptions(at: "stripe", limit: 10).map(\.id) } == ["sub_1"])
+            #expect(
+                try await database.read("unclear") { try $0.unclearSubscriptions(at: "stripe", limit: 10).map(\.id) }
+                    == ["sub_1"])
 
             #expect(try await bench.deliver(Self.gap.missing).unclear == [])
             #expect(try await bench.user()?.summary.status == "unpaid")
@@ -366,7 +399,9 @@ struct BillingTests {
 
     @Test("payments tell of their turns once, in whatever order", arguments: TestEngine.all)
     func payments(engine: TestEngine) async throws {
-        func intent(_ id: String, _ type: String, _ status: String, _ created: Int, _ customer: String = "cus_1") -> String {
+        func intent(_ id: String, _ type: String, _ status: String, _ created: Int, _ customer: String = "cus_1")
+            -> String
+        {
             #"""
             {"id":"\#(id)","created":\#(created),"type":"payment_intent.\#(type)","data":{"object":{"object":"payment_intent","id":"pi_1",
              "status":"\#(status)","amount":1999,"amount_received":1999,"currency":"usd","customer":"\#(customer)",
@@ -382,8 +417,10 @@ struct BillingTests {
              "payment_intent":"pi_1","status":"needs_response"}}}
             """#
         let deliveries = [
-            dispute, intent("evt_4", "succeeded", "succeeded", 203), intent("evt_2", "payment_failed", "requires_payment_method", 201),
-            intent("evt_1", "created", "requires_payment_method", 200), refund, intent("evt_4", "succeeded", "succeeded", 203), refund,
+            dispute, intent("evt_4", "succeeded", "succeeded", 203),
+            intent("evt_2", "payment_failed", "requires_payment_method", 201),
+            intent("evt_1", "created", "requires_payment_method", 200), refund,
+            intent("evt_4", "succeeded", "succeeded", 203), refund,
             intent("evt_5", "amount_capturable_updated", "requires_capture", 204), dispute,
         ]
         try await TestDatabase.with(engine) { database in
@@ -402,13 +439,18 @@ struct BillingTests {
     func strange(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let bench = BillingBench(database)
-            let event = try await bench.receive(#"{"id":"evt_x","created":1,"type":"invoice.paid","data":{"object":[]}}"#)
+            let event = try await bench.receive(
+                #"{"id":"evt_x","created":1,"type":"invoice.paid","data":{"object":[]}}"#)
 
             for _ in 0..<2 { #expect(try await bench.run(event).state == .unreadable("The event holds no object.")) }
             #expect(try await bench.state(event) == "waiting_review")
-            #expect(try await bench.count("SELECT count(*) FROM reviews WHERE kind = 'unreadable_delivery' AND count = 1") == 1)
+            #expect(
+                try await bench.count("SELECT count(*) FROM reviews WHERE kind = 'unreadable_delivery' AND count = 1")
+                    == 1)
 
-            try await bench.deliver(#"{"id":"evt_y","created":2,"type":"customer.subscription.created","data":{"object":\#(Self.subscription("hibernating"))}}"#)
+            try await bench.deliver(
+                #"{"id":"evt_y","created":2,"type":"customer.subscription.created","data":{"object":\#(Self.subscription("hibernating"))}}"#
+            )
             #expect(try await bench.user()?.summary.status == "hibernating")
         }
     }

@@ -147,17 +147,24 @@ struct StripeModel {
 
     private func object(_ it: Subscription, _ id: String) -> [Value.Pair] {
         let period: [Value.Pair] = [
-            .init(name: "current_period_start", value: .number(it.start)), .init(name: "current_period_end", value: .number(it.end)),
+            .init(name: "current_period_start", value: .number(it.start)),
+            .init(name: "current_period_end", value: .number(it.end)),
         ]
         let item: [Value.Pair] = [
             .init(name: "id", value: .text("si_" + id)), .init(name: "object", value: .text("subscription_item")),
-            .init(name: "price", value: .object([.init(name: "id", value: .text(it.price)), .init(name: "object", value: .text("price"))])),
+            .init(
+                name: "price",
+                value: .object([
+                    .init(name: "id", value: .text(it.price)), .init(name: "object", value: .text("price")),
+                ])),
             .init(name: "quantity", value: .number(1)),
         ]
         return [
             .init(name: "id", value: .text(id)), .init(name: "object", value: .text("subscription")),
-            .init(name: "cancel_at_period_end", value: .flag(it.cancels)), .init(name: "canceled_at", value: .of(it.canceledAt)),
-            .init(name: "customer", value: .text(customer)), .init(name: "default_payment_method", value: .of(it.method)),
+            .init(name: "cancel_at_period_end", value: .flag(it.cancels)),
+            .init(name: "canceled_at", value: .of(it.canceledAt)),
+            .init(name: "customer", value: .text(customer)),
+            .init(name: "default_payment_method", value: .of(it.method)),
             .init(name: "ended_at", value: .of(it.endedAt)),
             .init(
                 name: "items",
@@ -181,13 +188,16 @@ struct StripeModel {
     private func invoice(_ id: String, _ end: Int64, _ reason: String, next: Int64?) -> [Value.Pair] {
         let line = Value.object([
             .init(name: "object", value: .text("line_item")),
-            .init(name: "period", value: .object([.init(name: "start", value: .number(0)), .init(name: "end", value: .number(end))])),
+            .init(
+                name: "period",
+                value: .object([.init(name: "start", value: .number(0)), .init(name: "end", value: .number(end))])),
         ])
         let details: [Value.Pair] = [.init(name: "metadata", value: metadata)]
         let place: [Value.Pair] =
             isOld
             ? [
-                .init(name: "subscription", value: .text(id)), .init(name: "subscription_details", value: .object(details)),
+                .init(name: "subscription", value: .text(id)),
+                .init(name: "subscription_details", value: .object(details)),
                 .init(name: "payment_intent", value: .null),
             ]
             : [
@@ -230,7 +240,9 @@ struct Life: Sendable, CustomStringConvertible {
     let live: @Sendable (inout StripeModel, _ id: String) -> Void
     var description: String { name }
 
-    func model(_ number: Int = 0, user: String? = "u_42", pace: Int64 = 3600, shape: StripeModel.Shape = .new) -> StripeModel {
+    func model(_ number: Int = 0, user: String? = "u_42", pace: Int64 = 3600, shape: StripeModel.Shape = .new)
+        -> StripeModel
+    {
         var model = StripeModel(customer: "cus_\(number)", user: user, pace: pace, shape: shape)
         live(&model, "sub_\(number)")
         return model
@@ -304,7 +316,9 @@ struct Life: Sendable, CustomStringConvertible {
 extension StripeModel.Truth {
     /// Whose words count for the user, worked out anew: the best standing, then the latest end.
     var best: (id: String, subscription: StripeModel.Subscription)? {
-        let order = ["active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired"]
+        let order = [
+            "active", "trialing", "past_due", "unpaid", "paused", "incomplete", "canceled", "incomplete_expired",
+        ]
         let rank = { (status: String) in min(order.firstIndex(of: status) ?? 5, 6) }
         return subscriptions.map { (id: $0.key, subscription: $0.value) }.min { left, right in
             let (a, b) = (left.subscription, right.subscription)

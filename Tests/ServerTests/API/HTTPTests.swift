@@ -14,7 +14,9 @@ struct HTTPTests {
             let own = try await api.get("/v1/events", ["Patchbay-Request-Id": "mine-1"])
             #expect(own.header("Patchbay-Request-Id") == "mine-1")
             #expect(try await api.get("/nowhere").header("Patchbay-Request-Id")?.hasPrefix("req_") == true)
-            #expect(try await api.get("/nowhere", ["Patchbay-Request-Id": "a\"b"]).header("Patchbay-Request-Id")?.hasPrefix("req_") == true)
+            #expect(
+                try await api.get("/nowhere", ["Patchbay-Request-Id": "a\"b"]).header("Patchbay-Request-Id")?.hasPrefix(
+                    "req_") == true)
             #expect(try await api.get("/nowhere").json["instance"]?.text != nil)
             #expect(own.header("Patchbay-Version") == APIVersion.current)
             #expect(try await api.get("/v1/events", ["Patchbay-Version": "1999-01-01"]).code == "unsupported_version")
@@ -30,27 +32,43 @@ struct HTTPTests {
         try await TestAPI.with { api async throws in
             #expect(try await api.get("/v1/nothing").code == "not_found")
             let method = try await api.send("PUT", "/v1/events")
-            #expect(method.status == 405 && method.header("Allow") == "GET, HEAD" && method.code == "method_not_allowed")
+            #expect(
+                method.status == 405 && method.header("Allow") == "GET, HEAD" && method.code == "method_not_allowed")
             #expect(try await api.send("GET", "/v1/events/replay").header("Allow") == "POST")
             #expect(try await api.send("HEAD", "/livez").status == 200)
 
             let path = "/v1/keys"
             #expect(try await api.send("POST", path, Array("{".utf8)).code == "invalid_json")
             #expect(try await api.send("POST", path, []).code == "invalid_json")
-            #expect(try await api.send("POST", path, Array("{}".utf8), headers: ["Content-Type": "text/plain"]).code == "unsupported_media_type")
-            #expect(try await api.send("POST", path, Array("{}".utf8), headers: ["Content-Type": "application/json; charset=utf-8"]).code == "invalid_fields")
-            #expect(try await api.send("POST", path, [UInt8](repeating: 0x20, count: (1 << 20) + 1)).code == "content_too_large")
+            #expect(
+                try await api.send("POST", path, Array("{}".utf8), headers: ["Content-Type": "text/plain"]).code
+                    == "unsupported_media_type")
+            #expect(
+                try await api.send(
+                    "POST", path, Array("{}".utf8), headers: ["Content-Type": "application/json; charset=utf-8"]
+                ).code == "invalid_fields")
+            #expect(
+                try await api.send("POST", path, [UInt8](repeating: 0x20, count: (1 << 20) + 1)).code
+                    == "content_too_large")
         }
     }
 
     @Test("every field that is wrong is named at once; unknown members and card data are refused")
     func fields() async throws {
         try await TestAPI.with { api async throws in
-            let reply = try await api.send("POST", "/v1/keys", Array(#"{"name":"a\u0000","scopes":["root",1],"x":1,"name":""}"#.utf8))
+            let reply = try await api.send(
+                "POST", "/v1/keys", Array(#"{"name":"a\u0000","scopes":["root",1],"x":1,"name":""}"#.utf8))
             #expect(reply.code == "invalid_fields")
-            #expect(reply.json["errors"]?.elements?.compactMap { $0["field"]?.text } == ["name", "name", "scopes[0]", "scopes[1]", "x", "name"])
-            #expect(try await api.post("/v1/keys", ["name": "x", "scopes": ["read"], "cardNumber": "4242"]).code == "card_data")
-            #expect(try await api.post("/v1/keys", ["name": "x", "scopes": ["read"], "metadata": [["CVC": "1"]]]).code == "card_data")
+            #expect(
+                reply.json["errors"]?.elements?.compactMap { $0["field"]?.text } == [
+                    "name", "name", "scopes[0]", "scopes[1]", "x", "name",
+                ])
+            #expect(
+                try await api.post("/v1/keys", ["name": "x", "scopes": ["read"], "cardNumber": "4242"]).code
+                    == "card_data")
+            #expect(
+                try await api.post("/v1/keys", ["name": "x", "scopes": ["read"], "metadata": [["CVC": "1"]]]).code
+                    == "card_data")
         }
     }
 
@@ -60,10 +78,14 @@ struct HTTPTests {
         settings.rateLimits.key = 60
         try await TestAPI.with(settings: settings) { api async throws in
             let first = try await api.get("/v1/nodes")
-            #expect(first.header("RateLimit-Policy") == "\"key\";q=60;w=60" && first.header("RateLimit") == "\"key\";r=9;t=1")
+            #expect(
+                first.header("RateLimit-Policy") == "\"key\";q=60;w=60"
+                    && first.header("RateLimit") == "\"key\";r=9;t=1")
             for _ in 0..<9 { #expect(try await api.get("/v1/nodes").status == 200) }
             let refused = try await api.get("/v1/nodes")
-            #expect(refused.status == 429 && refused.header("Retry-After") == "1" && refused.header("RateLimit")?.hasPrefix("\"key\";r=0") == true)
+            #expect(
+                refused.status == 429 && refused.header("Retry-After") == "1"
+                    && refused.header("RateLimit")?.hasPrefix("\"key\";r=0") == true)
             api.clock.advance(.seconds(1))
             #expect(try await api.get("/v1/nodes").status == 200)
         }
@@ -131,11 +153,14 @@ struct HTTPTests {
         }
     }
 
-    @Test("which address a request comes from", arguments: [
-        ("203.0.113.9", "198.51.100.1", "203.0.113.9"), ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
-        ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"), ("10.0.0.1", "1.1.1.1, 198.51.100.1", "198.51.100.1"),
-        ("10.0.0.1", "nonsense", "10.0.0.1"), ("10.0.0.1", "", "10.0.0.1"),
-    ])
+    @Test(
+        "which address a request comes from",
+        arguments: [
+            ("203.0.113.9", "198.51.100.1", "203.0.113.9"), ("10.0.0.1", "198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "198.51.100.1, 10.0.0.2", "198.51.100.1"),
+            ("10.0.0.1", "1.1.1.1, 198.51.100.1", "198.51.100.1"),
+            ("10.0.0.1", "nonsense", "10.0.0.1"), ("10.0.0.1", "", "10.0.0.1"),
+        ])
     func clientAddress(peer: String, forwarded: String, expected: String) throws {
         let proxies = ClientAddress(trustedProxies: [try #require(CIDR("10.0.0.0/8"))])
         #expect(proxies.of(forwardedFor: [forwarded], peer: peer) == expected)

@@ -40,15 +40,19 @@ struct IdempotencyTests {
 
             let first = try await api.post("/v1/events/replay", body, ["Idempotency-Key": "a"])
             let again = try await api.post("/v1/events/replay", body, ["Idempotency-Key": "a"])
-            let other = try await api.post("/v1/events/replay", ["filter": ["state": "failed"]], ["Idempotency-Key": "a"])
+            let other = try await api.post(
+                "/v1/events/replay", ["filter": ["state": "failed"]], ["Idempotency-Key": "a"])
 
             #expect(first.status == 202 && again.status == 202 && again.body == first.body)
-            #expect(again.header("Idempotent-Replayed") == "true" && again.header("Location") == first.header("Location"))
+            #expect(
+                again.header("Idempotent-Replayed") == "true" && again.header("Location") == first.header("Location"))
             #expect(other.status == 422 && other.code == "key_reused")
             // Another operation is another scope.
             #expect(try await api.post("/v1/events/\(ids[0])/replay", nil, ["Idempotency-Key": "a"]).status == 202)
             #expect(try await api.post("/v1/events/\(ids[0])/replay", nil, ["Idempotency-Key": ""]).status == 202)
-            #expect(try await api.post("/v1/events/\(ids[0])/replay", nil, ["Idempotency-Key": "no blanks"]).code == "invalid_header")
+            #expect(
+                try await api.post("/v1/events/\(ids[0])/replay", nil, ["Idempotency-Key": "no blanks"]).code
+                    == "invalid_header")
         }
     }
 
@@ -73,10 +77,14 @@ struct IdempotencyTests {
 
             api.clock.advance(.days(7) - .seconds(1))
             try await api.app.sweep(hourly: true)
-            #expect(try await api.post("/v1/events/\(id)/replay", nil, ["Idempotency-Key": "a"]).header("Idempotent-Replayed") == "true")
+            #expect(
+                try await api.post("/v1/events/\(id)/replay", nil, ["Idempotency-Key": "a"]).header(
+                    "Idempotent-Replayed") == "true")
             api.clock.advance(.seconds(2))
             try await api.app.sweep(hourly: true)
-            #expect(try await api.post("/v1/events/\(id)/replay", nil, ["Idempotency-Key": "a"]).header("Idempotent-Replayed") == nil)
+            #expect(
+                try await api.post("/v1/events/\(id)/replay", nil, ["Idempotency-Key": "a"]).header(
+                    "Idempotent-Replayed") == nil)
         }
     }
 }

@@ -10,7 +10,8 @@ struct JobsTests {
     private func job(_ api: TestAPI, lane: String = "a", due: Duration = .zero, kind: String = "test.kind") -> NewJob {
         api.clock.advance(.milliseconds(2))
         return NewJob(
-            id: api.app.ids.make(), kind: kind, lane: Lane(lane, .event), dueAt: api.clock.now + due, createdAt: api.clock.now,
+            id: api.app.ids.make(), kind: kind, lane: Lane(lane, .event), dueAt: api.clock.now + due,
+            createdAt: api.clock.now,
             input: Array(#"{"n":1}"#.utf8), subject: "evt_x")
     }
 
@@ -24,12 +25,15 @@ struct JobsTests {
                 try session.end(jobs[4].id, as: "succeeded", reason: "", at: now)
             }
             try await api.database.write("gate") { [now = api.clock.now] session in
-                try session.gate(jobs[1].lane, until: now + .seconds(30), by: "quota", reason: "Stripe takes 100 a second.")
+                try session.gate(
+                    jobs[1].lane, until: now + .seconds(30), by: "quota", reason: "Stripe takes 100 a second.")
             }
 
             #expect(try await api.get("/v1/jobs?order=asc").ids == jobs.map(\.id.text))
             let paged = try await api.get("/v1/jobs?limit=2")
-            #expect(paged.ids + (try await api.get("/v1/jobs?cursor=\(paged.cursor ?? "")").ids) == jobs.map(\.id.text).reversed())
+            #expect(
+                paged.ids + (try await api.get("/v1/jobs?cursor=\(paged.cursor ?? "")").ids)
+                    == jobs.map(\.id.text).reversed())
             for (state, index) in [("available", 0), ("waiting", 1), ("scheduled", 2), ("dead", 3), ("succeeded", 4)] {
                 #expect(try await api.get("/v1/jobs?state=\(state)").ids == [jobs[index].id.text], "\(state)")
             }
@@ -60,7 +64,8 @@ struct JobsTests {
         }
     }
 
-    @Test("a dead job runs again under its id; a waiting one is cancelled, a running one told", arguments: TestEngine.all)
+    @Test(
+        "a dead job runs again under its id; a waiting one is cancelled, a running one told", arguments: TestEngine.all)
     func wishes(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
             let jobs = [job(api), job(api), job(api), job(api, due: .seconds(60))]
@@ -72,7 +77,9 @@ struct JobsTests {
             }
 
             let retried = try await api.post("/v1/jobs/\(jobs[0].id)/retry")
-            #expect(retried.status == 202 && retried.json["state"]?.text == "available" && retried.json["attempts"]?.integer == 0)
+            #expect(
+                retried.status == 202 && retried.json["state"]?.text == "available"
+                    && retried.json["attempts"]?.integer == 0)
             #expect(try await api.post("/v1/jobs/\(jobs[1].id)/retry").code == "wrong_state")
             #expect(try await api.post("/v1/jobs/\(jobs[3].id)/retry").json["state"]?.text == "available")
             #expect(try await api.post("/v1/jobs/\(api.app.ids.make(JobKind.self))/retry").status == 404)
@@ -81,7 +88,9 @@ struct JobsTests {
             #expect(try await api.post("/v1/jobs/\(jobs[0].id)/cancel").status == 202)
             #expect(try await api.post("/v1/jobs/\(jobs[1].id)/cancel").code == "wrong_state")
 
-            let claimed = try await api.database.set("claim", in: .work) { [now = api.clock.now] in try $0.claim(10, pools: [2], for: node, at: now) }
+            let claimed = try await api.database.set("claim", in: .work) { [now = api.clock.now] in
+                try $0.claim(10, pools: [2], for: node, at: now)
+            }
             #expect(claimed.count == 2)
             let told = try await api.post("/v1/jobs/\(claimed[0].id)/cancel")
             #expect(told.json["state"]?.text == "running" && told.json["cancelling"]?.boolean == true)
@@ -101,7 +110,8 @@ struct JobsTests {
             #expect(try await api.get("/v1/jobs").data.isEmpty)
 
             let one = try await api.post("/v1/events/\(kept[0])/replay")
-            #expect(one.status == 202 && one.json["kind"]?.text == "event.apply" && one.json["subject"]?.text == kept[0])
+            #expect(
+                one.status == 202 && one.json["kind"]?.text == "event.apply" && one.json["subject"]?.text == kept[0])
             let again = try await api.post("/v1/events/\(kept[0])/replay")
             #expect(again.json["id"] == one.json["id"])
 
@@ -167,8 +177,10 @@ struct JobsTests {
         hooks.deciders["event_without_user"] = Assign()
         try await TestAPI.with(engine, hooks: hooks) { api async throws in
             let review = NewReview(
-                id: api.app.ids.make(), kind: "event_without_user", subject: "stripe/cus_1", question: "Whose customer is cus_1?",
-                evidence: #"{"customer":"cus_1"}"#, choices: ["assign", "ignore"], provider: "stripe", openedAt: api.clock.now,
+                id: api.app.ids.make(), kind: "event_without_user", subject: "stripe/cus_1",
+                question: "Whose customer is cus_1?",
+                evidence: #"{"customer":"cus_1"}"#, choices: ["assign", "ignore"], provider: "stripe",
+                openedAt: api.clock.now,
                 changeID: api.app.ids.make())
             try await api.database.write("open") { _ = try $0.open(review) }
             let path = "/v1/reviews/\(review.id)"
@@ -179,16 +191,24 @@ struct JobsTests {
             #expect(try await api.post(path + "/claim", as: other).code == "wrong_state")
             #expect(try await api.post(path + "/decision", ["decision": "burn"]).code == "invalid_fields")
             #expect(try await api.post(path + "/decision", ["decision": "assign"]).code == "invalid_fields")
-            #expect(try await api.post(path + "/decision", ["decision": "assign", "input": ["user_id": 7]]).code == "invalid_fields")
-            #expect(try await api.post(path + "/decision", ["decision": "assign", "input": ["user_id": "broken"]]).status == 409)
+            #expect(
+                try await api.post(path + "/decision", ["decision": "assign", "input": ["user_id": 7]]).code
+                    == "invalid_fields")
+            #expect(
+                try await api.post(path + "/decision", ["decision": "assign", "input": ["user_id": "broken"]]).status
+                    == 409)
             #expect(try await api.get(path).json["state"]?.text == "claimed")
 
-            let decided = try await api.post(path + "/decision", ["decision": "assign", "note": "He called.", "input": ["user_id": "u1"]])
+            let decided = try await api.post(
+                path + "/decision", ["decision": "assign", "note": "He called.", "input": ["user_id": "u1"]])
             #expect(decided.json["state"]?.text == "decided" && decided.json["decision"]?.text == "assign")
             #expect(try await api.post(path + "/decision", ["decision": "ignore"]).code == "wrong_state")
             #expect(try await api.database.read("fact") { try $0.instanceFact("assigned") } == "u1")
             try await api.sequence()
-            #expect(try await api.get("/v1/changes").data.compactMap { $0["type"]?.text } == ["review.opened", "review.decided"])
+            #expect(
+                try await api.get("/v1/changes").data.compactMap { $0["type"]?.text } == [
+                    "review.opened", "review.decided",
+                ])
             #expect(try await api.get("/v1/audit?action=review.decided").data.count == 1)
             #expect(try await api.get("/v1/reviews/\(api.app.ids.make(ReviewKind.self))").status == 404)
         }
@@ -198,12 +218,16 @@ struct JobsTests {
     func alerts(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
             let alert = NewAlert(
-                id: api.app.ids.make(), kind: "job_dead", subject: "job_1", summary: "A job died.", action: "Look at it.",
+                id: api.app.ids.make(), kind: "job_dead", subject: "job_1", summary: "A job died.",
+                action: "Look at it.",
                 at: api.clock.now, changeID: api.app.ids.make())
             let same = NewAlert(
-                id: api.app.ids.make(), kind: "job_dead", subject: "job_1", summary: "It died again.", action: "Look at it.",
+                id: api.app.ids.make(), kind: "job_dead", subject: "job_1", summary: "It died again.",
+                action: "Look at it.",
                 at: api.clock.now, changeID: api.app.ids.make())
-            let isNew = try await api.database.write("raise") { session in (try session.raise(alert), try session.raise(same)) }
+            let isNew = try await api.database.write("raise") { session in
+                (try session.raise(alert), try session.raise(same))
+            }
             #expect(isNew == (true, false))
             let until = (api.clock.now + .hours(1)).rfc3339
             let path = "/v1/alerts/\(alert.id)/silence"
@@ -217,10 +241,18 @@ struct JobsTests {
             try await api.database.write("resolve") { [ids = api.app.ids, now = api.clock.now] in
                 try $0.resolve("job_dead", "job_1", changeID: ids.make(), at: now)
             }
-            #expect(try await api.post(path, ["until": .string((api.clock.now + .hours(1)).rfc3339)]).code == "wrong_state")
-            #expect(try await api.post("/v1/alerts/\(api.app.ids.make(AlertKind.self))/silence", ["until": .string((api.clock.now + .hours(1)).rfc3339)]).status == 404)
+            #expect(
+                try await api.post(path, ["until": .string((api.clock.now + .hours(1)).rfc3339)]).code == "wrong_state")
+            #expect(
+                try await api.post(
+                    "/v1/alerts/\(api.app.ids.make(AlertKind.self))/silence",
+                    ["until": .string((api.clock.now + .hours(1)).rfc3339)]
+                ).status == 404)
             try await api.sequence()
-            #expect(try await api.get("/v1/changes").data.compactMap { $0["type"]?.text } == ["alert.raised", "alert.resolved"])
+            #expect(
+                try await api.get("/v1/changes").data.compactMap { $0["type"]?.text } == [
+                    "alert.raised", "alert.resolved",
+                ])
         }
     }
 }

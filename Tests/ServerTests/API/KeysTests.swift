@@ -25,11 +25,15 @@ struct KeysTests {
         #expect(KeyText.read(Secret(""), in: .live) == .mistyped)
     }
 
-    @Test("scopes: each level holds those below, for all or one resource", arguments: [
-        ("read", Scope.Level.read, "events", true), ("read", .write, "events", false), ("write", .read, "jobs", true),
-        ("admin", .write, "jobs", true), ("events:read", .read, "events", true), ("events:read", .read, "jobs", false),
-        ("events:write", .admin, "events", false),
-    ])
+    @Test(
+        "scopes: each level holds those below, for all or one resource",
+        arguments: [
+            ("read", Scope.Level.read, "events", true), ("read", .write, "events", false),
+            ("write", .read, "jobs", true),
+            ("admin", .write, "jobs", true), ("events:read", .read, "events", true),
+            ("events:read", .read, "jobs", false),
+            ("events:write", .admin, "events", false),
+        ])
     func scopes(text: String, level: Scope.Level, resource: String, allowed: Bool) throws {
         #expect(try #require(Scope(text)).allows(level, resource) == allowed)
     }
@@ -37,7 +41,8 @@ struct KeysTests {
     @Test("words that are no scope", arguments: ["", "root", "x:read", "events:admin", "a:b:c", "events:"])
     func noScope(text: String) { #expect(Scope(text) == nil) }
 
-    @Test("without a key, with a wrong one, one of the other mode, a revoked one, a weak one", arguments: TestEngine.all)
+    @Test(
+        "without a key, with a wrong one, one of the other mode, a revoked one, a weak one", arguments: TestEngine.all)
     func refused(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
             let reader = try await TestAPI.makeKey(api.app, ["read"])
@@ -58,13 +63,15 @@ struct KeysTests {
     @Test("made, shown once, listed, replaced, revoked", arguments: TestEngine.all)
     func life(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
-            let made = try await api.post("/v1/keys", ["name": "shop", "scopes": ["events:read", "read"]], ["Idempotency-Key": "k1"])
+            let made = try await api.post(
+                "/v1/keys", ["name": "shop", "scopes": ["events:read", "read"]], ["Idempotency-Key": "k1"])
             #expect(made.status == 201)
             let key = try #require(made.json["key"]?.text)
             let id = try #require(made.json["id"]?.text)
             #expect(made.header("Location") == "/v1/keys/\(id)")
 
-            let again = try await api.post("/v1/keys", ["name": "shop", "scopes": ["events:read", "read"]], ["Idempotency-Key": "k1"])
+            let again = try await api.post(
+                "/v1/keys", ["name": "shop", "scopes": ["events:read", "read"]], ["Idempotency-Key": "k1"])
             #expect(again.status == 409 && again.code == "already_shown")
 
             #expect(try await api.get("/v1/events", as: key).status == 200)
@@ -100,7 +107,9 @@ struct KeysTests {
             }
 
             #expect(stored?.answer == [] && stored?.heldSecret == true)
-            #expect(!"\(try await api.database.read("keys") { try $0.keys(KeyFilter(), ListPage(limit: 9)) })".contains(key.dropLast(4)))
+            #expect(
+                !"\(try await api.database.read("keys") { try $0.keys(KeyFilter(), ListPage(limit: 9)) })".contains(
+                    key.dropLast(4)))
         }
     }
 }
