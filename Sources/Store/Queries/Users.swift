@@ -184,7 +184,8 @@ extension Session {
             UPDATE users
                SET subscription_status = \(new.status), subscription_plan = \(new.plan),
                    current_period_end = \(new.currentPeriodEnd), cancel_at_period_end = \(new.cancelAtPeriodEnd),
-                   payment_method = \(new.paymentMethod), version = \(version), observed_at = \(now), updated_at = \(now)
+                   payment_method = \(new.paymentMethod), version = \(version), observed_at = \(now),
+                   updated_at = \(now)
              WHERE id = \(user)
             """)
         try append([
