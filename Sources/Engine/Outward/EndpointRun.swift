@@ -64,6 +64,15 @@ final class RunControl: Sendable {
     func takeReload() -> Bool { state.withLock { take(&$0.reloads) } }
     func takeLookForDue() -> Bool { state.withLock { take(&$0.looksForDue) } }
 
+    /// Waits until it is told to stop or to look at its settings again.
+    func waitForOrders(until moment: Timestamp, on clock: any EngineClock) async {
+        while !Task.isCancelled, clock.now < moment {
+            let seen = bell.rings
+            if isStopping || takeReload() { return }
+            await bell.wait(since: seen, until: moment, on: clock)
+        }
+    }
+
     private func take(_ flag: inout Bool) -> Bool {
         defer { flag = false }
         return flag
