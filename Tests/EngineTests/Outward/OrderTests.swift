@@ -147,7 +147,7 @@ struct ReplayTests {
         try await Outward.with(engine, wire: wire) { outward in
             let made = try await outward.endpoints.create(url: "https://a.example/", types: ["review.*"])
             for _ in 0..<3 { try await outward.happen(400) }
-            try await outward.until("passed") { try $0.endpoint(made.endpoint.id)?.position == 1200 }
+            try await outward.settle(made.endpoint.id)
             _ = try await outward.endpoints.update(made.endpoint.id, EndpointPatch(types: ["payment.*"]))
 
             #expect(try await outward.endpoints.recoverAll(.missing(since: .testNow), at: made.endpoint.id) == 1200)
