@@ -26,6 +26,14 @@ public struct Dialect: Sendable {
         engine: .postgres, placeholder: "$", skipLocked: "FOR UPDATE SKIP LOCKED", forUpdate: "FOR UPDATE",
         greater: "greatest", rowsInsertedAtOnce: 64, placesChangesAtOnce: false, wakesLanesAtOnce: false)
 
+    /// A member of a column that holds a JSON object of texts; NULL where it has none of this name.
+    func member(of column: SQL, _ name: String) -> SQL {
+        switch engine {
+        case .sqlite: "(SELECT value FROM json_each(\(column)) WHERE key = \(name))"
+        case .postgres: "CAST(\(column) AS json) ->> \(name)"
+        }
+    }
+
     /// A migration's text with its types in the engine's words. STRICT tables refuse a value of another type;
     /// text is compared by bytes on both engines, so that ids sort alike everywhere.
     func translate(_ text: String) -> String {

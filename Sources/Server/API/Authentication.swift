@@ -3,24 +3,18 @@ import Kit
 import Store
 
 extension App {
-    /// Requests without a valid key that one address may send in a minute, all at once if it likes. A key has 190 bits:
-    /// this is against noise, not against guessing.
-    private static let failuresPerMinute = 6000
-
     /// Whose request it is.
     ///
     /// - Throws: `Problem` 401 for no key or a wrong one, 429 when an address tries too many.
     func authenticate(_ request: Request, from address: String) async throws -> Caller {
         let failures = RateLimiter.Policy(
-            name: "failures", perMinute: Self.failuresPerMinute, burst: Self.failuresPerMinute)
+            name: "failures", perMinute: settings.rateLimits.failures, burst: settings.rateLimits.failures)
         do {
             return try await caller(of: request)
         } catch let problem as Problem {
             let verdict = limits.take(failures, address)
             guard verdict.wait == .zero else {
-                throw Problem(
-                    .rateLimited, "Too many requests without a valid key came from this address.",
-                    retryAfter: verdict.wait)
+                throw Problem(.rateLimited, "Too many requests without a valid key came from this address.", retryAfter: verdict.wait)
             }
             throw problem
         }
@@ -35,8 +29,7 @@ extension App {
         switch KeyText.read(key, in: settings.mode) {
         case .mistyped: throw Problem(.invalidKey, "This is not an API key: a part is missing or mistyped.")
         case .otherMode(let mode):
-            throw Problem(
-                .wrongMode, "This is a \(mode.rawValue) key, and this is a \(settings.mode.rawValue) instance.")
+            throw Problem(.wrongMode, "This is a \(mode.rawValue) key, and this is a \(settings.mode.rawValue) instance.")
         case .key: break
         }
         guard let row = try await keys.key(KeyText.hash(key)) else {

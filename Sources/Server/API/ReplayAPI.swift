@@ -1,3 +1,4 @@
+import Engine
 public import Kit
 public import Store
 
@@ -5,8 +6,7 @@ public import Store
 enum ReplayAPI {
     static let one = Action(
         "replayEvent", "Replay an event",
-        notes:
-            "Applies the event once more. A replay that already waits is joined. `Prefer: wait=10` waits for the job's end.",
+        notes: "Applies the event once more. A replay that already waits is joined. `Prefer: wait=10` waits for the job's end.",
         .needs(.write, "events"), path: [.id(EventKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job that applies it.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound]
@@ -17,11 +17,10 @@ enum ReplayAPI {
             guard let event = try session.eventRow(id) else { throw Problem(.notFound, "There is no event \(id).") }
             let job = try session.replay(event, as: app.hooks.replay(event, jobID, now), at: now)
             try session.audit(
-                NewAudit(id: auditID, at: now, actor: request.caller.id, action: "event.replayed", subject: id.text))
+                NewAudit(auditID, "event.replayed", id.text, by: request))
             guard let row = try session.job(job, at: now) else { throw StoreError.conflict }
             return .json(202, JobView(row: row)).with("Location", "/v1/jobs/\(job)")
         }
-        app.hooks.jobsArrived()
         return try await request.awaitingJob(answer)
     }
 
@@ -32,17 +31,13 @@ enum ReplayAPI {
 
     static let many = Action(
         "replayEvents", "Replay the events that a filter finds",
-        notes:
-            "With `dry_run` it says what would be replayed and changes nothing. Up to 500 events are queued at once; "
+        notes: "With `dry_run` it says what would be replayed and changes nothing. Up to 500 events are queued at once; "
             + "more by a job of kind `events.replay`, 500 at a time, oldest first.",
         .needs(.write, "events"),
-        body: .named(
-            "ReplayRequest",
-            .object([
-                .required("filter", Replay.filterSchema, "Which events: at least one member."),
-                .optional("dry_run", .boolean, "Only say what would be replayed."),
-            ])
-        ).example(["filter": ["state": "failed", "provider": "stripe"], "dry_run": true]),
+        body: .named("ReplayRequest", .object([
+            .required("filter", Replay.filterSchema, "Which events: at least one member."),
+            .optional("dry_run", .boolean, "Only say what would be replayed."),
+        ])).example(["filter": ["state": "failed", "provider": "stripe"], "dry_run": true]),
         isIdempotent: true,
         answers: [.ok("What would be replayed.", ReplayView.schema), .accepted("It is queued.", ReplayView.schema)]
     ) { request in
@@ -54,8 +49,7 @@ enum ReplayAPI {
     private static func dryRun(_ request: APIRequest, _ selection: Replay.Selection) async throws -> Answer {
         let view = try await request.app.database.read("replay_dry_run") { session in
             ReplayView(
-                matches: try session.count(selection.filter, selection.page(countMax), atMost: countMax + 1),
-                jobID: nil,
+                matches: try session.count(selection.filter, selection.page(countMax), atMost: countMax + 1), jobID: nil,
                 first: try session.events(selection.filter, selection.page(19)))
         }
         return .json(200, view)
@@ -65,29 +59,22 @@ enum ReplayAPI {
         let (app, now) = (request.app, request.now)
         let ids = (0..<atOnceMax).map { _ in app.ids.make(JobKind.self) }
         let (jobID, auditID) = (app.ids.make(JobKind.self), app.ids.make(AuditKind.self))
-        let answer = try await request.once("replay_events") { session in
+        return try await request.once("replay_events") { session in
             let events = try session.events(selection.filter, selection.page(atOnceMax))
             let isMany = events.count > atOnceMax
             if isMany {
                 try session.enqueue([Replay.chunksJob(jobID, selection, at: now)])
             } else {
-                for (event, id) in zip(events, ids) {
-                    try session.replay(event, as: app.hooks.replay(event, id, now), at: now)
-                }
+                for (event, id) in zip(events, ids) { try session.replay(event, as: app.hooks.replay(event, id, now), at: now) }
             }
             try session.audit(
                 NewAudit(
-                    id: auditID, at: now, actor: request.caller.id, action: "events.replayed",
-                    subject: isMany ? jobID.text : nil,
+                    auditID, "events.replayed", isMany ? jobID.text : nil, by: request,
                     detail: ["count": JSON(isMany ? nil : events.count)]))
-            let matches =
-                try isMany
-                ? session.count(selection.filter, selection.page(countMax), atMost: countMax + 1) : events.count
+            let matches = try isMany ? session.count(selection.filter, selection.page(countMax), atMost: countMax + 1) : events.count
             let view = ReplayView(matches: matches, jobID: isMany ? jobID : nil, first: Array(events.prefix(20)))
             return .json(202, view).with("Location", isMany ? "/v1/jobs/\(jobID)" : "/v1/jobs")
         }
-        app.hooks.jobsArrived()
-        return answer
     }
 }
 
@@ -102,19 +89,15 @@ public enum Replay {
     /// first. The worker calls `Replay.chunk` and puts the rest back as the next job.
     public static let kind = "events.replay"
 
-    /// The usual job for one event: the kind, lane and input that the gateway gives it too.
+    /// The usual job for one event: as the gateway makes it, but in a lane of its own, so that a replay of thousands
+    /// does not hold back what comes in.
     public static func job(_ event: EventRow, _ id: ID<JobKind>, _ now: Timestamp) -> NewJob {
-        NewJob(
-            id: id, kind: "event.apply",
-            lane: Lane("\(event.provider)/\(event.subject ?? event.account ?? "")", .event), dueAt: now, createdAt: now,
-            input: JSON.object([.init("event", JSON(event.id)), .init("replay", true)]).bytes, subject: event.id.text,
-            uniqueKey: "replay/\(event.id)")
+        EventApplying.job(id, for: event.id, lane: Lane("\(event.appID)/replay", .event), at: now)
     }
 
     static func chunksJob(_ id: ID<JobKind>, _ selection: Selection, at now: Timestamp) -> NewJob {
         NewJob(
-            id: id, kind: kind, lane: Lane("replay", .analytics), dueAt: now, createdAt: now,
-            input: selection.json.bytes)
+            id: id, kind: kind, lane: Lane("replay", .analytics), dueAt: now, createdAt: now, input: selection.json.bytes)
     }
 
     /// Queues the next events of a job of kind `events.replay`, oldest first, at most `ids.count`.
@@ -153,9 +136,7 @@ public enum Replay {
 
         init(_ wanted: JSON, until: Timestamp) throws(Problem) {
             guard wanted.members?.isEmpty == false else {
-                throw Problem(
-                    .invalidFields,
-                    [FieldProblem("filter", "must name at least one thing, or everything would be replayed.")])
+                throw Problem(.invalidFields, [FieldProblem("filter", "must name at least one thing, or everything would be replayed.")])
             }
             self.wanted = wanted
             self.until = until
@@ -179,9 +160,7 @@ public enum Replay {
         }
 
         var json: JSON {
-            .object(
-                [.init("filter", wanted), .init("until", JSON(until))]
-                    + (last.map { [.init("after", .string($0))] } ?? []))
+            .object([.init("filter", wanted), .init("until", JSON(until))] + (last.map { [.init("after", .string($0))] } ?? []))
         }
 
         func page(_ limit: Int) -> ListPage {
@@ -198,10 +177,12 @@ public enum Replay {
 
 extension Session {
     /// Queues an event once more; answers the job, or the one that already waits.
+    ///
+    /// What failed is queued again. What was applied stays applied, and followers are not told of it a second time.
     @discardableResult
     fileprivate func replay(_ event: EventRow, as job: NewJob, at now: Timestamp) throws -> ID<JobKind> {
         try enqueue([job])
-        try setState("queued", of: event.id, reason: "To be applied once more.", at: now)
+        if event.state == "failed" { try setState("queued", of: event.id, at: now) }
         guard let key = job.uniqueKey else { return job.id }
         return try liveJob(uniqueKey: key) ?? job.id
     }
@@ -212,23 +193,15 @@ struct ReplayView: View {
     let jobID: ID<JobKind>?
     let first: [EventRow]
 
-    static let schema = Schema.named(
-        "Replay",
-        .object([
-            .required(
-                "matches", .integer(0...10_001), "Events that the filter finds; 10,001 stands for more than 10,000."),
-            .required("job_id", Schema.text().orNull, "The job that queues them, where there are more than 500."),
-            .required(
-                "first",
-                .array(
-                    of: .object([
-                        .required("id", .id(EventKind.self), "The event."),
-                        .required("provider", .text(), "Who said it."),
-                        .required("type", .text(), "What happened."),
-                        .required("state", .words(EventView.states), "What became of it."),
-                        .required("received_at", .time, "When it came."),
-                    ])), "The first 20, oldest first."),
-        ]))
+    static let schema = Schema.named("Replay", .object([
+        .required("matches", .integer(0...10_001), "Events that the filter finds; 10,001 stands for more than 10,000."),
+        .required("job_id", Schema.text().orNull, "The job that queues them, where there are more than 500."),
+        .required("first", .array(of: .object([
+            .required("id", .id(EventKind.self), "The event."), .required("provider", .text(), "Who said it."),
+            .required("type", .text(), "What happened."), .required("state", .words(EventView.states), "What became of it."),
+            .required("received_at", .time, "When it came."),
+        ])), "The first 20, oldest first."),
+    ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
