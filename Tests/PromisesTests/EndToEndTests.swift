@@ -99,7 +99,9 @@ private struct Life {
                 {"id":"in_\#(number)","object":"invoice","customer":"cus_\#(number)","status":"paid","parent":
                 {"subscription_details":{"subscription":"sub_\#(number)"}},"lines":{"data":[{"period":{"end":\#(now + 2_592_000)}}]}}
                 """#),
-            event(3, "customer.subscription.updated", subscription("active"), #","previous_attributes":{"status":"incomplete"}"#),
+            event(
+                3, "customer.subscription.updated", subscription("active"),
+                #","previous_attributes":{"status":"incomplete"}"#),
         ]
     }
 }
