@@ -29,7 +29,7 @@ struct Keys: AsyncParsableCommand {
             do {
                 let database = try Instance.open(
                     settings.database, owner: false, logger: LogOutput.logger(settings.log))
-                _ = try await database.migrate(program: Instance.version, at: .system)
+                if settings.migrates { _ = try await database.migrate(program: Instance.version, at: .system) }
                 try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
                 let key = try await KeyMaking.make(
                     name: name, scopes: scope, settings: settings, database: database, ids: ids, at: .system, by: "cli")
