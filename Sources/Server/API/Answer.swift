@@ -63,6 +63,7 @@ extension Response {
         }
         self.init(
             status: .init(code: answer.status), headers: fields,
-            body: answer.stream.map { .init($0) } ?? (answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body))))
+            body: answer.stream.map { .init($0) }
+                ?? (answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body))))
     }
 }

@@ -16,12 +16,14 @@ enum ChangesAPI {
             Parameter("cursor", .line(1...20), "The same as `after`, from `next_cursor`."),
         ],
         answers: [
-            .ok("A part of the feed.", .object([
-                .required("data", .array(of: ChangeView.schema), "The changes, in order."),
-                .required("next_cursor", Schema.text().orNull, "For the next page; null at the head."),
-                .required("last_position", .integer(), "What to send as `after` to go on from here."),
-                .required("head", .integer(), "The last position given so far."),
-            ]))
+            .ok(
+                "A part of the feed.",
+                .object([
+                    .required("data", .array(of: ChangeView.schema), "The changes, in order."),
+                    .required("next_cursor", Schema.text().orNull, "For the next page; null at the head."),
+                    .required("last_position", .integer(), "What to send as `after` to go on from here."),
+                    .required("head", .integer(), "The last position given so far."),
+                ]))
         ],
         problems: [.invalidCursor, .positionGone]
     ) { request in
@@ -31,7 +33,8 @@ enum ChangesAPI {
             (try session.changes(after: after, limit: limit), try session.feedHead(), try session.feedTail())
         }
         guard after + 1 >= tail || after >= head else {
-            throw Problem(.positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
+            throw Problem(
+                .positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
         }
         let last = changes.last?.position ?? after
         return .json { writer in
@@ -49,7 +52,8 @@ enum ChangesAPI {
 extension ChangesAPI {
     static let stream = Action(
         "streamChanges", "Follow the change feed live",
-        notes: "Server-sent events: `id` is the position, `event` the type, `data` the change. `Last-Event-ID` or `after` "
+        notes:
+            "Server-sent events: `id` is the position, `event` the type, `data` the change. `Last-Event-ID` or `after` "
             + "resumes; without either it begins with what comes. A client that falls behind is closed and resumes.",
         .needs(.read, "changes"),
         query: [
@@ -62,18 +66,25 @@ extension ChangesAPI {
     ) { request in
         guard let hub = request.app.hooks.hub else { throw Problem(.unavailable, "This node has no live feed.") }
         let types = request.queryText("types")?.split(separator: ",").map(String.init) ?? []
-        if let problem = EventPatterns.problem(with: types) { throw Problem(.invalidQuery, [FieldProblem("types", problem)]) }
+        if let problem = EventPatterns.problem(with: types) {
+            throw Problem(.invalidQuery, [FieldProblem("types", problem)])
+        }
         let after = try request.resumesAfter
         let tail = try await request.app.database.read("feed_tail") { try $0.feedTail() }
         if let after, after + 1 < tail {
-            throw Problem(.positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
+            throw Problem(
+                .positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
         }
         let filter = ChangeFilter(
-            types: EventPatterns(types), userID: request.queryText("user_id"), connectionID: request.queryText("connection_id"))
-        var answer = Answer(status: 200, contentType: "text/event-stream").with("Cache-Control", "no-cache").with("X-Accel-Buffering", "no")
+            types: EventPatterns(types), userID: request.queryText("user_id"),
+            connectionID: request.queryText("connection_id"))
+        var answer = Answer(status: 200, contentType: "text/event-stream").with("Cache-Control", "no-cache").with(
+            "X-Accel-Buffering", "no")
         let jitter = request.app.ids.unit()
         answer.stream = { writer in
-            try await ChangeStream(changes: hub.subscribe(after: after, to: filter), time: request.app.sleep, jitter: jitter).write(to: &writer)
+            try await ChangeStream(
+                changes: hub.subscribe(after: after, to: filter), time: request.app.sleep, jitter: jitter
+            ).write(to: &writer)
         }
         return answer
     }
@@ -100,23 +111,23 @@ extension APIRequest {
     }
 }
 
-/// A change as followers see it: what our webhooks carry, with its id, its place and whom it is about.
+/// A change as followers see it, in the list and in the stream: what our webhooks carry, its place, and whom it is about.
 struct ChangeView: View {
     let change: Change
 
-    static let schema = Schema.named("Change", .object([
-        .required("position", .integer(1...Int64.max), "Its place in the feed: dense and final."),
-        .required("id", .id(ChangeKind.self), "Its id: the `webhook-id` of our webhooks."),
-        .required("type", .text(), "What happened: `noun.happened`."),
-        .required("occurred_at", .time, "When it happened."),
-        .required("data", .anything, "As its schema at /events/{type}.schema.json says."),
-        .required("subject", Schema.text().orNull, "The id of what it is about."),
-        .required("version", .integer(), "Of the subject, where it has versions; else 0."),
-        .required("user_id", Schema.text().orNull, "The application's user."),
-        .required("connection_id", Schema.text().orNull, "The connection."),
-    ]))
+    static let schema = Schema.named(
+        "Change",
+        .object([
+            .required("position", .integer(1...Int64.max), "Its place in the feed: dense and final."),
+            .required("id", .id(ChangeKind.self), "Its id: the `webhook-id` of our webhooks."),
+            .required("type", .text(), "What happened: `noun.happened`."),
+            .required("subject", Schema.text().orNull, "The id of what it is about."),
+            .required("version", .integer(), "Of the subject, where it has versions; else 0."),
+            .required("user_id", Schema.text().orNull, "The application's user."),
+            .required("connection_id", Schema.text().orNull, "The connection."),
+            .required("occurred_at", .time, "When it happened."),
+            .required("data", .anything, "As its schema at /events/{type}.schema.json says."),
+        ]))
 
-    func write(to writer: inout JSONWriter) {
-        FeedItem(change).write(to: &writer)
-    }
+    func write(to writer: inout JSONWriter) { FeedItem(change).write(to: &writer) }
 }

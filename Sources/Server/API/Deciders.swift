@@ -44,7 +44,9 @@ public struct CustomerDecider: ReviewDecider {
         let ready = ReadyIDs(ids, changes: 64)
         let jobIDs = (0..<Released.most).map { _ in ids.make(JobKind.self) }
         return { session, review in
-            guard let name = CustomerName(subject: review.subject) else { throw StoreError.damaged("the review \(review.id)") }
+            guard let name = CustomerName(subject: review.subject) else {
+                throw StoreError.damaged("the review \(review.id)")
+            }
             var ready = ready
             let link = NewLink(
                 provider: name.provider, customer: name.customer, userID: user, source: .review, statedAt: decision.at)

@@ -15,7 +15,8 @@ enum EndpointsAPI {
     }
 
     static let get = Action(
-        "getEndpoint", "Get an endpoint", .needs(.read, "endpoints"), path: [.id(EndpointKind.self)], isConditional: true,
+        "getEndpoint", "Get an endpoint", .needs(.read, "endpoints"), path: [.id(EndpointKind.self)],
+        isConditional: true,
         answers: [.ok("The endpoint.", EndpointView.schema)], problems: [.notFound]
     ) { request in
         let id = request.pathID(EndpointKind.self)
@@ -28,28 +29,45 @@ enum EndpointsAPI {
 
     private static let fields: [Property] = [
         .optional("description", Schema.line(0...256).orNull, "For people."),
-        .optional("types", .array(of: .form(1...128, pattern: "^(\\*|[a-z0-9_]+(\\.[a-z0-9_]+)*(\\.\\*)?)$", "payment.failed, payment.* or *") {
-            EventPatterns.problem(with: [$0]) == nil
-        }, 0...100), "What it is sent: `payment.failed`, `payment.*`, `*`; everything unless said."),
+        .optional(
+            "types",
+            .array(
+                of: .form(
+                    1...128, pattern: "^(\\*|[a-z0-9_]+(\\.[a-z0-9_]+)*(\\.\\*)?)$", "payment.failed, payment.* or *"
+                ) {
+                    EventPatterns.problem(with: [$0]) == nil
+                }, 0...100), "What it is sent: `payment.failed`, `payment.*`, `*`; everything unless said."),
     ]
-    private static let url = Schema.form(8...2048, pattern: "^https?://[!-~]+$", format: "uri", "an address that begins with https://") { _ in true }
+    private static let url = Schema.form(
+        8...2048, pattern: "^https?://[!-~]+$", format: "uri", "an address that begins with https://"
+    ) { _ in true }
     private static let ordered = Property.optional(
-        "ordered_by", .words(Endpoint.Order.allCases.map(\.rawValue)), "Within what order is kept: a failing event holds back its own `user` or `connection` only.")
+        "ordered_by", .words(Endpoint.Order.allCases.map(\.rawValue)),
+        "Within what order is kept: a failing event holds back its own `user` or `connection` only.")
 
     static let create = Action(
         "createEndpoint", "Make an endpoint",
-        notes: "It is sent what happens from now on. The secret is shown once; the official Standard Webhooks libraries verify with it.",
+        notes:
+            "It is sent what happens from now on. The secret is shown once; the official Standard Webhooks libraries verify with it.",
         .needs(.write, "endpoints"),
-        body: .named("EndpointRequest", .object([.required("url", url, "Where to; https outside of development.")] + fields + [
-            ordered,
-            .optional("signed_by", .words(Endpoint.Signing.allCases.map(\.rawValue)), "`hmac` with a shared secret, unless said, or `ed25519` with a key pair."),
-        ])).example(["url": "https://app.example.com/hooks", "types": ["user.*"]]),
-        isIdempotent: true, answers: [.created("The endpoint, with its secret.", EndpointView.schema)], problems: [.alreadyShown]
+        body: .named(
+            "EndpointRequest",
+            .object(
+                [.required("url", url, "Where to; https outside of development.")] + fields + [
+                    ordered,
+                    .optional(
+                        "signed_by", .words(Endpoint.Signing.allCases.map(\.rawValue)),
+                        "`hmac` with a shared secret, unless said, or `ed25519` with a key pair."),
+                ])
+        ).example(["url": "https://app.example.com/hooks", "types": ["user.*"]]),
+        isIdempotent: true, answers: [.created("The endpoint, with its secret.", EndpointView.schema)],
+        problems: [.alreadyShown]
     ) { request in
         let made = try await request.app.endpoints { endpoints in
             try endpoints.prepare(
                 url: request.body["url"]?.text ?? "", description: request.body["description"]?.text,
-                types: request.types ?? [], orderedBy: request.word("ordered_by") ?? .none, signedBy: request.word("signed_by") ?? .hmac)
+                types: request.types ?? [], orderedBy: request.word("ordered_by") ?? .none,
+                signedBy: request.word("signed_by") ?? .hmac)
         }
         let auditID = request.app.ids.make(AuditKind.self)
         let answer = try await request.once("create_endpoint") { session in
@@ -64,9 +82,13 @@ enum EndpointsAPI {
     static let update = Action(
         "updateEndpoint", "Change an endpoint", notes: "`state: active` starts a disabled one where it stopped.",
         .needs(.write, "endpoints"), path: [.id(EndpointKind.self)],
-        body: .named("EndpointChange", .object([.optional("url", url, "Where to.")] + fields + [
-            ordered, .optional("state", .words(["active", "disabled"]), "Start or stop it."),
-        ])).example(["types": ["user.*", "payment.failed"]]),
+        body: .named(
+            "EndpointChange",
+            .object(
+                [.optional("url", url, "Where to.")] + fields + [
+                    ordered, .optional("state", .words(["active", "disabled"]), "Start or stop it."),
+                ])
+        ).example(["types": ["user.*", "payment.failed"]]),
         isConditional: true, answers: [.ok("The endpoint.", EndpointView.schema)], problems: [.notFound]
     ) { request in
         let (id, now, auditID) = (request.pathID(EndpointKind.self), request.now, request.app.ids.make(AuditKind.self))
@@ -140,15 +162,24 @@ enum AttemptsAPI {
 
     static let recover = Action(
         "recoverEndpoint", "Send again",
-        notes: "`failed_since`: what was tried since then and never delivered. `missing_since`: everything since then that it "
+        notes:
+            "`failed_since`: what was tried since then and never delivered. `missing_since`: everything since then that it "
             + "should have got and did not. `change_id`: that one change, delivered or not.",
         .needs(.write, "endpoints"), path: [.id(EndpointKind.self)],
-        body: .named("RecoveryRequest", .object([
-            .optional("failed_since", .time, "One of the three."), .optional("missing_since", .time, "One of the three."),
-            .optional("change_id", .id(ChangeKind.self), "One of the three."),
-        ])).example(["failed_since": "2026-11-28T10:00:00Z"]),
+        body: .named(
+            "RecoveryRequest",
+            .object([
+                .optional("failed_since", .time, "One of the three."),
+                .optional("missing_since", .time, "One of the three."),
+                .optional("change_id", .id(ChangeKind.self), "One of the three."),
+            ])
+        ).example(["failed_since": "2026-11-28T10:00:00Z"]),
         isIdempotent: true,
-        answers: [.ok("How many changes are queued.", .object([.required("queued", .integer(0...Int64.max), "Changes that will be sent again.")]))],
+        answers: [
+            .ok(
+                "How many changes are queued.",
+                .object([.required("queued", .integer(0...Int64.max), "Changes that will be sent again.")]))
+        ],
         problems: [.notFound]
     ) { request in
         let id = request.pathID(EndpointKind.self)
@@ -183,8 +214,10 @@ extension App {
     }
 
     fileprivate func recover(_ body: JSON, at id: ID<EndpointKind>) async throws -> Int {
-        guard body.members?.count == 1, let (name, text) = body.members?.first.map({ ($0.name, $0.value.text ?? "") }) else {
-            throw Problem(.invalidFields, [FieldProblem("body", "must name one of failed_since, missing_since, change_id.")])
+        guard body.members?.count == 1, let (name, text) = body.members?.first.map({ ($0.name, $0.value.text ?? "") })
+        else {
+            throw Problem(
+                .invalidFields, [FieldProblem("body", "must name one of failed_since, missing_since, change_id.")])
         }
         let unknown = Problem(.notFound, "There is no endpoint \(id).")
         if name == "change_id" {
@@ -215,8 +248,11 @@ extension APIRequest {
 }
 
 extension Answer {
-    fileprivate static func endpoint(_ endpoint: Endpoint, _ secret: Endpoints.ShownSecret? = nil, status: Int = 200) -> Answer {
-        var answer = Answer.json(status, EndpointView(endpoint: endpoint, secret: secret)).with("ETag", "\"\(endpoint.version)\"")
+    fileprivate static func endpoint(_ endpoint: Endpoint, _ secret: Endpoints.ShownSecret? = nil, status: Int = 200)
+        -> Answer
+    {
+        var answer = Answer.json(status, EndpointView(endpoint: endpoint, secret: secret)).with(
+            "ETag", "\"\(endpoint.version)\"")
         if status == 201 { answer = answer.with("Location", "/v1/endpoints/\(endpoint.id)") }
         answer.holdsSecret = secret != nil
         return answer
@@ -228,24 +264,26 @@ struct EndpointView: View {
     var secret: Endpoints.ShownSecret?
 
     static let states = Endpoint.State.allCases.map(\.rawValue)
-    static let schema = Schema.named("Endpoint", .object([
-        .required("id", .id(EndpointKind.self), "Its id."),
-        .required("url", .text(), "Where to."),
-        .required("description", Schema.text().orNull, "For people."),
-        .required("types", .array(of: .text()), "What it is sent; everything where the list is empty."),
-        .required("ordered_by", .words(Endpoint.Order.allCases.map(\.rawValue)), "Within what order is kept."),
-        .required("signed_by", .words(Endpoint.Signing.allCases.map(\.rawValue)), "How it is signed."),
-        .required("state", .words(states), "How it stands."),
-        .required("state_reason", Schema.text().orNull, "Why."),
-        .required("position", .integer(), "Up to here of the feed everything was sent or set aside."),
-        .required("version", .integer(), "For If-Match."),
-        .required("failing_since", Schema.time.orNull, "The first failure after the last success."),
-        .required("last_success_at", Schema.time.orNull, "When it took something last."),
-        .required("created_at", .time, "When it was made."),
-        .required("updated_at", .time, "When its settings changed last."),
-        .optional("secret", .text(), "`whsec_…`: shown when it is made, never again."),
-        .optional("public_key", .text(), "`whpk_…`: what receivers verify with, where it is signed by ed25519."),
-    ]))
+    static let schema = Schema.named(
+        "Endpoint",
+        .object([
+            .required("id", .id(EndpointKind.self), "Its id."),
+            .required("url", .text(), "Where to."),
+            .required("description", Schema.text().orNull, "For people."),
+            .required("types", .array(of: .text()), "What it is sent; everything where the list is empty."),
+            .required("ordered_by", .words(Endpoint.Order.allCases.map(\.rawValue)), "Within what order is kept."),
+            .required("signed_by", .words(Endpoint.Signing.allCases.map(\.rawValue)), "How it is signed."),
+            .required("state", .words(states), "How it stands."),
+            .required("state_reason", Schema.text().orNull, "Why."),
+            .required("position", .integer(), "Up to here of the feed everything was sent or set aside."),
+            .required("version", .integer(), "For If-Match."),
+            .required("failing_since", Schema.time.orNull, "The first failure after the last success."),
+            .required("last_success_at", Schema.time.orNull, "When it took something last."),
+            .required("created_at", .time, "When it was made."),
+            .required("updated_at", .time, "When its settings changed last."),
+            .optional("secret", .text(), "`whsec_…`: shown when it is made, never again."),
+            .optional("public_key", .text(), "`whpk_…`: what receivers verify with, where it is signed by ed25519."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
@@ -272,28 +310,31 @@ struct EndpointView: View {
 struct AttemptView: View {
     let attempt: Attempt
 
-    static let schema = Schema.named("Attempt", .object([
-        .required("id", .id(AttemptKind.self), "Its id."),
-        .required("endpoint_id", .id(EndpointKind.self), "The endpoint."),
-        .required("change_id", .id(ChangeKind.self), "The `webhook-id` that it carried."),
-        .required("position", .integer(), "Of the change in the feed; 0 for a test."),
-        .required("type", .text(), "The type of the event."),
-        .required("number", .integer(), "1 is the first."),
-        .required("at", .time, "When."),
-        .required("latency_ms", .integer(), "Until the answer."),
-        .required("outcome", .words(Attempt.Outcome.allCases.map(\.rawValue)), "What came of it."),
-        .required("status", Schema.integer().orNull, "The answer's; null where none came."),
-        .required("problem", Schema.text().orNull, "Why no answer came."),
-        .required("answer", Schema.text().orNull, "The start of the answer's body."),
-        .required("next_at", Schema.time.orNull, "When it is tried again."),
-    ]))
+    static let schema = Schema.named(
+        "Attempt",
+        .object([
+            .required("id", .id(AttemptKind.self), "Its id."),
+            .required("endpoint_id", .id(EndpointKind.self), "The endpoint."),
+            .required("change_id", .id(ChangeKind.self), "The `webhook-id` that it carried."),
+            .required("position", .integer(), "Of the change in the feed; 0 for a test."),
+            .required("type", .text(), "The type of the event."),
+            .required("number", .integer(), "1 is the first."),
+            .required("at", .time, "When."),
+            .required("latency_ms", .integer(), "Until the answer."),
+            .required("outcome", .words(Attempt.Outcome.allCases.map(\.rawValue)), "What came of it."),
+            .required("status", Schema.integer().orNull, "The answer's; null where none came."),
+            .required("problem", Schema.text().orNull, "Why no answer came."),
+            .required("answer", Schema.text().orNull, "The start of the answer's body."),
+            .required("next_at", Schema.time.orNull, "When it is tried again."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.value([
             "id": JSON(attempt.id), "endpoint_id": JSON(attempt.endpoint), "change_id": JSON(attempt.change),
             "position": JSON(attempt.position), "type": .string(attempt.type), "number": JSON(attempt.number),
             "at": JSON(attempt.at), "latency_ms": JSON(attempt.latency.microseconds / 1000),
-            "outcome": .string(attempt.outcome.rawValue), "status": JSON(attempt.status), "problem": JSON(attempt.problem),
+            "outcome": .string(attempt.outcome.rawValue), "status": JSON(attempt.status),
+            "problem": JSON(attempt.problem),
             "answer": JSON(attempt.answer.map { OutsideText.bounded($0, 4096) }), "next_at": JSON(attempt.nextAt),
         ])
     }

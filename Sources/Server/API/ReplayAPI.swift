@@ -6,7 +6,8 @@ public import Store
 enum ReplayAPI {
     static let one = Action(
         "replayEvent", "Replay an event",
-        notes: "Applies the event once more. A replay that already waits is joined. `Prefer: wait=10` waits for the job's end.",
+        notes:
+            "Applies the event once more. A replay that already waits is joined. `Prefer: wait=10` waits for the job's end.",
         .needs(.write, "events"), path: [.id(EventKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job that applies it.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound]
@@ -31,13 +32,17 @@ enum ReplayAPI {
 
     static let many = Action(
         "replayEvents", "Replay the events that a filter finds",
-        notes: "With `dry_run` it says what would be replayed and changes nothing. Up to 500 events are queued at once; "
+        notes:
+            "With `dry_run` it says what would be replayed and changes nothing. Up to 500 events are queued at once; "
             + "more by a job of kind `events.replay`, 500 at a time, oldest first.",
         .needs(.write, "events"),
-        body: .named("ReplayRequest", .object([
-            .required("filter", Replay.filterSchema, "Which events: at least one member."),
-            .optional("dry_run", .boolean, "Only say what would be replayed."),
-        ])).example(["filter": ["state": "failed", "provider": "stripe"], "dry_run": true]),
+        body: .named(
+            "ReplayRequest",
+            .object([
+                .required("filter", Replay.filterSchema, "Which events: at least one member."),
+                .optional("dry_run", .boolean, "Only say what would be replayed."),
+            ])
+        ).example(["filter": ["state": "failed", "provider": "stripe"], "dry_run": true]),
         isIdempotent: true,
         answers: [.ok("What would be replayed.", ReplayView.schema), .accepted("It is queued.", ReplayView.schema)]
     ) { request in
@@ -49,7 +54,8 @@ enum ReplayAPI {
     private static func dryRun(_ request: APIRequest, _ selection: Replay.Selection) async throws -> Answer {
         let view = try await request.app.database.read("replay_dry_run") { session in
             ReplayView(
-                matches: try session.count(selection.filter, selection.page(countMax), atMost: countMax + 1), jobID: nil,
+                matches: try session.count(selection.filter, selection.page(countMax), atMost: countMax + 1),
+                jobID: nil,
                 first: try session.events(selection.filter, selection.page(19)))
         }
         return .json(200, view)
@@ -63,15 +69,19 @@ enum ReplayAPI {
             let events = try session.events(selection.filter, selection.page(atOnceMax))
             let isMany = events.count > atOnceMax
             if isMany {
-                try session.enqueue([Replay.chunksJob(jobID, selection, at: now)])
+                try session.enqueue([Replay.chunksJob(jobID, selection.json.bytes, at: now)])
             } else {
-                for (event, id) in zip(events, ids) { try session.replay(event, as: app.hooks.replay(event, id, now), at: now) }
+                for (event, id) in zip(events, ids) {
+                    try session.replay(event, as: app.hooks.replay(event, id, now), at: now)
+                }
             }
             try session.audit(
                 NewAudit(
                     auditID, "events.replayed", isMany ? jobID.text : nil, by: request,
                     detail: ["count": JSON(isMany ? nil : events.count)]))
-            let matches = try isMany ? session.count(selection.filter, selection.page(countMax), atMost: countMax + 1) : events.count
+            let matches =
+                try isMany
+                ? session.count(selection.filter, selection.page(countMax), atMost: countMax + 1) : events.count
             let view = ReplayView(matches: matches, jobID: isMany ? jobID : nil, first: Array(events.prefix(20)))
             return .json(202, view).with("Location", isMany ? "/v1/jobs/\(jobID)" : "/v1/jobs")
         }
@@ -95,9 +105,8 @@ public enum Replay {
         EventApplying.job(id, for: event.id, lane: Lane("\(event.appID)/replay", .event), at: now)
     }
 
-    static func chunksJob(_ id: ID<JobKind>, _ selection: Selection, at now: Timestamp) -> NewJob {
-        NewJob(
-            id: id, kind: kind, lane: Lane("replay", .analytics), dueAt: now, createdAt: now, input: selection.json.bytes)
+    static func chunksJob(_ id: ID<JobKind>, _ input: [UInt8], at now: Timestamp) -> NewJob {
+        NewJob(id: id, kind: kind, lane: Lane("replay", .analytics), dueAt: now, createdAt: now, input: input)
     }
 
     /// Queues the next events of a job of kind `events.replay`, oldest first, at most `ids.count`.
@@ -136,7 +145,9 @@ public enum Replay {
 
         init(_ wanted: JSON, until: Timestamp) throws(Problem) {
             guard wanted.members?.isEmpty == false else {
-                throw Problem(.invalidFields, [FieldProblem("filter", "must name at least one thing, or everything would be replayed.")])
+                throw Problem(
+                    .invalidFields,
+                    [FieldProblem("filter", "must name at least one thing, or everything would be replayed.")])
             }
             self.wanted = wanted
             self.until = until
@@ -160,7 +171,9 @@ public enum Replay {
         }
 
         var json: JSON {
-            .object([.init("filter", wanted), .init("until", JSON(until))] + (last.map { [.init("after", .string($0))] } ?? []))
+            .object(
+                [.init("filter", wanted), .init("until", JSON(until))]
+                    + (last.map { [.init("after", .string($0))] } ?? []))
         }
 
         func page(_ limit: Int) -> ListPage {
@@ -193,15 +206,23 @@ struct ReplayView: View {
     let jobID: ID<JobKind>?
     let first: [EventRow]
 
-    static let schema = Schema.named("Replay", .object([
-        .required("matches", .integer(0...10_001), "Events that the filter finds; 10,001 stands for more than 10,000."),
-        .required("job_id", Schema.text().orNull, "The job that queues them, where there are more than 500."),
-        .required("first", .array(of: .object([
-            .required("id", .id(EventKind.self), "The event."), .required("provider", .text(), "Who said it."),
-            .required("type", .text(), "What happened."), .required("state", .words(EventView.states), "What became of it."),
-            .required("received_at", .time, "When it came."),
-        ])), "The first 20, oldest first."),
-    ]))
+    static let schema = Schema.named(
+        "Replay",
+        .object([
+            .required(
+                "matches", .integer(0...10_001), "Events that the filter finds; 10,001 stands for more than 10,000."),
+            .required("job_id", Schema.text().orNull, "The job that queues them, where there are more than 500."),
+            .required(
+                "first",
+                .array(
+                    of: .object([
+                        .required("id", .id(EventKind.self), "The event."),
+                        .required("provider", .text(), "Who said it."),
+                        .required("type", .text(), "What happened."),
+                        .required("state", .words(EventView.states), "What became of it."),
+                        .required("received_at", .time, "When it came."),
+                    ])), "The first 20, oldest first."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

@@ -39,7 +39,11 @@ enum ReviewsAPI {
         return try await request.once("claim_review") { session in
             let isClaimed = try session.claim(id, by: actor, at: now)
             guard let review = try session.review(id) else { throw Problem(.notFound, "There is no review \(id).") }
-            guard isClaimed else { throw Problem(.wrongState, "The review is \(review.state) by \(review.decidedBy ?? review.claimedBy ?? "another").") }
+            guard isClaimed else {
+                throw Problem(
+                    .wrongState,
+                    "The review is \(review.state) by \(review.decidedBy ?? review.claimedBy ?? "another").")
+            }
             return .json(200, ReviewView(review: review))
         }
     }
@@ -49,11 +53,14 @@ enum ReviewsAPI {
         notes: "Does what the choice means and records who decided, in one step. `input` is what the choice needs: for "
             + "`event_without_user` `{\"user_id\": \"…\"}`.",
         .needs(.write, "reviews"), path: [.id(ReviewKind.self)],
-        body: .named("DecisionRequest", .object([
-            .required("decision", .slug(), "One of the review's choices."),
-            .optional("note", Schema.lines(0...2000).orNull, "Why; for those who look later."),
-            .optional("input", .map(of: .anything, most: 20), "What the choice needs."),
-        ])).example(["decision": "assign", "input": ["user_id": "user-42"]]),
+        body: .named(
+            "DecisionRequest",
+            .object([
+                .required("decision", .slug(), "One of the review's choices."),
+                .optional("note", Schema.lines(0...2000).orNull, "Why; for those who look later."),
+                .optional("input", .map(of: .anything, most: 20), "What the choice needs."),
+            ])
+        ).example(["decision": "assign", "input": ["user_id": "user-42"]]),
         isIdempotent: true, answers: [.ok("It is decided.", ReviewView.schema)], problems: [.notFound, .wrongState]
     ) { request in
         let effect = try request.app.effect(of: try await request.decision(), on: try await request.review())
@@ -66,12 +73,14 @@ enum ReviewsAPI {
                 throw Problem(.wrongState, "It was decided already: \(review.decision ?? "").")
             }
             try effect(session, review)
-            try session.audit(NewAudit(auditID, "review.decided", id.text, by: request, detail: ["decision": .string(choice)]))
+            try session.audit(
+                NewAudit(auditID, "review.decided", id.text, by: request, detail: ["decision": .string(choice)]))
             try session.append([
                 NewChange(
                     id: changeID, type: "review.decided", subject: id.text, occurredAt: now,
                     data: JSON.object([
-                        .init("id", JSON(id)), .init("kind", .string(review.kind)), .init("subject", .string(review.subject)),
+                        .init("id", JSON(id)), .init("kind", .string(review.kind)),
+                        .init("subject", .string(review.subject)),
                         .init("decision", .string(choice)),
                     ]).bytes)
             ])
@@ -91,7 +100,8 @@ extension APIRequest {
 
     fileprivate func decision() async throws -> Decision {
         Decision(
-            review: pathID(), choice: body["decision"]?.text ?? "", note: body["note"]?.text, input: body["input"] ?? .null,
+            review: pathID(), choice: body["decision"]?.text ?? "", note: body["note"]?.text,
+            input: body["input"] ?? .null,
             actor: caller.id, at: now)
     }
 }
@@ -102,7 +112,8 @@ extension App {
         of decision: Decision, on review: Review
     ) throws(Problem) -> @Sendable (Session, Review) throws -> Void {
         guard review.choices.contains(where: decision.choice.hasSameBytes) else {
-            throw Problem(.invalidFields, [FieldProblem("decision", "must be one of \(review.choices.joined(separator: ", ")).")])
+            throw Problem(
+                .invalidFields, [FieldProblem("decision", "must be one of \(review.choices.joined(separator: ", ")).")])
         }
         guard let decider = hooks.deciders[review.kind] else { return { _, _ in } }
         if let schema = decider.input, !decision.input.isNull {
@@ -117,24 +128,26 @@ struct ReviewView: View {
     let review: Review
 
     static let states = ["open", "claimed", "decided"]
-    static let schema = Schema.named("Review", .object([
-        .required("id", .id(ReviewKind.self), "Its id."),
-        .required("kind", .text(), "What sort of question it is."),
-        .required("state", .words(states), "How it stands."),
-        .required("subject", .text(), "The id of what it is about."),
-        .required("question", .text(), "What is to be decided."),
-        .required("evidence", .anything, "Ids and facts."),
-        .required("choices", .array(of: .text()), "What may be decided."),
-        .required("provider", Schema.text().orNull, "The provider that it concerns."),
-        .required("count", .integer(), "How often the question came up while it was open."),
-        .required("opened_at", .time, "When it came up first."),
-        .required("claimed_by", Schema.text().orNull, "Who works on it."),
-        .required("claimed_at", Schema.time.orNull, "Since when."),
-        .required("decided_by", Schema.text().orNull, "Who decided."),
-        .required("decided_at", Schema.time.orNull, "When."),
-        .required("decision", Schema.text().orNull, "What was decided."),
-        .required("note", Schema.text().orNull, "Why."),
-    ]))
+    static let schema = Schema.named(
+        "Review",
+        .object([
+            .required("id", .id(ReviewKind.self), "Its id."),
+            .required("kind", .text(), "What sort of question it is."),
+            .required("state", .words(states), "How it stands."),
+            .required("subject", .text(), "The id of what it is about."),
+            .required("question", .text(), "What is to be decided."),
+            .required("evidence", .anything, "Ids and facts."),
+            .required("choices", .array(of: .text()), "What may be decided."),
+            .required("provider", Schema.text().orNull, "The provider that it concerns."),
+            .required("count", .integer(), "How often the question came up while it was open."),
+            .required("opened_at", .time, "When it came up first."),
+            .required("claimed_by", Schema.text().orNull, "Who works on it."),
+            .required("claimed_at", Schema.time.orNull, "Since when."),
+            .required("decided_by", Schema.text().orNull, "Who decided."),
+            .required("decided_at", Schema.time.orNull, "When."),
+            .required("decision", Schema.text().orNull, "What was decided."),
+            .required("note", Schema.text().orNull, "Why."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

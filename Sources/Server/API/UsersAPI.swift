@@ -49,19 +49,29 @@ enum UsersAPI {
         notes: "Members that are left out stay as they are; null clears. A customer that is named here belongs to this "
             + "user from now on: what waited for it is applied.",
         .needs(.write, "users"), path: path,
-        body: .named("UserRequest", .object([
-            .optional("email", Schema.line(1...256).orNull, "The user's address."),
-            .optional("display_name", Schema.line(1...256).orNull, "What the user is called."),
-            .optional("stripe_customer_id", Schema.line(1...256).orNull, "The platform's customer that this user is."),
-            .optional("metadata", .map(of: .lines(0...500), most: UserMetadata.membersMax), "The application's own words; replaces what was there."),
-        ])).example(["email": "rye@example.com", "stripe_customer_id": "cus_9s6XKzkNRiz8i3"]),
+        body: .named(
+            "UserRequest",
+            .object([
+                .optional("email", Schema.line(1...256).orNull, "The user's address."),
+                .optional("display_name", Schema.line(1...256).orNull, "What the user is called."),
+                .optional(
+                    "stripe_customer_id", Schema.line(1...256).orNull, "The platform's customer that this user is."),
+                .optional(
+                    "metadata", .map(of: .lines(0...500), most: UserMetadata.membersMax),
+                    "The application's own words; replaces what was there."),
+            ])
+        ).example(["email": "rye@example.com", "stripe_customer_id": "cus_9s6XKzkNRiz8i3"]),
         isConditional: true,
         answers: [
             .ok("The user.", UserView.schema),
-            AnswerDescription(status: 201, what: "The new user.", contentType: "application/json", schema: UserView.schema, headers: ["Location"]),
+            AnswerDescription(
+                status: 201, what: "The new user.", contentType: "application/json", schema: UserView.schema,
+                headers: ["Location"]),
         ]
     ) { request in
-        let (edit, expected, now, actor) = (try request.userEdit(), try request.expectedVersion, request.now, request.caller.id)
+        let (edit, expected, now, actor) = (
+            try request.userEdit(), try request.expectedVersion, request.now, request.caller.id
+        )
         let (ids, auditID) = (ReadyIDs(request.app.ids, changes: 64), request.app.ids.make(AuditKind.self))
         let jobIDs = (0..<Released.most).map { _ in request.app.ids.make(JobKind.self) }
         let (view, isNew) = try await request.app.database.write("put_user") { session in
@@ -69,7 +79,10 @@ enum UsersAPI {
             var ids = ids
             let (user, isNew, linked) = try session.upsertUser(edit, by: actor, ids: &ids, at: now)
             try Released(linked).enqueue(in: session, ids: jobIDs, at: now)
-            try session.audit(NewAudit(auditID, isNew ? "user.created" : "user.changed", nil, by: request, detail: ["user": .string(UserDigest.of(edit.id))]))
+            try session.audit(
+                NewAudit(
+                    auditID, isNew ? "user.created" : "user.changed", nil, by: request,
+                    detail: ["user": .string(UserDigest.of(edit.id))]))
             return (UserView(user: user, customers: try session.customers(of: user.id)), isNew)
         }
         request.app.hooks.jobsArrived()
@@ -83,12 +96,15 @@ extension APIRequest {
     /// What the body says, with one problem a field.
     fileprivate func userEdit() throws(Problem) -> UserEdit {
         var edit = UserEdit(id: pathText())
-        guard OutsideID.passes(edit.id) else { throw Problem(.notFound, "An id has at most \(OutsideID.bytesMax) bytes.") }
+        guard OutsideID.passes(edit.id) else {
+            throw Problem(.notFound, "An id has at most \(OutsideID.bytesMax) bytes.")
+        }
         edit.email = Edit(body["email"]).map { Personal($0) }
         edit.displayName = Edit(body["display_name"]).map { Personal($0) }
         let customer = Edit(body["stripe_customer_id"])
         if case .set(let id) = customer, !OutsideID.passes(id) {
-            throw Problem(.invalidFields, [FieldProblem("stripe_customer_id", "has more than \(OutsideID.bytesMax) bytes.")])
+            throw Problem(
+                .invalidFields, [FieldProblem("stripe_customer_id", "has more than \(OutsideID.bytesMax) bytes.")])
         }
         edit.customers = [("stripe", customer)]
         guard let metadata = body["metadata"] else { return edit }
@@ -123,25 +139,33 @@ struct UserView: View {
     let user: UserRow
     let customers: [(name: CustomerName, source: LinkSource)]
 
-    static let schema = Schema.named("User", .object([
-        .required("id", .text(), "The application's own id."),
-        .required("email", Schema.text().orNull, "The user's address."),
-        .required("display_name", Schema.text().orNull, "What the user is called."),
-        .required("metadata", .map(of: .text(), most: UserMetadata.membersMax), "The application's own words."),
-        .required("stripe_customer_id", Schema.text().orNull, "The platform's customer that this user is."),
-        .required("customers", .array(of: .object([
-            .required("provider", .text(), "The platform."), .required("customer", .text(), "Its id of the customer."),
-            .required("source", .words(["application", "review", "event"]), "Who said so."),
-        ])), "All customers that this user is."),
-        .required("subscription_status", Schema.text().orNull, "In the platform's own word, of the subscription with the best standing."),
-        .required("subscription_plan", Schema.text().orNull, "Its plan."),
-        .required("current_period_end", Schema.time.orNull, "Until when it is paid."),
-        .required("cancel_at_period_end", .boolean, "Whether it ends then."),
-        .required("payment_method", Schema.text().orNull, "The platform's id of the payment method."),
-        .required("version", .integer(), "Rises with every change; for If-Match."),
-        .required("created_at", .time, "When it was heard of first."),
-        .required("updated_at", .time, "When it changed last."),
-    ]))
+    static let schema = Schema.named(
+        "User",
+        .object([
+            .required("id", .text(), "The application's own id."),
+            .required("email", Schema.text().orNull, "The user's address."),
+            .required("display_name", Schema.text().orNull, "What the user is called."),
+            .required("metadata", .map(of: .text(), most: UserMetadata.membersMax), "The application's own words."),
+            .required("stripe_customer_id", Schema.text().orNull, "The platform's customer that this user is."),
+            .required(
+                "customers",
+                .array(
+                    of: .object([
+                        .required("provider", .text(), "The platform."),
+                        .required("customer", .text(), "Its id of the customer."),
+                        .required("source", .words(["application", "review", "event"]), "Who said so."),
+                    ])), "All customers that this user is."),
+            .required(
+                "subscription_status", Schema.text().orNull,
+                "In the platform's own word, of the subscription with the best standing."),
+            .required("subscription_plan", Schema.text().orNull, "Its plan."),
+            .required("current_period_end", Schema.time.orNull, "Until when it is paid."),
+            .required("cancel_at_period_end", .boolean, "Whether it ends then."),
+            .required("payment_method", Schema.text().orNull, "The platform's id of the payment method."),
+            .required("version", .integer(), "Rises with every change; for If-Match."),
+            .required("created_at", .time, "When it was heard of first."),
+            .required("updated_at", .time, "When it changed last."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in

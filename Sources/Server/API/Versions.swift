@@ -7,7 +7,9 @@ extension APIRequest {
     var expectedVersion: Int64? {
         get throws(Problem) {
             guard let text = headers[.ifMatch], text != "*" else { return nil }
-            guard text.count >= 3, text.hasPrefix("\""), text.hasSuffix("\""), let version = Int64(text.dropFirst().dropLast()) else {
+            guard text.count >= 3, text.hasPrefix("\""), text.hasSuffix("\""),
+                let version = Int64(text.dropFirst().dropLast())
+            else {
                 throw Problem(.invalidHeader, [FieldProblem("If-Match", "must be an ETag of ours, such as \"3\".")])
             }
             return version

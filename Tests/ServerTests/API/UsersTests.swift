@@ -14,14 +14,17 @@ struct UsersTests {
             let path = "/v1/users/rye%40example.com"
             #expect(try await api.get(path).code == "not_found")
 
-            let made = try await api.put(path, ["email": "rye@example.com", "metadata": ["plan": "pro"], "stripe_customer_id": "cus_1"])
+            let made = try await api.put(
+                path, ["email": "rye@example.com", "metadata": ["plan": "pro"], "stripe_customer_id": "cus_1"])
             #expect(made.status == 201 && made.header("Location") == path && made.header("ETag") != nil)
             #expect(made.json["id"]?.text == "rye@example.com" && made.json["stripe_customer_id"]?.text == "cus_1")
 
             let tag = try #require(try await api.get(path).header("ETag"))
             let changed = try await api.put(path, ["display_name": "Rye", "email": .null], ["If-Match": tag])
-            #expect(changed.status == 200 && changed.json["email"] == .null && changed.json["display_name"]?.text == "Rye")
-            #expect(changed.json["metadata", "plan"]?.text == "pro" && changed.json["stripe_customer_id"]?.text == "cus_1")
+            #expect(
+                changed.status == 200 && changed.json["email"] == .null && changed.json["display_name"]?.text == "Rye")
+            #expect(
+                changed.json["metadata", "plan"]?.text == "pro" && changed.json["stripe_customer_id"]?.text == "cus_1")
             #expect(try await api.put(path, ["display_name": "Eve"], ["If-Match": tag]).code == "precondition_failed")
             #expect(try await api.get(path, ["If-Match": tag]).status == 412)
             #expect(try await api.put(path, [:], ["If-Match": "3"]).code == "invalid_header")
@@ -30,10 +33,12 @@ struct UsersTests {
         }
     }
 
-    @Test("every field that is wrong is named", arguments: [
-        (["email": 1], "email"), (["metadata": ["a": 1]], "metadata.a"), (["admin": true], "admin"),
-        (["metadata": ["name-that-is-longer-than-forty-bytes-in-all": "x"]], "metadata"),
-    ] as [(JSON, String)])
+    @Test(
+        "every field that is wrong is named",
+        arguments: [
+            (["email": 1], "email"), (["metadata": ["a": 1]], "metadata.a"), (["admin": true], "admin"),
+            (["metadata": ["name-that-is-longer-than-forty-bytes-in-all": "x"]], "metadata"),
+        ] as [(JSON, String)])
     func fields(body: JSON, field: String) async throws {
         try await TestAPI.with { api async throws in
             let reply = try await api.put("/v1/users/u", body)
@@ -45,7 +50,12 @@ struct UsersTests {
     func list(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
             for name in ["a", "b", "c"] {
-                try await api.put("/v1/users/\(name)", ["email": .string("\(name)@x.example"), "metadata": ["team": .string(name == "c" ? "red" : "blue")]])
+                try await api.put(
+                    "/v1/users/\(name)",
+                    [
+                        "email": .string("\(name)@x.example"),
+                        "metadata": ["team": .string(name == "c" ? "red" : "blue")],
+                    ])
             }
 
             #expect(try await api.get("/v1/users?order=asc").ids == ["a", "b", "c"])
@@ -106,7 +116,9 @@ extension TestAPI {
         try await send("PUT", path, body.bytes, headers: headers)
     }
 
-    static func withDeciders(_ engine: TestEngine, _ body: @Sendable @escaping (TestAPI) async throws -> Void) async throws {
+    static func withDeciders(_ engine: TestEngine, _ body: @Sendable @escaping (TestAPI) async throws -> Void)
+        async throws
+    {
         var hooks = Hooks()
         hooks.deciders = Hooks.deciders(ids: Identifiers(now: { .testNow }))
         try await with(engine, hooks: hooks, body)
@@ -115,7 +127,8 @@ extension TestAPI {
     /// Lets events wait for whoever knows the customer. Answers the review.
     func wait(_ events: [String], for customer: String) async throws -> String {
         let review = NewReview(
-            id: app.ids.make(), kind: "event_without_user", subject: "stripe/\(customer)", question: "Whose?", evidence: "{}",
+            id: app.ids.make(), kind: "event_without_user", subject: "stripe/\(customer)", question: "Whose?",
+            evidence: "{}",
             choices: ["link", "dismiss"], provider: "stripe", openedAt: clock.now, changeID: app.ids.make())
         try await database.write("wait") { [now = clock.now] session in
             for event in events { _ = try session.wait(ID(stored: event), for: customer, reason: "Unknown.", at: now) }
