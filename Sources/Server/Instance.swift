@@ -30,12 +30,16 @@ public struct Instance: Sendable {
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
     ///
+    /// - Parameter keep: what the gateway does with believed deliveries; a benchmark gives another.
     /// - Throws: `StoreError` with the sentence for the operator.
-    public static func make(_ settings: Settings, time: TimeSource = .system, logger: Logger) async throws -> Instance {
+    public static func make(
+        _ settings: Settings, time: TimeSource = .system, logger: Logger,
+        keep: @escaping Gateway.Keep = { try $0.keep($1) }
+    ) async throws -> Instance {
         let database = try open(settings.database, owner: true, logger: logger)
         do {
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
-            return try await Instance(settings, database: database, time: time, logger: logger)
+            return try await Instance(settings, database: database, time: time, logger: logger, keep: keep)
         } catch {
             await database.close()
             throw error
@@ -67,7 +71,9 @@ public struct Instance: Sendable {
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
     }
 
-    private init(_ settings: Settings, database: any Database, time: TimeSource, logger: Logger) async throws {
+    private init(
+        _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keep: @escaping Gateway.Keep
+    ) async throws {
         self.settings = settings
         self.database = database
         self.time = time
@@ -82,7 +88,7 @@ public struct Instance: Sendable {
             secrets: WebhookSecrets(
                 settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger))
+            metrics: GatewayMetrics(metrics: metrics, logger: logger), keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)

@@ -11,12 +11,16 @@ public struct Gateway: Sendable {
     private let bells: Bells
     private let metrics: GatewayMetrics
 
+    /// Keeps a set of arrivals in one transaction and answers what became of each.
+    public typealias Keep = @Sendable (Session, [Arrival]) throws -> [Kept]
+
     /// - Parameters:
     ///   - sources: every platform that sends webhooks.
     ///   - bells: rung after each commit that brought work.
+    ///   - keep: what keeps a set of arrivals. Only a benchmark of all the rest gives another.
     public init(
         sources: [any WebhookSource], secrets: WebhookSecrets, database: any Database, rejections: RejectionLog,
-        ids: Identifiers, bells: Bells, metrics: GatewayMetrics
+        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, keep: @escaping Keep = { try $0.keep($1) }
     ) {
         schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
         self.secrets = secrets
@@ -28,7 +32,7 @@ public struct Gateway: Sendable {
         let inFlight = database.dialect.engine == .postgres ? 2 : 1
         keeper = Batcher(
             "keep", in: .ingest, of: database, bounds: .init(atOnce: 256, inFlight: inFlight),
-            weigh: { $0.body.count + 1024 }, perform: { try $0.keep($1) })
+            weigh: { $0.body.count + 1024 }, perform: keep)
     }
 
     /// What a platform is told.
