@@ -61,7 +61,10 @@ public struct Instance: Sendable {
         let state = try await database.schemaState()
         if state.version > 0, state.pending > 0, !settings.migrates {
             throw StoreError.refused(
-                "The database's schema is \(state.version), this program needs \(Migrations.known). Run: patchbay migrate"
+                """
+                The database's schema is \(state.version), this program needs \(Migrations.known). \
+                Run: patchbay migrate
+                """
             )
         }
         let applied = try await database.migrate(program: version, at: now)

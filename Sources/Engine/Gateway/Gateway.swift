@@ -95,7 +95,8 @@ public struct Gateway: Sendable {
         if arrival.review != nil || arrival.events.contains(where: { $0.change != nil }) { bells.written.ring() }
     }
 
-    /// A failed proof reads the secrets once more before it refuses: another node may have rotated them (MECHANICS 1.35).
+    /// A failed proof reads the secrets once more before it refuses: another node may have rotated them
+    /// (MECHANICS 1.35).
     private func believe(
         _ delivery: Delivery, scheme: WebhookScheme, provider: String, owner: String?, owned: OwnedSecrets
     ) async throws -> (Belief, ID<AppKind>) {
