@@ -63,7 +63,10 @@ public struct Instance: Sendable {
         let state = try await database.schemaState()
         if state.version > 0, state.pending > 0, !settings.migrates {
             throw StoreError.refused(
-                "The database's schema is \(state.version), this program needs \(Migrations.known). Run: patchbay migrate"
+                """
+                The database's schema is \(state.version), this program needs \(Migrations.known). \
+                Run: patchbay migrate
+                """
             )
         }
         let applied = try await database.migrate(program: version, at: now)
@@ -74,7 +77,9 @@ public struct Instance: Sendable {
         let health = try await database.health()
         logger.notice(
             "store.opened",
-            metadata: ["engine": "\(health.engine)", "durability": "\(health.durability)", "version": "\(health.version)"])
+            metadata: [
+                "engine": "\(health.engine)", "durability": "\(health.durability)", "version": "\(health.version)",
+            ])
         if !health.isDurable {
             logger.error("store.not_durable", metadata: ["durability": "\(health.durability)"])
         }
@@ -97,7 +102,8 @@ public struct Instance: Sendable {
             secrets: WebhookSecrets(
                 settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test, keep: keep)
+            metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
+            keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -124,7 +130,8 @@ public struct Instance: Sendable {
         wakes = NodeWakes(
             database: database,
             bells: [
-                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints), ("jobs", bells.jobs),
+                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
+                ("jobs", bells.jobs),
             ], logger: logger)
         hub = ChangeHub(database: database, placed: bells.placed, clock: SystemClock(), logger: logger)
         sequencer = Sequencer(

@@ -51,7 +51,10 @@ public struct Dialect: Sendable {
                     ("$REAL", "DOUBLE PRECISION"), (" $STRICT", ""), (" $CLUSTERED", ""),
                     (
                         "$HOT",
-                        "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)"
+                        """
+                        WITH (fillfactor = 70, \
+                        autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)
+                        """
                     ),
                     ("$IDENTITY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
                 ]

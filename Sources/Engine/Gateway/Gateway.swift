@@ -21,7 +21,8 @@ public struct Gateway: Sendable {
     ///   - keep: what keeps a set of arrivals. Only a benchmark of all the rest gives another.
     public init(
         sources: [any WebhookSource], secrets: WebhookSecrets, database: any Database, rejections: RejectionLog,
-        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, takesTestEvents: Bool = true, keep: @escaping Keep = { try $0.keep($1) }
+        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, takesTestEvents: Bool = true,
+        keep: @escaping Keep = { try $0.keep($1) }
     ) {
         schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
         self.secrets = secrets
@@ -148,7 +149,9 @@ public struct Gateway: Sendable {
     ) -> ArrivingEvent {
         let id: ID<EventKind> = ids.make()
         // What a platform's test mode made up must not touch a live instance's users: kept, and no more.
-        guard takesTestEvents || !event.isTest else { return ArrivingEvent(id: id, event: event, job: nil, change: nil) }
+        guard takesTestEvents || !event.isTest else {
+            return ArrivingEvent(id: id, event: event, job: nil, change: nil)
+        }
         guard scheme.handles(event.type) else {
             let change = EventReceived.change(
                 ids.make(), event: id, provider: provider, type: event.type, providerEventID: event.providerEventID,

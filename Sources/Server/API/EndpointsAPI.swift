@@ -48,7 +48,10 @@ enum EndpointsAPI {
     static let create = Action(
         "createEndpoint", "Make an endpoint",
         notes:
-            "It is sent what happens from now on. The secret is shown once; the official Standard Webhooks libraries verify with it.",
+            """
+            It is sent what happens from now on. The secret is shown once; \
+            the official Standard Webhooks libraries verify with it.
+            """,
         .needs(.write, "endpoints"),
         body: .named(
             "EndpointRequest",
@@ -163,8 +166,9 @@ enum AttemptsAPI {
     static let recover = Action(
         "recoverEndpoint", "Send again",
         notes:
-            "`failed_since`: what was tried since then and never delivered. `missing_since`: everything since then that it "
-            + "should have got and did not. `change_id`: that one change, delivered or not.",
+            "`failed_since`: what was tried since then and never delivered. "
+            + "`missing_since`: everything since then that it should have got and did not. "
+            + "`change_id`: that one change, delivered or not.",
         .needs(.write, "endpoints"), path: [.id(EndpointKind.self)],
         body: .named(
             "RecoveryRequest",

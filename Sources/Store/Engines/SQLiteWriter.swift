@@ -40,7 +40,8 @@ final class SQLiteWriter: @unchecked Sendable {
             afterCommit(idle: batch.isEmpty)
         }
         checkpointer.stop()
-        _ = try? connection?.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)  // What is left is read from the WAL at the next start.
+        // What is left is read from the WAL at the next start.
+        _ = try? connection?.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
         connection?.close()
         ended.open()
     }

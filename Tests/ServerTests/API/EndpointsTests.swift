@@ -118,7 +118,10 @@ struct EndpointsTests {
             let reply = try await api.get("/v1/changes")
             #expect(
                 String(decoding: reply.body, as: UTF8.self).contains(
-                    #""user_id":"u1","connection_id":null,"occurred_at":"2026-11-28T10:00:00.000000Z","data":{"id":"evt_1","payload":[1.10]}}"#
+                    #"""
+                    "user_id":"u1","connection_id":null,"occurred_at":"2026-11-28T10:00:00.000000Z",\#
+                    "data":{"id":"evt_1","payload":[1.10]}}
+                    """#
                 ))
         }
     }
