@@ -67,7 +67,8 @@ struct Users: AsyncParsableCommand {
             var body = [("email", email), ("display_name", name), ("stripe_customer_id", stripeCustomer)]
                 .compactMap { name, value in value.map { JSONMember(name, .string($0)) } }
             if let metadata {
-                guard let json = try? JSON.parse(metadata) else { throw Fault("--metadata is not JSON.", code: 2) }  // Says so.
+                // What is wrong with it is not told in detail.
+                guard let json = try? JSON.parse(metadata) else { throw Fault("--metadata is not JSON.", code: 2) }
                 body.append(.init("metadata", json))
             }
             let user = try await server.server().send(

@@ -14,7 +14,9 @@ extension App {
         } catch let problem as Problem {
             let verdict = limits.take(failures, address)
             guard verdict.wait == .zero else {
-                throw Problem(.rateLimited, "Too many requests without a valid key came from this address.", retryAfter: verdict.wait)
+                throw Problem(
+                    .rateLimited, "Too many requests without a valid key came from this address.",
+                    retryAfter: verdict.wait)
             }
             throw problem
         }
@@ -29,7 +31,8 @@ extension App {
         switch KeyText.read(key, in: settings.mode) {
         case .mistyped: throw Problem(.invalidKey, "This is not an API key: a part is missing or mistyped.")
         case .otherMode(let mode):
-            throw Problem(.wrongMode, "This is a \(mode.rawValue) key, and this is a \(settings.mode.rawValue) instance.")
+            throw Problem(
+                .wrongMode, "This is a \(mode.rawValue) key, and this is a \(settings.mode.rawValue) instance.")
         case .key: break
         }
         guard let row = try await keys.key(KeyText.hash(key)) else {

@@ -29,11 +29,14 @@ enum KeysAPI {
     static let create = Action(
         "createKey", "Make an API key", notes: "The answer shows the key, once. Only its hash is kept.",
         .needs(.admin, "keys"),
-        body: .named("KeyRequest", .object([
-            .required("name", .line(1...100), "Whose key it is, for people."),
-            .required("scopes", .array(of: .words(Scope.all), 1...20), "What it may do."),
-            .optional("expires_at", Schema.time.orNull, "When it ends; never unless said."),
-        ])).example(["name": "shop backend", "scopes": ["read", "events:write"]]),
+        body: .named(
+            "KeyRequest",
+            .object([
+                .required("name", .line(1...100), "Whose key it is, for people."),
+                .required("scopes", .array(of: .words(Scope.all), 1...20), "What it may do."),
+                .optional("expires_at", Schema.time.orNull, "When it ends; never unless said."),
+            ])
+        ).example(["name": "shop backend", "scopes": ["read", "events:write"]]),
         isIdempotent: true, answers: [.created("The key, shown once.", KeyView.schema)], problems: [.alreadyShown]
     ) { request in
         let new = try NewKey(
@@ -49,11 +52,16 @@ enum KeysAPI {
 
     static let rotate = Action(
         "rotateKey", "Replace an API key",
-        notes: "Makes a key of the same name and scopes; the old one works on for `overlap_seconds`, a day unless said.",
+        notes:
+            "Makes a key of the same name and scopes; the old one works on for `overlap_seconds`, a day unless said.",
         .needs(.admin, "keys"), path: [.id(KeyKind.self)],
-        body: .named("KeyRotation", .object([
-            .optional("overlap_seconds", .integer(0...604_800), "How long the old key works on; at most seven days.")
-        ])).example(["overlap_seconds": 3600]),
+        body: .named(
+            "KeyRotation",
+            .object([
+                .optional(
+                    "overlap_seconds", .integer(0...604_800), "How long the old key works on; at most seven days.")
+            ])
+        ).example(["overlap_seconds": 3600]),
         isIdempotent: true, answers: [.created("The new key, shown once.", KeyView.schema)],
         problems: [.notFound, .wrongState, .alreadyShown]
     ) { request in
@@ -65,7 +73,9 @@ enum KeysAPI {
         let new = try NewKey(name: old.name, scopes: old.scopes, expiresAt: nil, in: request)
         let auditID = app.ids.make(AuditKind.self)
         let answer = try await request.once("rotate_key") { session in
-            guard let old = try session.key(id), old.isActive(at: now) else { throw Problem(.wrongState, "The key is not active.") }
+            guard let old = try session.key(id), old.isActive(at: now) else {
+                throw Problem(.wrongState, "The key is not active.")
+            }
             guard try session.activeKeys(named: old.name, at: now) < 2 else {
                 throw Problem(.wrongState, "Two keys of the name \(old.name) are active already. Revoke one.")
             }
@@ -82,7 +92,9 @@ enum KeysAPI {
         "revokeKey", "Revoke an API key", notes: "It is refused at once on this node, on others within a second.",
         .needs(.admin, "keys"), path: [.id(KeyKind.self)], answers: [.noContent], problems: [.notFound]
     ) { request in
-        let (id, now, actor, auditID) = (request.pathID(KeyKind.self), request.now, request.caller.id, request.app.ids.make(AuditKind.self))
+        let (id, now, actor, auditID) = (
+            request.pathID(KeyKind.self), request.now, request.caller.id, request.app.ids.make(AuditKind.self)
+        )
         try await request.app.database.write("revoke_key") { session in
             guard try session.key(id) != nil else { throw Problem(.notFound, "There is no key \(id).") }
             guard try session.revoke(id, at: now) else { return }
@@ -107,7 +119,9 @@ struct NewKey: Sendable {
             at: request.now)
     }
 
-    init(name: String, scopes: [String], expiresAt: Timestamp?, mode: Settings.Mode, ids: Identifiers, at now: Timestamp) {
+    init(
+        name: String, scopes: [String], expiresAt: Timestamp?, mode: Settings.Mode, ids: Identifiers, at now: Timestamp
+    ) {
         key = KeyText.make(mode, ids)
         row = KeyRow(
             id: ids.make(), name: name, scopes: Array(Set(scopes)).sorted(), hint: KeyText.hint(key),
@@ -126,19 +140,21 @@ struct KeyView: View {
     let now: Timestamp
     var key: Secret?
 
-    static let schema = Schema.named("Key", .object([
-        .required("id", .id(KeyKind.self), "Its id."),
-        .required("name", .text(), "Whose key it is."),
-        .required("scopes", .array(of: .text()), "What it may do."),
-        .required("hint", .text(), "Its last characters."),
-        .required("state", .words(["active", "expired", "revoked"]), "How it stands."),
-        .required("version", .text(), "The version of the API that its answers have."),
-        .required("created_at", .time, "When it was made."),
-        .required("expires_at", Schema.time.orNull, "When it ends."),
-        .required("last_used_at", Schema.time.orNull, "When it was used last, to within a minute."),
-        .required("revoked_at", Schema.time.orNull, "When it was revoked."),
-        .optional("key", .text(), "The key itself: shown when it is made, never again."),
-    ]))
+    static let schema = Schema.named(
+        "Key",
+        .object([
+            .required("id", .id(KeyKind.self), "Its id."),
+            .required("name", .text(), "Whose key it is."),
+            .required("scopes", .array(of: .text()), "What it may do."),
+            .required("hint", .text(), "Its last characters."),
+            .required("state", .words(["active", "expired", "revoked"]), "How it stands."),
+            .required("version", .text(), "The version of the API that its answers have."),
+            .required("created_at", .time, "When it was made."),
+            .required("expires_at", Schema.time.orNull, "When it ends."),
+            .required("last_used_at", Schema.time.orNull, "When it was used last, to within a minute."),
+            .required("revoked_at", Schema.time.orNull, "When it was revoked."),
+            .optional("key", .text(), "The key itself: shown when it is made, never again."),
+        ]))
 
     func write(to writer: inout JSONWriter) {
         let state = row.revokedAt != nil ? "revoked" : row.isActive(at: now) ? "active" : "expired"
