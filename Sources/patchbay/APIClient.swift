@@ -1,5 +1,4 @@
 import AsyncHTTPClient
-import Foundation
 import Kit
 import NIOCore
 import NIOHTTP1

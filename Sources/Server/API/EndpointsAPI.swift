@@ -1,5 +1,6 @@
 import Engine
 import Kit
+import Logging
 import Store
 
 /// Endpoints: addresses of the application that receive what happens here, signed.
@@ -48,10 +49,7 @@ enum EndpointsAPI {
     static let create = Action(
         "createEndpoint", "Make an endpoint",
         notes:
-            """
-            It is sent what happens from now on. The secret is shown once; \
-            the official Standard Webhooks libraries verify with it.
-            """,
+            "It is sent what happens from now on. The secret is shown once: Standard Webhooks libraries take it.",
         .needs(.write, "endpoints"),
         body: .named(
             "EndpointRequest",
@@ -166,9 +164,8 @@ enum AttemptsAPI {
     static let recover = Action(
         "recoverEndpoint", "Send again",
         notes:
-            "`failed_since`: what was tried since then and never delivered. "
-            + "`missing_since`: everything since then that it should have got and did not. "
-            + "`change_id`: that one change, delivered or not.",
+            "`failed_since`: what was tried since then and never delivered. `missing_since`: everything since that "
+            + "it should have got and did not. `change_id`: that one change, delivered or not.",
         .needs(.write, "endpoints"), path: [.id(EndpointKind.self)],
         body: .named(
             "RecoveryRequest",
@@ -214,6 +211,11 @@ extension App {
             return try await use(endpoints)
         } catch let bad as BadEndpoint {
             throw Problem(.invalidFields, bad.problems.map { FieldProblem($0.name, $0.value) })
+        } catch let problem as VaultProblem {
+            logger.error("endpoint.secret_not_opened", metadata: ["reason": "\(problem)"])
+            throw Problem(
+                .unavailable,
+                "The endpoint's secret cannot be opened: PATCHBAY_ENCRYPTION_KEYS lacks the key that sealed it.")
         }
     }
 

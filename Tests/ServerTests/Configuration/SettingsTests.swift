@@ -109,7 +109,7 @@ struct SettingsTests {
             (["STANDARD_WEBHOOKS_SECRET": "whsec_AAAA"], "STANDARD_WEBHOOKS_SECRET: The secret has 3 bytes"),
             (
                 ["STRIPE_SECRET_KEY": "sk_live_1", "PATCHBAY_MODE": "test"],
-                "STRIPE_SECRET_KEY: holds a live key, and this instance is a test instance."
+                "STRIPE_SECRET_KEY: holds a live key, and this is a test instance."
             ),
             (["STRIPE_SECRET_KEY": "rk_live_1", "PATCHBAY_MODE": "test"], "STRIPE_SECRET_KEY: holds a live key"),
             (
@@ -163,7 +163,7 @@ struct SettingsTests {
     func example() throws {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../../patchbay.env.example").standardizedFileURL.path
-        if ProcessInfo.processInfo.environment["WRITE_EXAMPLE"] != nil {
+        if ProcessInfo.processInfo.environment["WRITE_EXAMPLE"] == "1" {
             try Setting.exampleFile.write(toFile: path, atomically: true, encoding: .utf8)
         }
 
