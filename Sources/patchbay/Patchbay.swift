@@ -8,7 +8,10 @@ struct Patchbay: AsyncParsableCommand {
         commandName: "patchbay",
         abstract: "A self-hosted integration server: webhooks in, kept, applied once, passed on.",
         version: Instance.version,
-        subcommands: [Serve.self, Demo.self, VerifyCommand.self, Keys.self, VaultCommand.self, Migrate.self])
+        subcommands: [
+            Serve.self, Demo.self, VerifyCommand.self, Keys.self, VaultCommand.self, Migrate.self, DoctorCommand.self,
+            Trace.self, Why.self,
+        ])
 
     /// Faults are one sentence on standard error and an exit code of ours; the parser's own usage errors are 2.
     static func main() async {
