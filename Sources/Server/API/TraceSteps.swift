@@ -48,7 +48,7 @@ extension Story {
             steps.append(
                 TraceStep(
                     at: last, kind: "event", id: row.id.text, state: "duplicate",
-                    sentence: "Delivered again, the \(row.duplicates). time\(differed)."))
+                    sentence: "Delivered again; repetitions so far: \(row.duplicates)\(differed)."))
         }
         return steps
     }
@@ -61,11 +61,11 @@ extension Story {
         }
         var steps = [step(row.createdAt, "created", "\(row.kind) is to be done, in lane \(row.lane).")]
         if let started = row.startedAt {
-            steps.append(step(started, "started", "Run \(row.attempts) of \(row.kind) began."))
+            steps.append(step(started, "started", "\(row.kind) began run \(row.attempts)."))
         }
         let reason = row.reason.map { ": \($0)" } ?? ""
         if let finished = row.finishedAt {
-            steps.append(step(finished, row.state, "\(row.kind) is \(row.state) after \(row.attempts) runs\(reason)"))
+            steps.append(step(finished, row.state, "\(row.kind): \(row.state) in run \(row.attempts)\(reason)"))
         } else if row.state == "scheduled", let due = row.dueAt {
             steps.append(step(due, "scheduled", "\(row.kind) runs \(row.attempts > 0 ? "again" : "then")\(reason)"))
         }

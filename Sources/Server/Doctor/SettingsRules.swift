@@ -1,4 +1,5 @@
 import Kit
+import Store
 
 /// What settings come to. Pure.
 enum SettingsRules {
@@ -65,6 +66,15 @@ enum SettingsRules {
         return Finding(
             "provider.standard-webhooks", .ok,
             "Webhooks at \(base)/webhooks/standard-webhooks and \(base)/webhooks/svix.")
+    }
+
+    /// App credentials that were added through the API, each with its own address.
+    static func apps(_ apps: [AppRow], _ settings: Settings) -> [Finding] {
+        apps.filter { $0.source == "api" && $0.disabledAt == nil }.map { app in
+            Finding(
+                "provider.\(app.provider)", .ok,
+                "\(app.name): webhooks at \(base(settings))/webhooks/\(app.provider)/\(app.id).")
+        }
     }
 
     /// What was noticed when the settings were read, but for what stands above.

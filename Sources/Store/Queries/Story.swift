@@ -196,14 +196,19 @@ extension Session {
         return try alerts(filter, ListPage(limit: 20))
     }
 
-    /// Changes that name the event as their cause: written in the transaction that applied it, so they lie beside
-    /// the one that tells of it, or beside the time when the event got its present state.
+    /// What an event changed: the changes that name it as their cause, and those about its user of the very moment at
+    /// which it was applied. Both were written in the transaction that applied it, so they lie beside the change that
+    /// tells of the event, or beside the time when it got its present state.
     private func changes(causedBy event: EventRow, told: [Change]) throws -> [Change] {
-        var moments = told.filter { $0.type == "event.received" }.compactMap(\.id.madeAt)
-        moments += try row("SELECT state_at FROM events WHERE id = \(event.id)") { [try $0.time()] } ?? []
+        let appliedAt = try row("SELECT state_at FROM events WHERE id = \(event.id)") { try $0.time() }
+        let moments =
+            told.filter { $0.type == "event.received" }.compactMap(\.id.madeAt) + [appliedAt].compactMap { $0 }
         return try moments.flatMap { moment in
             let (from, to) = (ID<ChangeKind>.floor(moment - .seconds(1)), ID<ChangeKind>.floor(moment + .seconds(1)))
-            return try changes(from: from, to: to, limit: 2000).filter { JSON.eventID(in: $0.data) == event.id.text }
+            return try changes(from: from, to: to, limit: 2000).filter { change in
+                if let cause = JSON.eventID(in: change.data) { return cause == event.id.text }
+                return change.userID != nil && change.userID == event.userID && change.occurredAt == appliedAt
+            }
         }
     }
 

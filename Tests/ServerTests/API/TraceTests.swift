@@ -13,8 +13,11 @@ struct TraceTests {
             let event = try #require(try await api.keep(1).first)
             let subject = try #require(ID<EventKind>(event))
             let change = NewChange(
-                id: api.app.ids.make(), type: "user.subscription_updated", subject: "rye", occurredAt: api.clock.now,
+                id: api.app.ids.make(), type: "payment.succeeded", subject: "pi_1", occurredAt: api.clock.now,
                 data: Array(#"{"event_id":"\#(event)"}"#.utf8))
+            let updated = NewChange(
+                id: api.app.ids.make(), type: "user.subscription_updated", subject: "rye", userID: "rye",
+                occurredAt: api.clock.now, data: Array("{}".utf8))
             let told = NewChange(
                 id: api.app.ids.make(), type: "event.received", subject: event, occurredAt: api.clock.now,
                 data: Array("{}".utf8))
@@ -28,7 +31,7 @@ struct TraceTests {
                 nextAt: api.clock.now + .seconds(5))
             let now = api.clock.now
             try await api.database.set("story", in: .work) { session in
-                try session.append([told, change])
+                try session.append([told, change, updated])
                 try session.enqueue([job])
                 try session.insert([attempt])
                 try session.setState("applied", of: subject, userID: "rye", at: now)
@@ -42,7 +45,7 @@ struct TraceTests {
             #expect(trace["live_job"]?.text == job.id.text)
             #expect(
                 steps.compactMap { $0["kind"]?.text }
-                    == ["delivery", "event", "job", "change", "change", "attempt"])
+                    == ["delivery", "event", "job", "change", "change", "change", "attempt"])
             let times = steps.compactMap { $0["at"]?.text }
             #expect(times == times.sorted())
             #expect(steps.last?["sentence"]?.text?.contains("answered 503 in 12.0 ms; again at") == true)
@@ -51,7 +54,7 @@ struct TraceTests {
                 #expect(other.contains { $0["id"]?.text == event }, "\(id)")
             }
             let delivery = try #require(steps.first?["id"]?.text)
-            #expect(try await api.get("/v1/trace/\(delivery)").json["steps"]?.elements?.count == 6)
+            #expect(try await api.get("/v1/trace/\(delivery)").json["steps"]?.elements?.count == 7)
         }
     }
 
