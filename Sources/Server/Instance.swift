@@ -140,7 +140,7 @@ public struct Instance: Sendable {
         sender = EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger,
-            program: Self.version)
+            metrics: metrics, program: Self.version)
         endpoints = Endpoints(
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, clock: SystemClock(),
             changed: bells.endpoints, program: Self.version)

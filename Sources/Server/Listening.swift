@@ -62,11 +62,11 @@ extension Instance {
     }
 
     private var otherRoutes: [OtherRoute] {
-        let metrics = metrics
+        let scrape = Scrape(metrics: metrics, database: database, time: time, logger: logger)
         let exposition = OtherRoute("GET", "/metrics") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.exposition)))
+                body: .init(byteBuffer: ByteBuffer(string: await scrape.exposition())))
         }
         return WebhookRoutes(
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,

@@ -36,6 +36,7 @@ enum Routes {
         .get("/v1/alerts", AlertsAPI.list),
         .post("/v1/alerts/{id}/silence", AlertsAPI.silence),
         .get("/v1/audit", AuditAPI.list),
+        .get("/v1/trace/{id}", TraceAPI.get),
         .get("/v1/nodes", NodesAPI.list),
         .get("/v1/keys", KeysAPI.list),
         .post("/v1/keys", KeysAPI.create),

@@ -110,6 +110,9 @@ extension EndpointRun {
             latency: tried.latency, outcome: outcome, status: tried.answer.map { Int64($0.status) },
             problem: tried.problem, answer: tried.answer?.body, nextAt: nextAt)
         book.add(attempt, of: shipment)
+        tools.metrics.count(
+            "patchbay_attempts_total", ["outcome": outcome.rawValue],
+            help: "Tries to deliver a change to an endpoint, by what came of them.")
     }
 
     // MARK: The endpoint

@@ -13,6 +13,7 @@ struct SenderTools: Sendable {
     let node: @Sendable () -> ID<NodeKind>
     let clock: any EngineClock
     let logger: Logger
+    let metrics: Metrics
     /// Rung when a run has written changes of its own.
     let written: Bell
     let slotsMax: Int

@@ -27,12 +27,12 @@ public final class EndpointSender: Service {
     public init(
         database: any Database, hub: ChangeHub, wire: any OutsideWire, vault: any Sealing, identifiers: Identifiers,
         node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock,
-        logger: Logger,
+        logger: Logger, metrics: Metrics = Metrics(),
         inFlightMax: Int = 16, program: String
     ) {
         tools = SenderTools(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: identifiers, node: node, clock: clock,
-            logger: logger, written: written, slotsMax: inFlightMax, program: program)
+            logger: logger, metrics: metrics, written: written, slotsMax: inFlightMax, program: program)
         self.changed = changed
     }
 

@@ -44,6 +44,8 @@ final class PostgresConnection {
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
     var socket: Int32 { PQsocket(handle) }
     var serverVersion: Int32 { PQserverVersion(handle) }
+    /// The server's process, as whoever answered the connection names it; a pooler names one of its own.
+    var serverProcess: Int32 { PQbackendPID(handle) }
 
     /// Asks the server to end the running statement.
     func cancel() {
