@@ -25,17 +25,23 @@ public struct Instance: Sendable {
     let runner: JobRunner
     let sender: EndpointSender
     let sequencer: Sequencer
+    private let wakes: NodeWakes
+    private let resolver: SystemResolver
     private let wire: GuardedWire
     private let client: HTTPClient
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
     ///
+    /// - Parameter keep: what the gateway does with believed deliveries; a benchmark gives another.
     /// - Throws: `StoreError` with the sentence for the operator.
-    public static func make(_ settings: Settings, time: TimeSource = .system, logger: Logger) async throws -> Instance {
+    public static func make(
+        _ settings: Settings, time: TimeSource = .system, logger: Logger,
+        keep: @escaping Gateway.Keep = { try $0.keep($1) }
+    ) async throws -> Instance {
         let database = try open(settings.database, owner: true, logger: logger)
         do {
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
-            return try await Instance(settings, database: database, time: time, logger: logger)
+            return try await Instance(settings, database: database, time: time, logger: logger, keep: keep)
         } catch {
             await database.close()
             throw error
@@ -43,11 +49,17 @@ public struct Instance: Sendable {
     }
 
     /// - Parameter owner: whether this process serves the database; other verbs open an SQLite file beside it.
+    ///   The others take three connections to PostgreSQL at most, so that they find room beside busy nodes.
     public static func open(_ address: DatabaseAddress, owner: Bool, logger: Logger) throws -> any Database {
         switch address {
         case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, logger: logger)
         case .postgres(let url):
-            try url.reveal { try PostgresDatabase(url: String(decoding: $0, as: UTF8.self), logger: logger) }
+            try url.reveal { bytes in
+                let url = String(decoding: bytes, as: UTF8.self)
+                return try owner
+                    ? PostgresDatabase(url: url, logger: logger)
+                    : PostgresDatabase(url: url, connections: 2, ingestConnections: 1, logger: logger)
+            }
         }
     }
 
@@ -65,9 +77,18 @@ public struct Instance: Sendable {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
+        let health = try await database.health()
+        logger.notice(
+            "store.opened",
+            metadata: ["engine": "\(health.engine)", "durability": "\(health.durability)", "version": "\(health.version)"])
+        if !health.isDurable {
+            logger.error("store.not_durable", metadata: ["durability": "\(health.durability)"])
+        }
     }
 
-    private init(_ settings: Settings, database: any Database, time: TimeSource, logger: Logger) async throws {
+    private init(
+        _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keep: @escaping Gateway.Keep
+    ) async throws {
         self.settings = settings
         self.database = database
         self.time = time
@@ -82,7 +103,7 @@ public struct Instance: Sendable {
             secrets: WebhookSecrets(
                 settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger))
+            metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -91,6 +112,7 @@ public struct Instance: Sendable {
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         let workers: [any JobWorker] = [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(
@@ -103,7 +125,13 @@ public struct Instance: Sendable {
 
         let policy = AddressPolicy(
             allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
-        wire = GuardedWire(policy: policy, resolver: SystemResolver())
+        resolver = SystemResolver()
+        wire = GuardedWire(policy: policy, resolver: resolver)
+        wakes = NodeWakes(
+            database: database,
+            bells: [
+                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints), ("jobs", bells.jobs),
+            ], logger: logger)
         hub = ChangeHub(database: database, placed: bells.placed, clock: SystemClock(), logger: logger)
         sequencer = Sequencer(
             database: database, node: { node.id }, written: bells.written, placed: bells.placed, clock: SystemClock(),
@@ -139,11 +167,12 @@ public struct Instance: Sendable {
     }
 
     /// What runs until the process is told to stop.
-    public var services: [any Service] { [sequencer, hub, sender, runner] }
+    public var services: [any Service] { [wakes, sequencer, hub, sender, runner] }
 
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()
+        await resolver.close()
         do { try await client.shutdown() } catch {
             logger.warning("http.not_closed", metadata: ["problem": "\(error)"])
         }

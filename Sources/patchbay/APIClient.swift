@@ -12,6 +12,14 @@ struct APIClient: Sendable {
     /// Larger answers are not shown on a terminal.
     private static let answerMax = 64 << 20
 
+    /// Lives as long as the process. A server that is not there is told at once, not tried again for a minute.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(5)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     /// The answer's JSON; null where it has none.
     /// - Throws: `Fault` 1 with the problem's own sentence, 3 where nothing answers.
     func send(
@@ -40,7 +48,7 @@ struct APIClient: Sendable {
 
     private func exchange(_ request: HTTPClientRequest) async throws -> (status: Int, bytes: [UInt8]) {
         do {
-            let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(60))
+            let answer = try await Self.client.execute(request, timeout: .seconds(60))
             let body = try await answer.body.collect(upTo: Self.answerMax)
             return (Int(answer.status.code), Array(body.readableBytesView))
         } catch {

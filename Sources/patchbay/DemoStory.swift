@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import Server
 import ServiceLifecycle
+import Store
 import Stripe
 
 /// What the demo sends, and what it shows.
@@ -34,8 +35,9 @@ struct DemoStory: Service {
             name: "demo", scopes: ["admin"], settings: instance.settings, database: instance.database,
             ids: instance.ids,
             at: .system, by: "demo")
+        try await forgetEarlierRuns()
         let endpoint = try await instance.endpoints.create(
-            url: receiver.url, description: "The demo's application", types: ["user.*"])
+            url: receiver.url, description: Self.application, types: ["user.*"])
         if let secret = endpoint.secret.secret { try receiver.trust(secret) }
         let seconds =
             Double((ContinuousClock.now - began).components.attoseconds) / 1e18
@@ -78,6 +80,14 @@ struct DemoStory: Service {
         say("\nCtrl-C ends it; everything is kept.")
         try await Task.sleep(for: .seconds(365 * 86_400))
     }
+
+    /// Earlier runs' application is gone, and its port with it.
+    private func forgetEarlierRuns() async throws {
+        for old in try await instance.database.read("demo.endpoints", { try $0.endpoints(limit: 1000) }) where old.description == Self.application {
+            _ = try await instance.endpoints.delete(old.id)
+        }
+    }
+    private static let application = "The demo's application"
 
     private func waitUntilReady() async throws {
         for _ in 0..<500 {

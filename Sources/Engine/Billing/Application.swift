@@ -25,7 +25,10 @@ struct Application {
     private var open: [String] = []
     private var unclear: [String] = []
 
-    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String, canAsk: Bool) {
+    init(
+        event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String,
+        canAsk: Bool
+    ) {
         self.event = event
         self.plan = plan
         self.session = session
@@ -185,7 +188,7 @@ struct Application {
                 NewReview(
                     id: ids.review(), kind: "unreadable_delivery", subject: event.id.text,
                     question:
-                        "The event \(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
+                        "\(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
                     evidence: evidence([.init("reason", .string(problem.reason))]), choices: ["replay", "dismiss"],
                     provider: provider, openedAt: now, changeID: ids.change()))
         }

@@ -143,7 +143,7 @@ extension EndpointRun {
         let verdict = EndpointVerdict(
             version: endpoint.version, state: judge.state, reason: judge.reason, health: judge.health)
         let (id, node, fence) = (endpoint.id, tools.node(), fence)
-        let next = book.nextSet(upTo: cursor, isIdle: window.inFlight == 0 || isEnding, at: now) {
+        let next = book.nextSet(upTo: cursor, isIdle: window.inFlight == 0, isEnding: isEnding, at: now) {
             $0.progress(of: id, node: node, fence: fence, position: cursor, verdict: verdict, at: now)
         }
         guard let (progress, isRepeated) = next else { return }

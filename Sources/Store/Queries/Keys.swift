@@ -91,6 +91,10 @@ extension Session {
         )
     }
 
+    /// `live` or `test`; nil before the first start.
+    public func instanceMode() throws -> String? {
+        try row("SELECT value FROM instance WHERE key = 'mode'") { try $0.text() }
+    }
     /// A fact about this instance, such as its mode.
     public func instanceFact(_ name: String) throws -> String? {
         try row("SELECT value FROM instance WHERE key = \(name)") { try $0.text() }
