@@ -49,11 +49,17 @@ public struct Instance: Sendable {
     }
 
     /// - Parameter owner: whether this process serves the database; other verbs open an SQLite file beside it.
+    ///   The others take three connections to PostgreSQL at most, so that they find room beside busy nodes.
     public static func open(_ address: DatabaseAddress, owner: Bool, logger: Logger) throws -> any Database {
         switch address {
         case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, logger: logger)
         case .postgres(let url):
-            try url.reveal { try PostgresDatabase(url: String(decoding: $0, as: UTF8.self), logger: logger) }
+            try url.reveal { bytes in
+                let url = String(decoding: bytes, as: UTF8.self)
+                return try owner
+                    ? PostgresDatabase(url: url, logger: logger)
+                    : PostgresDatabase(url: url, connections: 2, ingestConnections: 1, logger: logger)
+            }
         }
     }
 

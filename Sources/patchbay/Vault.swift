@@ -1,6 +1,5 @@
 import ArgumentParser
 import Engine
-import Foundation
 import Kit
 import Server
 import Store

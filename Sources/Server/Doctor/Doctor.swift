@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 public import Kit
 public import Logging
 import Store

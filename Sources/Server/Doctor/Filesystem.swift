@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import Kit
 
 /// Where a folder lies, as far as can be seen from here.
