@@ -7,7 +7,7 @@ public struct Dialect: Sendable {
     let placeholder: String
     /// Lets claimers pass each other's rows. SQLite has one writer and needs nothing.
     let skipLocked: SQL
-    /// Holds the rows that a closure decides on: serializable closures and sets do not see each other (MECHANICS 1.4).
+    /// Holds the rows that a closure decides on: serializable closures and sets do not see each other.
     let forUpdate: SQL
     /// The greater of two values.
     let greater: SQL
@@ -51,7 +51,10 @@ public struct Dialect: Sendable {
                     ("$REAL", "DOUBLE PRECISION"), (" $STRICT", ""), (" $CLUSTERED", ""),
                     (
                         "$HOT",
-                        "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)"
+                        """
+                        WITH (fillfactor = 70, \
+                        autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)
+                        """
                     ),
                     ("$IDENTITY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
                 ]

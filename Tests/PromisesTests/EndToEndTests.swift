@@ -78,8 +78,11 @@ private struct Life {
         let now = Int(Date().timeIntervalSince1970)
         func event(_ step: Int, _ type: String, _ object: String, _ previous: String = "") -> [UInt8] {
             Array(
-                #"{"id":"evt_\#(number)_\#(step)","object":"event","created":\#(now + step),"livemode":false,"type":"\#(type)","data":{"object":\#(object)\#(previous)}}"#
-                    .utf8)
+                #"""
+                {"id":"evt_\#(number)_\#(step)","object":"event","created":\#(now + step),"livemode":false,\#
+                "type":"\#(type)","data":{"object":\#(object)\#(previous)}}
+                """#
+                .utf8)
         }
         func subscription(_ status: String) -> String {
             #"""
@@ -97,9 +100,12 @@ private struct Life {
                 2, "invoice.paid",
                 #"""
                 {"id":"in_\#(number)","object":"invoice","customer":"cus_\#(number)","status":"paid","parent":
-                {"subscription_details":{"subscription":"sub_\#(number)"}},"lines":{"data":[{"period":{"end":\#(now + 2_592_000)}}]}}
+                {"subscription_details":{"subscription":"sub_\#(number)"}},\#
+                "lines":{"data":[{"period":{"end":\#(now + 2_592_000)}}]}}
                 """#),
-            event(3, "customer.subscription.updated", subscription("active"), #","previous_attributes":{"status":"incomplete"}"#),
+            event(
+                3, "customer.subscription.updated", subscription("active"),
+                #","previous_attributes":{"status":"incomplete"}"#),
         ]
     }
 }

@@ -132,7 +132,9 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
         let wish: JSON = ["url": .string(url), "types": .array(types.map(JSON.string))]
         let reply = try await post(
             "/v1/endpoints",
-            headers: [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json"), ("Idempotency-Key", url)],
+            headers: [
+                ("Authorization", "Bearer \(key)"), ("Content-Type", "application/json"), ("Idempotency-Key", url),
+            ],
             body: wish.bytes)
         guard reply.status == 201, let secret = try JSON.parse(reply.body)["secret"]?.text else {
             throw ServerDied(log: "endpoints: \(reply.status) \(String(decoding: reply.body, as: UTF8.self))")

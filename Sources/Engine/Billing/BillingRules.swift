@@ -21,12 +21,12 @@ public struct BillingRules: Sendable {
         _ plan: BillingPlan, of event: StoredEvent, in session: Session, ids: ReadyIDs, at now: Timestamp
     ) throws -> Applied {
         var work = Application(
-            event: event, plan: plan, session: session, ids: ids, now: now, provider: source.about.id, canAsk: canAsk)
+            event: event, plan: plan, ids: ids, now: now, provider: source.about.id, canAsk: canAsk)
         switch plan.facts {
-        case .failure(let problem): return try work.unreadable(problem)
-        case .success(let facts) where facts.isEmpty: return try work.ignored()
+        case .failure(let problem): return try work.unreadable(problem, in: session)
+        case .success(let facts) where facts.isEmpty: return try work.ignored(in: session)
         case .success(let facts):
-            let applied = try work.apply(facts, recall: { try statement(of: $0, about: $1, in: session) })
+            let applied = try work.apply(facts, in: session, recall: { try statement(of: $0, about: $1, in: session) })
             return applied.finished(canAsk: canAsk, failure: plan.failure)
         }
     }

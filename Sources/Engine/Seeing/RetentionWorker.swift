@@ -46,6 +46,8 @@ public struct RetentionWorker: JobWorker {
                 try $0.expireIdentities(of: app.id, life: life, at: now, limit: Self.rowsAtOnce)
             }
         }
+        // Free pages go back to the system a few at a time; PostgreSQL's own vacuum does this there.
+        try await repeatedly("pages") { try $0.returnFreePages(Self.rowsAtOnce) }
         return .done
     }
 

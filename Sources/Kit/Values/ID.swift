@@ -68,7 +68,8 @@ enum Crockford {
 }
 
 extension ID {
-    /// Sorts before every id made at this moment or later, and after all earlier ones: ranges by time are ranges of ids.
+    /// Sorts before every id made at this moment or later, and after all earlier ones: ranges by time are ranges of
+    /// ids.
     public static func floor(_ moment: Timestamp) -> ID {
         let milliseconds = UInt64(clamping: moment.microseconds / 1000) & 0xFFFF_FFFF_FFFF
         return ID(uuid: (milliseconds << 16, 0))

@@ -149,7 +149,7 @@ final class PostgresWorker: @unchecked Sendable {
     /// Runs a closure until it is committed, refused, or out of time.
     ///
     /// An answer to COMMIT that was lost is neither: the same transaction runs again, and its id in `writes` says
-    /// whether the first had committed (MECHANICS 1.5).
+    /// whether the first had committed.
     private func perform(_ work: Work) throws {
         let end = SQLiteConnection.monotonic() + Self.secondsMax
         var conflicts = 0

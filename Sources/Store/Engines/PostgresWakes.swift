@@ -5,7 +5,7 @@ import Synchronization
 
 /// Wakes other nodes, and hears them: one connection, on a thread of its own, at most one NOTIFY for each channel in
 /// 20 ms, without payload. No transaction that does work ever notifies: that would queue all commits behind each other
-/// (MECHANICS 1.7). What is lost while it reconnects is made up for by everyone's polling.
+///. What is lost while it reconnects is made up for by everyone's polling.
 ///
 /// `@unchecked Sendable`: `lastSent` belongs to the thread once started.
 public final class PostgresWakes: @unchecked Sendable {

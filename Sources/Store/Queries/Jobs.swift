@@ -168,7 +168,8 @@ extension Session {
             UPDATE jobs
                SET state = 'running', node = \(node), fence = fence + 1, attempts = attempts + 1, started_at = \(now)
              WHERE id IN (SELECT id FROM due)
-            RETURNING id, kind, version, lane, class, input, subject, attempts, deaths, fence, created_at, first_failed_at
+            RETURNING id, kind, version, lane, class, input, subject, attempts, deaths, fence, created_at,
+                      first_failed_at
             """
         ) { row in
             ClaimedJob(

@@ -55,7 +55,8 @@ extension Session {
                 """
                 DELETE FROM fetched
                  WHERE (event_id, purpose) IN (SELECT event_id, purpose FROM fetched
-                                                WHERE event_id < \(ID<EventKind>.floor(now - limits.events)) LIMIT \(limit))
+                                                WHERE event_id < \(ID<EventKind>.floor(now - limits.events))
+                                                LIMIT \(limit))
                 """)
         }
     }

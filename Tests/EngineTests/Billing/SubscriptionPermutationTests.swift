@@ -160,7 +160,10 @@ private struct Permutations {
                 && row?.paidUntil?.seconds == model.truth.paidUntil[id] && row.map(SubscriptionRules.isOpen) == false
             if !isRight, wrong.count < 3 {
                 wrong.append(
-                    "\(arrived) \(id): \(row?.status ?? "nil") \(row?.state?.plan ?? "") unclear \(row?.isUnclear ?? false)"
+                    """
+                    \(arrived) \(id): \(row?.status ?? "nil") \(row?.state?.plan ?? "") \
+                    unclear \(row?.isUnclear ?? false)
+                    """
                 )
             }
         }
