@@ -55,4 +55,4 @@ docs: ## writes docs/api.md from the code
 	@.build/debug/patchbay docs --out docs/api.md
 
 clean: ## removes what was built; the demo's data stays
-	@rm -rf .build .build-release .build-planted .build-torture dist
+	@rm -rf .build .build-release .build-planted .build-torture .build-bench dist

@@ -1,9 +1,10 @@
 // ingest --port N --secret WHSEC [--host A] [--path P] [--connections 64] [--seconds 5] [--rate R] [--type T]
+//        [--count N]
 //
 // Sends signed Stripe events of 2 KB to a server, each with an id of its own, over kept connections, from one thread.
 // Without --rate each connection sends the next when the last is answered (closed loop). With --rate events come at
 // fixed moments whether or not the server keeps up, and a latency counts from the moment at which an event was due
-// (open loop: a server that stalls cannot hide behind a client that waits).
+// (open loop: a server that stalls cannot hide behind a client that waits). With --count it ends after so many.
 //
 // All signatures are made before the clock starts. What is on its way at the end is waited for and counted, but not
 // in the rate. Prints one line of JSON.
@@ -170,7 +171,9 @@ int main(int count, char **arguments) {
     seed = random_number();
     signed_at = wall_microseconds() / 1000000;
     hmac_prepare(&key, secret, strlen(secret));
-    signature_count = (uint64_t)((rate > 0 ? rate : 40000) * seconds) + 1000;
+    uint64_t wanted = (uint64_t)option_number(count, arguments, "--count", 0);
+    if (wanted > 0) seconds = 3600;
+    signature_count = wanted > 0 ? wanted : (uint64_t)((rate > 0 ? rate : 40000) * seconds) + 1000;
     if (signature_count > SIGNED_MAX) signature_count = SIGNED_MAX;
     signatures = malloc(signature_count * sizeof *signatures);
     if (signatures == NULL) stop("no memory for signatures");
@@ -194,10 +197,11 @@ int main(int count, char **arguments) {
     }
 
     double start = seconds_now(), end = start + seconds;
-    uint64_t due_total = rate > 0 ? (uint64_t)(rate * seconds) : UINT64_MAX, due_done = 0;
+    uint64_t due_total = wanted > 0 ? wanted : rate > 0 ? (uint64_t)(rate * seconds) : UINT64_MAX;
+    uint64_t due_done = 0;
     while (1) {
         double now = seconds_now();
-        int sending = rate > 0 ? due_done < due_total : now < end;
+        int sending = due_done < due_total && (rate > 0 || now < end);
         // Begin what is due, as far as connections are free.
         while (sending && idle_count > 0) {
             double due = rate > 0 ? start + (double)due_done / rate : now;
@@ -208,7 +212,7 @@ int main(int count, char **arguments) {
             }
             send_next(idle[--idle_count], due);
             due_done++;
-            sending = rate > 0 ? due_done < due_total : now < end;
+            sending = due_done < due_total && (rate > 0 || now < end);
         }
         if (!sending && idle_count == connections) break;
         if (now > end + DRAIN_SECONDS) break;
@@ -230,6 +234,7 @@ int main(int count, char **arguments) {
         }
     }
     double took = seconds_now() - start;
+    if (wanted > 0) seconds = took;
 
     long unanswered = connections - idle_count;
     printf("{\"connections\":%d,\"seconds\":%.3f,\"rate\":%.1f,\"sent\":%llu,\"answered\":%ld,\"per_second\":%.1f,\"statuses\":{",

@@ -67,7 +67,7 @@ struct Users: AsyncParsableCommand {
             var body = [("email", email), ("display_name", name), ("stripe_customer_id", stripeCustomer)]
                 .compactMap { name, value in value.map { JSONMember(name, .string($0)) } }
             if let metadata {
-                // Whatever is wrong with it, the fault says what to do.
+                // What is wrong with it is not told in detail.
                 guard let json = try? JSON.parse(metadata) else { throw Fault("--metadata is not JSON.", code: 2) }
                 body.append(.init("metadata", json))
             }

@@ -111,8 +111,7 @@ extension APIRequest {
     }
 }
 
-/// A change as followers see it, in the list and in the stream: what our webhooks carry, its place, and whom it is
-/// about.
+/// A change as followers see it, in the list and in the stream: what our webhooks carry, its place, whom it is about.
 struct ChangeView: View {
     let change: Change
 

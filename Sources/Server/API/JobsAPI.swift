@@ -35,10 +35,7 @@ enum JobsAPI {
     static let retry = Action(
         "retryJob", "Run a job again",
         notes:
-            """
-            A dead or cancelled job runs anew under its id, with all its attempts before it. \
-            A scheduled one runs now.
-            """,
+            "A dead or cancelled job runs anew under its id, all its attempts before it. A scheduled one runs now.",
         .needs(.write, "jobs"), path: [.id(JobKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job is queued.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound, .wrongState]

@@ -7,10 +7,7 @@ enum ReplayAPI {
     static let one = Action(
         "replayEvent", "Replay an event",
         notes:
-            """
-            Applies the event once more. A replay that already waits is joined. \
-            `Prefer: wait=10` waits for the job's end.
-            """,
+            "Applies the event once more. A replay that waits already is joined. `Prefer: wait=10` waits for its end.",
         .needs(.write, "events"), path: [.id(EventKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job that applies it.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound]

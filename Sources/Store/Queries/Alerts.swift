@@ -86,7 +86,7 @@ extension Session {
             """
             UPDATE alerts SET state = 'open', silenced_until = NULL
              WHERE id IN (SELECT id FROM alerts
-                          WHERE state = 'silenced' AND silenced_until <= \(now) ORDER BY id LIMIT \(limit))
+                           WHERE state = 'silenced' AND silenced_until <= \(now) ORDER BY id LIMIT \(limit))
             """)
     }
 }

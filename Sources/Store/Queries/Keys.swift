@@ -67,8 +67,7 @@ extension Session {
         try row(
             """
             SELECT count(*) FROM api_keys
-             WHERE name = \(name) AND revoked_at IS NULL
-               AND coalesce(expires_at, \(Timestamp(microseconds: .max))) > \(now)
+             WHERE name = \(name) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > \(now))
             """
         ) { Int(try $0.integer()) } ?? 0
     }

@@ -109,7 +109,7 @@ struct SettingsTests {
             (["STANDARD_WEBHOOKS_SECRET": "whsec_AAAA"], "STANDARD_WEBHOOKS_SECRET: The secret has 3 bytes"),
             (
                 ["STRIPE_SECRET_KEY": "sk_live_1", "PATCHBAY_MODE": "test"],
-                "STRIPE_SECRET_KEY: holds a live key, and this instance is a test instance."
+                "STRIPE_SECRET_KEY: holds a live key, and this is a test instance."
             ),
             (["STRIPE_SECRET_KEY": "rk_live_1", "PATCHBAY_MODE": "test"], "STRIPE_SECRET_KEY: holds a live key"),
             (
