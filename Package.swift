@@ -105,7 +105,7 @@ let package = Package(
         .testTarget(
             name: "PromisesTests",
             dependencies: [
-                "Kit", "Store", "TestSupport", crypto, log,
+                "Kit", "Store", "Server", "TestSupport", "patchbay", crypto, log,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -1,3 +1,4 @@
+public import Engine
 public import Kit
 public import Logging
 public import Store
@@ -68,10 +69,18 @@ public struct Hooks: Sendable {
     public var replay: @Sendable (EventRow, ID<JobKind>, Timestamp) -> NewJob = Replay.job
     /// What decisions do, by the review's kind. A kind without one is only marked as decided.
     public var deciders: [String: any ReviewDecider] = [:]
-    /// Called after jobs were committed here, so that this node's workers look at once.
+    /// Called after a request was committed that may have brought jobs, so that this node's workers look at once.
     public var jobsArrived: @Sendable () -> Void = {}
+    /// The same for changes, so that the sequencer looks at once.
+    public var changesWritten: @Sendable () -> Void = {}
     /// Further things without which this node cannot serve, by name; nil is well, a text says what is wrong.
     public var dependencies: [String: @Sendable () async -> String?] = [:]
+    /// Our webhooks out; nil where this node sends none.
+    public var endpoints: Endpoints?
+    /// Called after an endpoint was made or changed.
+    public var endpointsChanged: @Sendable () -> Void = {}
+    /// The feed on this node, for live clients; nil where there are none.
+    public var hub: ChangeHub?
     /// The schemas of the events that we send, by type: whole JSON documents.
     public var eventSchemas: [String: JSON] = [:]
 

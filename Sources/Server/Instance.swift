@@ -25,6 +25,8 @@ public struct Instance: Sendable {
     let runner: JobRunner
     let sender: EndpointSender
     let sequencer: Sequencer
+    private let wakes: NodeWakes
+    private let resolver: SystemResolver
     private let wire: GuardedWire
     private let client: HTTPClient
 
@@ -47,11 +49,17 @@ public struct Instance: Sendable {
     }
 
     /// - Parameter owner: whether this process serves the database; other verbs open an SQLite file beside it.
+    ///   The others take three connections to PostgreSQL at most, so that they find room beside busy nodes.
     public static func open(_ address: DatabaseAddress, owner: Bool, logger: Logger) throws -> any Database {
         switch address {
         case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, logger: logger)
         case .postgres(let url):
-            try url.reveal { try PostgresDatabase(url: String(decoding: $0, as: UTF8.self), logger: logger) }
+            try url.reveal { bytes in
+                let url = String(decoding: bytes, as: UTF8.self)
+                return try owner
+                    ? PostgresDatabase(url: url, logger: logger)
+                    : PostgresDatabase(url: url, connections: 2, ingestConnections: 1, logger: logger)
+            }
         }
     }
 
@@ -61,7 +69,10 @@ public struct Instance: Sendable {
         let state = try await database.schemaState()
         if state.version > 0, state.pending > 0, !settings.migrates {
             throw StoreError.refused(
-                "The database's schema is \(state.version), this program needs \(Migrations.known). Run: patchbay migrate"
+                """
+                The database's schema is \(state.version), this program needs \(Migrations.known). \
+                Run: patchbay migrate
+                """
             )
         }
         let applied = try await database.migrate(program: version, at: now)
@@ -69,6 +80,15 @@ public struct Instance: Sendable {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
+        let health = try await database.health()
+        logger.notice(
+            "store.opened",
+            metadata: [
+                "engine": "\(health.engine)", "durability": "\(health.durability)", "version": "\(health.version)",
+            ])
+        if !health.isDurable {
+            logger.error("store.not_durable", metadata: ["durability": "\(health.durability)"])
+        }
     }
 
     private init(
@@ -88,7 +108,8 @@ public struct Instance: Sendable {
             secrets: WebhookSecrets(
                 settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger), keep: keep)
+            metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
+            keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -97,6 +118,7 @@ public struct Instance: Sendable {
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         let workers: [any JobWorker] = [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(
@@ -109,7 +131,14 @@ public struct Instance: Sendable {
 
         let policy = AddressPolicy(
             allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
-        wire = GuardedWire(policy: policy, resolver: SystemResolver())
+        resolver = SystemResolver()
+        wire = GuardedWire(policy: policy, resolver: resolver)
+        wakes = NodeWakes(
+            database: database,
+            bells: [
+                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
+                ("jobs", bells.jobs),
+            ], logger: logger)
         hub = ChangeHub(database: database, placed: bells.placed, clock: SystemClock(), logger: logger)
         sequencer = Sequencer(
             database: database, node: { node.id }, written: bells.written, placed: bells.placed, clock: SystemClock(),
@@ -117,7 +146,7 @@ public struct Instance: Sendable {
         sender = EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger,
-            program: Self.version)
+            metrics: metrics, program: Self.version)
         endpoints = Endpoints(
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, clock: SystemClock(),
             changed: bells.endpoints, program: Self.version)
@@ -145,11 +174,12 @@ public struct Instance: Sendable {
     }
 
     /// What runs until the process is told to stop.
-    public var services: [any Service] { [sequencer, hub, sender, runner] }
+    public var services: [any Service] { [wakes, sequencer, hub, sender, runner] }
 
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()
+        await resolver.close()
         do { try await client.shutdown() } catch {
             logger.warning("http.not_closed", metadata: ["problem": "\(error)"])
         }

@@ -8,10 +8,22 @@ import Logging
 import NIOCore
 public import ServiceLifecycle
 
+/// What the API does now and then, until the server stops.
+private struct Housekeeping: Service {
+    let app: App
+    func run() async throws {
+        await cancelWhenGracefulShutdown {
+            do { try await app.keepHouse() } catch is CancellationError {} catch {
+                app.logger.error("housekeeping.ended", metadata: ["reason": "\(error)"])
+            }
+        }
+    }
+}
+
 extension Instance {
     /// The HTTP server, with TLS where a certificate is set.
     public func httpServer() throws -> any Service {
-        let logger = logger
+        let (logger, app) = (logger, app)
         var configuration = ApplicationConfiguration(
             address: .hostname(settings.listen.host, port: settings.listen.port), serverName: nil)
         configuration.reuseAddress = true
@@ -25,6 +37,7 @@ extension Instance {
             }
         return Application(
             router: makeRouter(app, adding: otherRoutes), server: server, configuration: configuration,
+            services: [Housekeeping(app: app)],
             onServerRunning: { channel in
                 logger.notice(
                     "server.listening",
@@ -37,17 +50,23 @@ extension Instance {
         var hooks = Hooks()
         let bells = bells
         hooks.jobsArrived = { bells.jobs.ring() }
+        hooks.changesWritten = { bells.written.ring() }
+        hooks.endpointsChanged = { bells.endpoints.ring() }
+        hooks.deciders = Hooks.deciders(ids: ids)
+        hooks.eventSchemas = EventCatalogue.schemas
+        hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
+        hooks.hub = hub
         return App(
             database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,
             hooks: hooks)
     }
 
     private var otherRoutes: [OtherRoute] {
-        let metrics = metrics
+        let scrape = Scrape(metrics: metrics, database: database, time: time, logger: logger)
         let exposition = OtherRoute("GET", "/metrics") { _, _ in
             Response(
                 status: .ok, headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.exposition)))
+                body: .init(byteBuffer: ByteBuffer(string: await scrape.exposition())))
         }
         return WebhookRoutes(
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,

@@ -7,7 +7,9 @@ import Synchronization
 /// Where log lines go: standard error, as text for people or JSON for machines.
 public enum LogOutput {
     public static func logger(_ settings: LogSettings) -> Logger {
-        var logger = Logger(label: "patchbay") { _ in StandardErrorLog(format: settings.format) }
+        var logger = Logger(label: "patchbay") { _ in
+            StandardErrorLog(format: settings.format, metadataProvider: .correlation)
+        }
         logger.logLevel = settings.level
         return logger
     }
@@ -17,6 +19,15 @@ public enum LogOutput {
         var quiet = logger
         quiet.logLevel = max(.error, logger.logLevel)
         return quiet
+    }
+}
+
+extension Logger.MetadataProvider {
+    /// Names the request that a line belongs to, whoever wrote it.
+    static let correlation = Logger.MetadataProvider {
+        let current = Correlation.current
+        guard current != .none else { return [:] }
+        return ["request_id": .string(current.requestID), "trace_id": .string(current.traceID)]
     }
 }
 

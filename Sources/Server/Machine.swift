@@ -21,6 +21,15 @@ public enum Machine {
         return fields.count > 1 ? (Int(fields[1]) ?? 0) * Int(getpagesize()) : 0
     }
 
+    /// Files and sockets that are open; 0 where the system does not say.
+    public static var openDescriptors: Int {
+        guard let folder = opendir("/proc/self/fd") else { return 0 }
+        defer { closedir(folder) }
+        var count = 0
+        while readdir(folder) != nil { count += 1 }
+        return max(0, count - 3)  // Without `.`, `..` and the folder itself.
+    }
+
     /// Few arenas: with many threads glibc's memory grows and does not return, which looks like a leak. And no core
     /// dumps, which would hold opened secrets.
     public static func prepare() {

@@ -45,14 +45,14 @@ extension ProblemType {
         "A parameter is unknown, stands there twice, or has a value of the wrong form. `errors` names each.")
     public static let invalidCursor = ProblemType(
         "invalid_cursor", 400, "The cursor belongs to another list",
-        "A cursor remembers filter and order of its list. Send it with the same parameters as the request that gave it, "
+        "A cursor remembers filter and order of its list. Send it with the parameters of the request that gave it, "
             + "or begin again without one.")
     public static let invalidHeader = ProblemType(
         "invalid_header", 400, "A header cannot be used",
         "A header such as Idempotency-Key, If-Match or Prefer is not written as its standard says.")
     public static let unsupportedVersion = ProblemType(
         "unsupported_version", 400, "This version of the API does not exist",
-        "Patchbay-Version takes a date that this server knows. Leave it out to use the version that your key was made for."
+        "Patchbay-Version takes a date that this server knows. Without it, the one that your key was made for."
     )
     public static let missingKey = ProblemType(
         "missing_key", 401, "The API key is missing",
@@ -62,7 +62,7 @@ extension ProblemType {
         "The key is mistyped, unknown, revoked or expired.")
     public static let wrongMode = ProblemType(
         "wrong_mode", 401, "The API key is of the other mode",
-        "Keys that begin with pb_live_ belong to a live instance, pb_test_ to a test instance. Check which server you call."
+        "pb_live_ keys belong to a live instance, pb_test_ keys to a test instance. Check which server you call."
     )
     public static let insufficientScope = ProblemType(
         "insufficient_scope", 403, "The API key may not do this",
@@ -72,7 +72,7 @@ extension ProblemType {
         "API keys and personal data would be readable on the way. Use https. If a key was sent, replace it.")
     public static let notFound = ProblemType(
         "not_found", 404, "There is no such thing",
-        "The address is unknown, or the id names nothing here: it may have been removed by retention, or belongs to another instance."
+        "The address is unknown, or the id names nothing here: retention removed it, or it is another instance's."
     )
     public static let methodNotAllowed = ProblemType(
         "method_not_allowed", 405, "The address does not take this method", "The header Allow lists what it takes.")

@@ -68,9 +68,11 @@ public struct StoreHealth: Sendable {
     public let version: String
     /// Where the data lies, without credentials.
     public let place: String
+    /// Whether something stands between us and the database that lends its connections, such as PgBouncer.
+    public let isPooled: Bool
     public init(
         engine: Dialect.Engine, durability: String, isDurable: Bool, bytes: Int64, walBytes: Int64, version: String,
-        place: String
+        place: String, isPooled: Bool = false
     ) {
         self.engine = engine
         self.durability = durability
@@ -79,6 +81,7 @@ public struct StoreHealth: Sendable {
         self.walBytes = walBytes
         self.version = version
         self.place = place
+        self.isPooled = isPooled
     }
 }
 

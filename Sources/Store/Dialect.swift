@@ -7,7 +7,7 @@ public struct Dialect: Sendable {
     let placeholder: String
     /// Lets claimers pass each other's rows. SQLite has one writer and needs nothing.
     let skipLocked: SQL
-    /// Holds the rows that a closure decides on: serializable closures and sets do not see each other (MECHANICS 1.4).
+    /// Holds the rows that a closure decides on: serializable closures and sets do not see each other.
     let forUpdate: SQL
     /// The greater of two values.
     let greater: SQL
@@ -26,6 +26,14 @@ public struct Dialect: Sendable {
         engine: .postgres, placeholder: "$", skipLocked: "FOR UPDATE SKIP LOCKED", forUpdate: "FOR UPDATE",
         greater: "greatest", rowsInsertedAtOnce: 64, placesChangesAtOnce: false, wakesLanesAtOnce: false)
 
+    /// A member of a column that holds a JSON object of texts; NULL where it has none of this name.
+    func member(of column: SQL, _ name: String) -> SQL {
+        switch engine {
+        case .sqlite: "(SELECT value FROM json_each(\(column)) WHERE key = \(name))"
+        case .postgres: "CAST(\(column) AS json) ->> \(name)"
+        }
+    }
+
     /// A migration's text with its types in the engine's words. STRICT tables refuse a value of another type;
     /// text is compared by bytes on both engines, so that ids sort alike everywhere.
     func translate(_ text: String) -> String {
@@ -43,7 +51,10 @@ public struct Dialect: Sendable {
                     ("$REAL", "DOUBLE PRECISION"), (" $STRICT", ""), (" $CLUSTERED", ""),
                     (
                         "$HOT",
-                        "WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)"
+                        """
+                        WITH (fillfactor = 70, \
+                        autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000)
+                        """
                     ),
                     ("$IDENTITY", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY"),
                 ]

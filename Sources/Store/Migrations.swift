@@ -73,7 +73,10 @@ extension Session {
         guard try tableExists("schema_migrations") else {
             guard try tableCount() == 0 else {
                 throw StoreError.refused(
-                    "The database holds tables that Patchbay did not make. Give Patchbay a database, or a schema `patchbay`, of its own."
+                    """
+                    The database holds tables that Patchbay did not make. \
+                    Give Patchbay a database, or a schema `patchbay`, of its own.
+                    """
                 )
             }
             return SchemaState(version: 0, madeBy: "")
@@ -87,7 +90,8 @@ extension Session {
         if step.version == 1 {
             let table = """
                 CREATE TABLE schema_migrations (
-                    version $INTEGER PRIMARY KEY, name $TEXT NOT NULL, program $TEXT NOT NULL, applied_at $INTEGER NOT NULL
+                    version $INTEGER PRIMARY KEY, name $TEXT NOT NULL, program $TEXT NOT NULL,
+                    applied_at $INTEGER NOT NULL
                 ) $STRICT
                 """
             try run(SQL(stringLiteral: dialect.translate(table)))

@@ -6,6 +6,7 @@ import NIOCore
 import NIOHTTP1
 import Server
 import ServiceLifecycle
+import Store
 import Stripe
 
 /// What the demo sends, and what it shows.
@@ -34,33 +35,32 @@ struct DemoStory: Service {
             name: "demo", scopes: ["admin"], settings: instance.settings, database: instance.database,
             ids: instance.ids,
             at: .system, by: "demo")
+        try await forgetEarlierRuns()
         let endpoint = try await instance.endpoints.create(
-            url: receiver.url, description: "The demo's application", types: ["user.*"])
+            url: receiver.url, description: Self.application, types: ["user.*"])
         if let secret = endpoint.secret.secret { try receiver.trust(secret) }
         let seconds =
             Double((ContinuousClock.now - began).components.attoseconds) / 1e18
             + Double((ContinuousClock.now - began).components.seconds)
         say(
-            "Patchbay \(Instance.version) serves at \(base) (test, SQLite), ready after \(String(format: "%.1f", seconds)) s.\n"
+            """
+            Patchbay \(Instance.version) serves at \(base) (test, SQLite), \
+            ready after \(String(format: "%.1f", seconds)) s.\n
+            """
         )
 
-        say("Stripe sends, signed with its webhook secret:")
         let story = StripeStory(run: Int(Date().timeIntervalSince1970))
-        for (event, body) in story.events {
-            say("  \(event.padding(toLength: 42, withPad: " ", startingAt: 0)) → \(try await deliver(body))")
-        }
-        say(
-            "  \("the last one once more".padding(toLength: 42, withPad: " ", startingAt: 0)) → \(try await deliver(story.events[story.events.count - 1].body)), counted as a repetition"
-        )
-        say(
-            "  \("the same, forged".padding(toLength: 42, withPad: " ", startingAt: 0)) → \(try await deliver(story.events[0].body, secret: Secret("whsec_somebody_elses_secret"))), kept for you to look at\n"
-        )
+        try await send(story)
 
         say("The application receives, signed by us (Standard Webhooks):")
         for await received in receiver.received {
             let data = received.body["data"]
             say(
-                "  \(received.type) \(received.isProven ? "verified" : "NOT VERIFIED"): \(data?["user_id"]?.text ?? "?") is \(data?["subscription_status"]?.text ?? data?["status"]?.text ?? "?")"
+                """
+                  \(received.type) \(received.isProven ? "verified" : "NOT VERIFIED"): \
+                \(data?["user_id"]?.text ?? "?") is \
+                \(data?["subscription_status"]?.text ?? data?["status"]?.text ?? "?")
+                """
             )
             if data?["subscription_status"]?.text == "active" || data?["status"]?.text == "active" { break }
         }
@@ -77,6 +77,35 @@ struct DemoStory: Service {
         if once { return }
         say("\nCtrl-C ends it; everything is kept.")
         try await Task.sleep(for: .seconds(365 * 86_400))
+    }
+
+    /// Earlier runs' application is gone, and its port with it.
+    private func forgetEarlierRuns() async throws {
+        let endpoints = try await instance.database.read("demo.endpoints") { try $0.endpoints(limit: 1000) }
+        for old in endpoints where old.description == Self.application {
+            _ = try await instance.endpoints.delete(old.id)
+        }
+    }
+    private static let application = "The demo's application"
+
+    private func send(_ story: StripeStory) async throws {
+        say("Stripe sends, signed with its webhook secret:")
+        for (event, body) in story.events {
+            say("  \(event.padding(toLength: 42, withPad: " ", startingAt: 0)) → \(try await deliver(body))")
+        }
+        say(
+            """
+              \("the last one once more".padding(toLength: 42, withPad: " ", startingAt: 0)) → \
+            \(try await deliver(story.events[story.events.count - 1].body)), counted as a repetition
+            """
+        )
+        say(
+            """
+              \("the same, forged".padding(toLength: 42, withPad: " ", startingAt: 0)) → \
+            \(try await deliver(story.events[0].body, secret: Secret("whsec_somebody_elses_secret"))), \
+            kept for you to look at\n
+            """
+        )
     }
 
     private func waitUntilReady() async throws {

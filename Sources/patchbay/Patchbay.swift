@@ -9,7 +9,9 @@ struct Patchbay: AsyncParsableCommand {
         abstract: "A self-hosted integration server: webhooks in, kept, applied once, passed on.",
         version: Instance.version,
         subcommands: [
-            Serve.self, Demo.self, VerifyCommand.self, Keys.self, VaultCommand.self, Migrate.self, Bench.self,
+            Serve.self, Demo.self, VerifyCommand.self, Events.self, Jobs.self, Reviews.self, Alerts.self, Users.self,
+            EndpointsCommand.self, Keys.self, Audit.self, VaultCommand.self, Migrate.self, Bench.self,
+            DoctorCommand.self, Trace.self, Why.self,
         ])
 
     /// Faults are one sentence on standard error and an exit code of ours; the parser's own usage errors are 2.

@@ -23,6 +23,9 @@ struct Serve: AsyncParsableCommand {
         Machine.prepare()
         let settings = try options.settings()
         let logger = LogOutput.logger(settings.log)
+        do { _ = try ServerTLS.configuration(for: settings, logger: logger) } catch {
+            throw Fault("\(error)", code: 2)
+        }
         for notice in settings.notices { logger.notice("settings.notice", metadata: ["notice": "\(notice)"]) }
         let instance: Instance
         do {

@@ -120,7 +120,10 @@ struct GatewayTests {
         try await TestDatabase.with(engine) { database in
             let desk = try await Desk(database)
             let bodies = [
-                #"{"id":"evt_\u0000a","object":"event","type":"invoice.paid","created":1,"data":{"object":{"customer":"c\u0000"}}}"#,
+                #"""
+                {"id":"evt_\u0000a","object":"event","type":"invoice.paid","created":1,\#
+                "data":{"object":{"customer":"c\u0000"}}}
+                """#,
                 #"{"id":"evt_b","object":"event","type":"\ud800.paid","created":1e400}"#,
                 #"{"id":"evt_c","object":"event","type":"invoice.paid","created":99999999999999999999,"n":1e400}"#,
                 #"{"id":"evt_d","id":"evt_e","object":"event","type":"invoice.paid","created":-9223372036854775808}"#,

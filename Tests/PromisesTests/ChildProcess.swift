@@ -23,8 +23,16 @@ final class ChildProcess: @unchecked Sendable {  // `lock` guards `ended`.
         for name in try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd") {
             if let descriptor = Int32(name), descriptor > 2 { _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC) }
         }
+        // Threads of a pool block most signals, and a child inherits what its thread blocks.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
         var spawned: pid_t = 0
-        let code = posix_spawn(&spawned, path, &actions, nil, &argv, &envp)
+        let code = posix_spawn(&spawned, path, &actions, &attributes, &argv, &envp)
         guard code == 0 else { throw ServerDied(log: "cannot run \(path): \(String(cString: strerror(code)))") }
         pid = spawned
     }

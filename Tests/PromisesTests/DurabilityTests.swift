@@ -144,7 +144,10 @@ struct DurabilityTests {
             #expect(server.stop() == 0)
             try await Self.write(url, engine) {
                 try $0.run(
-                    "INSERT INTO schema_migrations (version, name, program, applied_at) VALUES (999, 'later', '9.9.0', 0)"
+                    """
+                    INSERT INTO schema_migrations (version, name, program, applied_at)
+                    VALUES (999, 'later', '9.9.0', 0)
+                    """
                 )
             }
 

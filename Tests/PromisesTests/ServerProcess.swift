@@ -108,6 +108,40 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
             headers: response.headers.map { ($0.name, $0.value) })
     }
 
+    /// A key for the API, made by the command line before the server runs.
+    func makeKey() throws -> String {
+        let output = FileManager.default.temporaryDirectory.appendingPathComponent("key-\(UUID().uuidString)").path
+        let child = try ChildProcess(
+            Self.binary.path, ["keys", "create", "--scope", "admin", "--database", databaseURL],
+            environment: ["PATCHBAY_MODE": "test", "PATCHBAY_ENCRYPTION_KEYS": Self.encryptionKey], output: output)
+        let status = child.wait()
+        let text = try String(contentsOfFile: output, encoding: .utf8)
+        try FileManager.default.removeItem(atPath: output)
+        guard status == 0, let key = text.split(separator: "\n").first(where: { $0.hasPrefix("pb_test_") }) else {
+            throw ServerDied(log: "keys create: \(status) \(text)")
+        }
+        return String(key)
+    }
+
+    func json(_ path: String, key: String) async throws -> JSON {
+        try JSON.parse(try await get(path, headers: [("Authorization", "Bearer \(key)")]).body)
+    }
+
+    /// Its signing secret.
+    func addEndpoint(_ url: String, types: [String], key: String) async throws -> Secret {
+        let wish: JSON = ["url": .string(url), "types": .array(types.map(JSON.string))]
+        let reply = try await post(
+            "/v1/endpoints",
+            headers: [
+                ("Authorization", "Bearer \(key)"), ("Content-Type", "application/json"), ("Idempotency-Key", url),
+            ],
+            body: wish.bytes)
+        guard reply.status == 201, let secret = try JSON.parse(reply.body)["secret"]?.text else {
+            throw ServerDied(log: "endpoints: \(reply.status) \(String(decoding: reply.body, as: UTF8.self))")
+        }
+        return Secret(secret)
+    }
+
     /// Sends an event as the platform would, signed now.
     func deliver(_ id: String, type: String = "invoice.paid", customer: String = "cus_1") async throws -> Int {
         let created = Int(Date().timeIntervalSince1970)

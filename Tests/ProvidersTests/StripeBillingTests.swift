@@ -21,7 +21,10 @@ struct StripeBillingTests {
     @Test(
         "the period's end is found where it stands: on the items or, before basil, on the subscription",
         arguments: [
-            #"{"id":"sub_1","status":"active","items":{"data":[{"current_period_end":5,"price":{"id":"p"}},{"current_period_end":7}]}}"#,
+            #"""
+            {"id":"sub_1","status":"active",\#
+            "items":{"data":[{"current_period_end":5,"price":{"id":"p"}},{"current_period_end":7}]}}
+            """#,
             #"{"id":"sub_1","status":"active","current_period_end":7,"items":{"data":[{"price":"p"}]}}"#,
             #"{"id":"sub_1","status":"active","current_period_end":7,"plan":{"id":"p"}}"#,
         ])
@@ -36,13 +39,15 @@ struct StripeBillingTests {
             facts(
                 "customer.subscription.updated",
                 #"""
-                {"id":"sub_1","current_period_end":7,"current_period_start":1,"items":{"data":[{"id":"si"}]},"status":"active"}
+                {"id":"sub_1","current_period_end":7,"current_period_start":1,\#
+                "items":{"data":[{"id":"si"}]},"status":"active"}
                 """#, before: #"{"current_period_end":5,"current_period_start":0}"#))
         let new = try statement(
             facts(
                 "customer.subscription.updated",
                 #"""
-                {"id":"sub_1","items":{"data":[{"id":"si","current_period_end":7,"current_period_start":1}]},"status":"active"}
+                {"id":"sub_1",\#
+                "items":{"data":[{"id":"si","current_period_end":7,"current_period_start":1}]},"status":"active"}
                 """#, before: #"{"items":{"data":[{"id":"si","current_period_end":5,"current_period_start":0}]}}"#))
 
         for name in ["items", "current_period_end", "status"] {
@@ -58,12 +63,14 @@ struct StripeBillingTests {
         "the invoice's subscription, user and payment are found in both places",
         arguments: [
             #"""
-            {"object":"invoice","customer":"cus_1","parent":{"subscription_details":{"subscription":"sub_1","metadata":{"patchbay_user":"u"}}},
+            {"object":"invoice","customer":"cus_1",\#
+            "parent":{"subscription_details":{"subscription":"sub_1","metadata":{"patchbay_user":"u"}}},
              "payments":{"data":[{"payment":{"type":"payment_intent","payment_intent":"pi_1"}}]},
              "lines":{"data":[{"period":{"end":9}},{"period":{"end":3}}]},"period_end":2}
             """#,
             #"""
-            {"object":"invoice","customer":{"id":"cus_1"},"subscription":{"id":"sub_1"},"subscription_details":{"metadata":{"patchbay_user":"u"}},
+            {"object":"invoice","customer":{"id":"cus_1"},"subscription":{"id":"sub_1"},\#
+            "subscription_details":{"metadata":{"patchbay_user":"u"}},
              "payment_intent":"pi_1","lines":{"data":[{"period":{"end":9}}]},"period_end":2}
             """#,
         ])
@@ -104,7 +111,8 @@ struct StripeBillingTests {
         let facts = try facts(
             "payment_method.detached",
             #"""
-            {"object":"payment_method","id":"pm_1","customer":null,"type":"card","card":{"brand":"visa","last4":"4242","exp_month":2,"exp_year":2030}}
+            {"object":"payment_method","id":"pm_1","customer":null,"type":"card",\#
+            "card":{"brand":"visa","last4":"4242","exp_month":2,"exp_year":2030}}
             """#, before: #"{"customer":"cus_1"}"#)
         #expect(
             facts == [
@@ -208,7 +216,8 @@ struct StripeBillingTests {
             facts(
                 "customer.subscription.updated",
                 #"""
-                {"id":"sub_1","status":"\u0000\ud800","status":"hibernating","current_period_end":9223372036854775807,"items":{"data":[]}}
+                {"id":"sub_1","status":"\u0000\ud800","status":"hibernating",\#
+                "current_period_end":9223372036854775807,"items":{"data":[]}}
                 """#))?.object.state
         #expect(state?.status == "hibernating" && state?.currentPeriodEnd == Timestamp(microseconds: .max))
         #expect(throws: Unreadable.self) {

@@ -105,7 +105,10 @@ struct StripeWebhooksTests {
     @Test("what a text column cannot hold never reaches one")
     func poison() throws {
         let event = try event(
-            #"{"id":"evt\u0000\ud800","type":"\#(String(repeating: "é", count: 300))","created":9e18,"account":"\u0000"}"#
+            #"""
+            {"id":"evt\u0000\ud800","type":"\#(String(repeating: "é", count: 300))",\#
+            "created":9e18,"account":"\u0000"}
+            """#
         )
 
         #expect(event.providerEventID == #"evt\u0000"# + "\u{FFFD}")

@@ -1,3 +1,4 @@
+import Engine
 import Foundation
 import Hummingbird
 import Kit
@@ -21,8 +22,11 @@ struct SchemathesisServer {
         let file = try #require(Self.environment["SCHEMATHESIS_FILE"])
         let engine = TestEngine(rawValue: Self.environment["SCHEMATHESIS_ENGINE"] ?? "") ?? .sqlite
         try await TestDatabase.with(engine) { database in
-            let now: @Sendable () -> Timestamp = { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) }
-            let app = App(database: database, ids: Identifiers(now: now), now: now, settings: .test, logger: .quiet)
+            let ids = Identifiers(now: { Timestamp.system })
+            var hooks = TestAPI.endpointHooks(database, ids)
+            hooks.deciders = Hooks.deciders(ids: ids)
+            let app = App(
+                database: database, ids: ids, now: { Timestamp.system }, settings: .test, logger: .quiet, hooks: hooks)
             try await Self.seed(app)
             let key = try await TestAPI.makeKey(app, ["admin"])
             let server = Application(
@@ -65,12 +69,19 @@ struct SchemathesisServer {
             id: ID(stored: "key_" + tail), name: "example", scopes: ["read"], hint: "…", apiVersion: APIVersion.current,
             createdAt: now)
         let node = app.ids.make(NodeKind.self)
+        let secret = NewEndpointSecret(
+            id: app.ids.make(), endpoint: ID(stored: "ep_" + tail), sealed: [1], keyID: "k1", publicKey: nil,
+            createdAt: now)
+        let endpoint = NewEndpoint(
+            id: secret.endpoint, url: "https://app.example.com/", description: nil, types: [], orderedBy: .none,
+            signedBy: .hmac, secret: secret, createdAt: now)
         try await app.database.write("seed") { session in
             _ = try session.keep([arrival])
             try session.enqueue([job])
             _ = try session.open(review)
             try session.raise(alert)
             try session.add(key, hash: [0])
+            try session.insert(endpoint)
             try session.openNode(node, host: "here", process: 1, program: "test", at: now)
         }
         try await app.database.set("sequence", in: .work) { _ = try $0.sequence(100) }

@@ -10,7 +10,7 @@ import Testing
 @testable import Store
 
 /// A clock that a test turns. Whoever sleeps on it turns it, too.
-final class TestClock: Sendable {
+final class TurningClock: Sendable {
     private let time = Mutex(Timestamp.testNow)
     var now: Timestamp { time.withLock { $0 } }
     func advance(_ duration: Duration) { time.withLock { $0 = $0 + duration } }
@@ -19,7 +19,7 @@ final class TestClock: Sendable {
 /// The API on a fresh database, without a socket. Every answer is held to its description.
 struct TestAPI: Sendable {
     let app: App
-    let clock: TestClock
+    let clock: TurningClock
     let database: any Database
     let client: any TestClientProtocol
     /// With the scope `admin`.
@@ -27,17 +27,19 @@ struct TestAPI: Sendable {
 
     static func with(
         _ engine: TestEngine = .sqlite, settings: Settings = .test, hooks: Hooks = Hooks(), others: [OtherRoute] = [],
+        makeHooks: (@Sendable (any Database, Identifiers) -> Hooks)? = nil,
         _ body: @Sendable @escaping (TestAPI) async throws -> Void
     ) async throws {
         try await TestDatabase.with(engine) { database in
-            let clock = TestClock()
+            let clock = TurningClock()
+            let ids = Identifiers(now: { clock.now })
             let app = App(
-                database: database, ids: Identifiers(now: { clock.now }), now: { clock.now },
+                database: database, ids: ids, now: { clock.now },
                 sleep: { duration in
                     clock.advance(duration)
                     await Task.yield()
                 },
-                settings: settings, logger: .quiet, hooks: hooks)
+                settings: settings, logger: .quiet, hooks: makeHooks?(database, ids) ?? hooks)
             let key = try await Self.makeKey(app, ["admin"])
             try await Application(router: makeRouter(app, adding: others), logger: .quiet).test(.router) { client in
                 try await body(TestAPI(app: app, clock: clock, database: database, client: client, key: key))

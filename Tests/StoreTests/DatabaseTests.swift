@@ -132,7 +132,10 @@ struct DatabaseTests {
         try await TestDatabase.with(engine) { database in
             try await database.write("pretend") { session in
                 try session.run(
-                    "INSERT INTO schema_migrations (version, name, program, applied_at) VALUES (999, 'later', '9.9.0', 0)"
+                    """
+                    INSERT INTO schema_migrations (version, name, program, applied_at)
+                    VALUES (999, 'later', '9.9.0', 0)
+                    """
                 )
             }
 

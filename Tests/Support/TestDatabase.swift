@@ -23,6 +23,8 @@ public struct TestDatabase: Sendable {
         _ engine: TestEngine, pagesMax: Int? = nil, migrated: Bool = true, logger: Logger = .quiet,
         _ body: (any Database) async throws -> Value
     ) async throws -> Value {
+        await TestSlots.shared.take()
+        defer { TestSlots.shared.give() }
         let made = try make(engine, pagesMax: pagesMax, logger: logger)
         if migrated { _ = try await made.database.migrate(program: "test", at: .testNow) }
         do {

@@ -14,7 +14,6 @@ struct Application {
 
     let event: StoredEvent
     let plan: BillingPlan
-    let session: Session
     var ids: ReadyIDs
     let now: Timestamp
     let provider: String
@@ -25,10 +24,11 @@ struct Application {
     private var open: [String] = []
     private var unclear: [String] = []
 
-    init(event: StoredEvent, plan: BillingPlan, session: Session, ids: ReadyIDs, now: Timestamp, provider: String, canAsk: Bool) {
+    init(
+        event: StoredEvent, plan: BillingPlan, ids: ReadyIDs, now: Timestamp, provider: String, canAsk: Bool
+    ) {
         self.event = event
         self.plan = plan
-        self.session = session
         self.ids = ids
         self.now = now
         self.provider = provider
@@ -37,23 +37,25 @@ struct Application {
 
     /// Read downwards: whose it is, what it says, what that makes of the user.
     mutating func apply(
-        _ facts: [BillingFact], recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
+        _ facts: [BillingFact], in session: Session,
+        recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
     ) throws -> Result {
-        for reference in facts.compactMap(\.reference) { try link(reference) }
+        for reference in facts.compactMap(\.reference) { try link(reference, in: session) }
         let customer = facts.lazy.compactMap(\.customer).first
         let customerUser = try customer.flatMap {
             try session.holdUserID(of: CustomerName(provider: provider, customer: $0))
         }
-        if let customer, customerUser == nil { return try wait(for: customer) }
+        if let customer, customerUser == nil { return try wait(for: customer, in: session) }
         let guest = facts.lazy.compactMap(\.reference).first { $0.customer == nil }?.user
         var users: [String?] = [customerUser, guest]
         for id in Set(facts.compactMap(\.subscription)).sorted() {
-            users.append(try subscription(id, facts, user: customerUser, recall: recall))
+            users.append(try subscription(id, facts, user: customerUser, in: session, recall: recall))
         }
         for fact in facts {
             switch fact {
-            case .paymentMethod(let news): users.append(try method(news, user: customerUser))
-            case .payment(let news): users.append(try payment(news, user: customerUser, guest: guest))
+            case .paymentMethod(let news): users.append(try method(news, user: customerUser, in: session))
+            case .payment(let news):
+                users.append(try payment(news, user: customerUser, guest: guest, in: session))
             case .subscription, .invoice, .user: break
             }
         }
@@ -65,7 +67,7 @@ struct Application {
 
     // MARK: Whose it is
 
-    private mutating func link(_ reference: UserReference) throws {
+    private mutating func link(_ reference: UserReference, in session: Session) throws {
         guard let customer = reference.customer else {
             return try session.ensureKnown(reference.user, source: provider, at: now)
         }
@@ -78,7 +80,7 @@ struct Application {
     }
 
     /// One review for each customer, however many events wait.
-    private mutating func wait(for customer: String) throws -> Result {
+    private mutating func wait(for customer: String, in session: Session) throws -> Result {
         let name = CustomerName(provider: provider, customer: customer)
         if try session.wait(event.id, for: customer, reason: "Nobody is known to be this customer.", at: now) {
             try session.open(
@@ -95,7 +97,7 @@ struct Application {
 
     /// - Returns: the subscription's user.
     private mutating func subscription(
-        _ id: String, _ facts: [BillingFact], user: String?,
+        _ id: String, _ facts: [BillingFact], user: String?, in session: Session,
         recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
     ) throws -> String? {
         let old = try session.hold(
@@ -104,7 +106,7 @@ struct Application {
         for fact in facts where fact.subscription?.hasSameBytes(as: id) == true {
             try fact.take(into: &row, by: event.id, canAsk: canAsk) { try recall($0, id) }
         }
-        if SubscriptionRules.isOpen(row) { try settle(&row) }
+        if SubscriptionRules.isOpen(row) { try settle(&row, in: session) }
         if SubscriptionRules.isOpen(row) { open.append(id) }
         if row.isUnclear { unclear.append(id) }
         row.userID = user ?? row.userID
@@ -115,7 +117,7 @@ struct Application {
     }
 
     /// With the platform's answer, if it was asked with just this in hand and nobody has a later one.
-    private func settle(_ row: inout SubscriptionRow) throws {
+    private func settle(_ row: inout SubscriptionRow, in session: Session) throws {
         let question = Question(about: row)
         guard let answer = plan.answers.first(where: { question.isAnswered(by: $0.kept) }),
             row.askedAt.map({ $0 <= answer.kept.at }) ?? true
@@ -124,7 +126,9 @@ struct Application {
         try session.keep(answer.kept, for: event.id)
     }
 
-    private mutating func method(_ news: PaymentMethodStatement, user: String?) throws -> String? {
+    private mutating func method(
+        _ news: PaymentMethodStatement, user: String?, in session: Session
+    ) throws -> String? {
         let (old, isNew) = try session.hold(
             PaymentMethodRow(
                 provider: provider, id: news.id, app: event.app, account: event.account, statedAt: news.statedAt,
@@ -138,7 +142,9 @@ struct Application {
         return row.userID
     }
 
-    private mutating func payment(_ news: PaymentStatement, user: String?, guest: String?) throws -> String? {
+    private mutating func payment(
+        _ news: PaymentStatement, user: String?, guest: String?, in session: Session
+    ) throws -> String? {
         let old = try session.hold(
             PaymentRow(provider: provider, id: news.id, app: event.app, account: event.account), at: now)
         var row = old
@@ -174,18 +180,18 @@ struct Application {
 
     // MARK: What cannot be applied
 
-    func ignored() throws -> Applied {
+    func ignored(in session: Session) throws -> Applied {
         try session.end(event.id, as: "ignored", userID: nil, at: now)
         return Applied(state: .ignored, next: .done, userID: nil, linked: Linked(), unclear: [])
     }
 
-    mutating func unreadable(_ problem: Unreadable) throws -> Applied {
+    mutating func unreadable(_ problem: Unreadable, in session: Session) throws -> Applied {
         if try session.wait(event.id, reason: problem.reason, at: now) {
             try session.open(
                 NewReview(
                     id: ids.review(), kind: "unreadable_delivery", subject: event.id.text,
                     question:
-                        "The event \(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
+                        "\(event.type) cannot be read: \(problem.reason) Look at it, then replay or dismiss it.",
                     evidence: evidence([.init("reason", .string(problem.reason))]), choices: ["replay", "dismiss"],
                     provider: provider, openedAt: now, changeID: ids.change()))
         }

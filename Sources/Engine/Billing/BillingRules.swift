@@ -20,12 +20,13 @@ public struct BillingRules: Sendable {
     public func apply(
         _ plan: BillingPlan, of event: StoredEvent, in session: Session, ids: ReadyIDs, at now: Timestamp
     ) throws -> Applied {
-        var work = Application(event: event, plan: plan, session: session, ids: ids, now: now, provider: source.about.id, canAsk: canAsk)
+        var work = Application(
+            event: event, plan: plan, ids: ids, now: now, provider: source.about.id, canAsk: canAsk)
         switch plan.facts {
-        case .failure(let problem): return try work.unreadable(problem)
-        case .success(let facts) where facts.isEmpty: return try work.ignored()
+        case .failure(let problem): return try work.unreadable(problem, in: session)
+        case .success(let facts) where facts.isEmpty: return try work.ignored(in: session)
         case .success(let facts):
-            let applied = try work.apply(facts, recall: { try statement(of: $0, about: $1, in: session) })
+            let applied = try work.apply(facts, in: session, recall: { try statement(of: $0, about: $1, in: session) })
             return applied.finished(canAsk: canAsk, failure: plan.failure)
         }
     }
@@ -43,12 +44,15 @@ public struct BillingRules: Sendable {
         var rows: [String: SubscriptionRow] = [:]
         for fact in facts {
             guard let id = fact.subscription else { continue }
-            var row = try rows[id] ?? session.subscription(id, at: source.about.id)
+            var row =
+                try rows[id] ?? session.subscription(id, at: source.about.id)
                 ?? SubscriptionRow(provider: source.about.id, id: id, app: event.app, account: event.account)
             try fact.take(into: &row, by: event.id, canAsk: canAsk) { try statement(of: $0, about: id, in: session) }
             rows[id] = row
         }
-        return rows.values.filter(SubscriptionRules.isOpen).map(Question.init).sorted { $0.subscription < $1.subscription }
+        return rows.values.filter(SubscriptionRules.isOpen).map(Question.init).sorted {
+            $0.subscription < $1.subscription
+        }
     }
 
     /// Whether they will be applied, or wait for a user.
@@ -58,11 +62,12 @@ public struct BillingRules: Sendable {
         return try session.userID(of: CustomerName(provider: source.about.id, customer: customer)) != nil
     }
 
-    /// What an earlier event said of a subscription, read again from its own bytes; nil when they are gone.
+    /// What an earlier event said of a subscription, read again from its own bytes; nil when they are gone, and then
+    /// the platform is asked.
     private func statement(
         of event: ID<EventKind>, about subscription: String, in session: Session
     ) throws -> SubscriptionStatement? {
-        guard let event = try session.event(event), let facts = try? facts(in: event) else { return nil }  // Asked instead.
+        guard let event = try session.event(event), let facts = try? facts(in: event) else { return nil }
         for case .subscription(let statement) in facts where statement.object.id.hasSameBytes(as: subscription) {
             return statement
         }
@@ -108,7 +113,8 @@ extension BillingFact {
     ) rethrows {
         switch self {
         case .subscription(let statement):
-            try SubscriptionRules.take(Witness(event: event, statement: statement), into: &row, canAsk: canAsk, recall: recall)
+            try SubscriptionRules.take(
+                Witness(event: event, statement: statement), into: &row, canAsk: canAsk, recall: recall)
         case .invoice(let statement): SubscriptionRules.take(statement, into: &row)
         case .paymentMethod, .payment, .user: break
         }

@@ -30,7 +30,9 @@ enum Chain {
         // Nothing says what changed. At least nothing came before the beginning.
         let later = candidates.filter { $0.statement.kind != .created }
         let agree = later.allSatisfy { $0.statement.object.state == later[0].statement.object.state }
-        return Last(witness: best(of: later.isEmpty ? candidates : later), certainty: agree && !later.isEmpty ? .certain : .guess)
+        return Last(
+            witness: best(of: later.isEmpty ? candidates : later),
+            certainty: agree && !later.isEmpty ? .certain : .guess)
     }
 
     /// The best guess, the same whatever the order: nobody is locked out on a doubt.
@@ -92,7 +94,9 @@ private struct Walk {
         let circles = Set(shown).count < shown.count
         // What is said to be equal in all that changed, and yet differs, has changed without a word.
         let agree = candidates.allSatisfy { $0.statement.object.state == candidates[0].statement.object.state }
-        return Chain.Last(witness: Chain.best(of: candidates), certainty: !isBalanced || !agree ? .guess : circles ? .likely : .certain)
+        return Chain.Last(
+            witness: Chain.best(of: candidates),
+            certainty: !isBalanced || !agree ? .guess : circles ? .likely : .certain)
     }
 
     /// Where the walk may end: not where it began, unless it went nowhere else.

@@ -1,4 +1,5 @@
 public import AsyncHTTPClient
+import FoundationEssentials
 public import Kit
 import NIOCore
 import NIOHTTP1
@@ -116,7 +117,9 @@ public final class GuardedWire: OutsideWire {
     private let clients: GuardedClients
     private let network = NetworkSense()
     private let vetted = Mutex<[String: (addresses: [IPAddress], at: ContinuousClock.Instant)]>([:])
-    /// Hosts remembered at once.
+    /// By their text, so that each is read once.
+    private let targets = Mutex<[String: Target]>([:])
+    /// Hosts and URLs remembered at once.
     private static let vettedMax = 1024
 
     public init(
@@ -134,26 +137,22 @@ public final class GuardedWire: OutsideWire {
 
     /// Posts a body. Any status is an answer.
     public func post(_ request: OutsideRequest) async throws(WireFailure) -> WireAnswer {
-        let url: OutsideURL
-        do { url = try policy.check(request.url) } catch { throw .refusedAddress(error.reason) }
+        let target = try target(request.url)
         let deadline = NIODeadline.now() + TimeAmount(limits.whole)
-        let addresses = try await addresses(of: url.host)
+        let addresses = try await addresses(of: target.url.host)
         var last = WireFailure.unresolvable
         // One after the other (RFC 8305 in its simplest form); families without a route fail at once.
         for address in addresses {
             do {
-                let answer = try await exchange(request, url, with: address, until: deadline)
+                let answer = try await exchange(request, target, with: address, until: deadline)
                 network.reached()
                 return answer
-            } catch let failure as WireFailure {
-                last = failure
-                guard failure.isBeforeTheRequest, NIODeadline.now() < deadline else { break }
             } catch {
-                last = .reset
-                break
+                last = error
+                guard error.isBeforeTheRequest, NIODeadline.now() < deadline else { break }
             }
         }
-        forget(url.host)
+        forget(target.url.host)
         throw network.judged(last)
     }
 
@@ -206,38 +205,38 @@ public final class GuardedWire: OutsideWire {
     // MARK: The exchange
 
     private func exchange(
-        _ request: OutsideRequest, _ url: OutsideURL, with address: IPAddress, until deadline: NIODeadline
-    ) async throws -> WireAnswer {
-        var outgoing = HTTPClientRequest(url: url.dialled)
-        outgoing.method = .POST
-        for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
-        outgoing.body = .bytes(request.body)
+        _ request: OutsideRequest, _ target: Target, with address: IPAddress, until deadline: NIODeadline
+    ) async throws(WireFailure) -> WireAnswer {
+        var headers = HTTPHeaders()
+        headers.reserveCapacity(request.headers.count + 2)
+        for field in request.headers { headers.add(name: field.name, value: field.value) }
         do {
-            return try await clients.with(url, address) { client in
-                let response = try await client.execute(outgoing, deadline: deadline)
-                return WireAnswer(
-                    status: Int(response.status.code),
-                    headers: response.headers.map { Field($0.name, $0.value) },
-                    body: try await start(of: response.body, until: deadline))
+            return try await clients.with(target.url, address) { client in
+                try await GuardedExchange.post(
+                    request.body, headers, to: target.dialled, by: client, until: deadline, limits: limits)
             }
         } catch {
             throw WireFailure(error)
         }
     }
 
-    /// Reads the whole where it is short, so that the connection can be used again; leaves it otherwise.
-    private func start(of body: HTTPClientResponse.Body, until deadline: NIODeadline) async throws -> [UInt8] {
-        var kept: [UInt8] = []
-        var count = 0
-        for try await chunk in body {
-            count += chunk.readableBytes
-            if kept.count < limits.answerKept {
-                kept += chunk.readableBytesView.prefix(limits.answerKept - kept.count)
-            }
-            if count > limits.answerRead { break }
-            if NIODeadline.now() >= deadline { throw WireFailure.timeout }
+    /// A URL that passed, read once.
+    private struct Target {
+        let url: OutsideURL
+        let dialled: URL
+    }
+
+    private func target(_ text: String) throws(WireFailure) -> Target {
+        if let known = targets.withLock({ $0[text] }) { return known }
+        let url: OutsideURL
+        do { url = try policy.check(text) } catch { throw .refusedAddress(error.reason) }
+        guard let dialled = URL(string: url.dialled) else { throw .refusedAddress("The address cannot be read.") }
+        let target = Target(url: url, dialled: dialled)
+        targets.withLock { targets in
+            if targets.count >= Self.vettedMax { targets = [:] }
+            targets[text] = target
         }
-        return kept
+        return target
     }
 }
 

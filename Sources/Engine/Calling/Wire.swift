@@ -1,5 +1,4 @@
 public import AsyncHTTPClient
-import Foundation
 public import Kit
 import NIOCore
 import NIOHTTP1

@@ -10,6 +10,7 @@ public struct Gateway: Sendable {
     private let ids: Identifiers
     private let bells: Bells
     private let metrics: GatewayMetrics
+    private let takesTestEvents: Bool
 
     /// Keeps a set of arrivals in one transaction and answers what became of each.
     public typealias Keep = @Sendable (Session, [Arrival]) throws -> [Kept]
@@ -20,13 +21,15 @@ public struct Gateway: Sendable {
     ///   - keep: what keeps a set of arrivals. Only a benchmark of all the rest gives another.
     public init(
         sources: [any WebhookSource], secrets: WebhookSecrets, database: any Database, rejections: RejectionLog,
-        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, keep: @escaping Keep = { try $0.keep($1) }
+        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, takesTestEvents: Bool = true,
+        keep: @escaping Keep = { try $0.keep($1) }
     ) {
         schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
         self.secrets = secrets
         self.rejections = rejections
         self.ids = ids
         self.bells = bells
+        self.takesTestEvents = takesTestEvents
         self.metrics = metrics
         // 32 MiB and 4,096 deliveries may wait; what comes then is told to come again before memory grows.
         let inFlight = database.dialect.engine == .postgres ? 2 : 1
@@ -95,7 +98,7 @@ public struct Gateway: Sendable {
         if arrival.review != nil || arrival.events.contains(where: { $0.change != nil }) { bells.written.ring() }
     }
 
-    /// A failed proof reads the secrets once more before it refuses: another node may have rotated them (MECHANICS 1.35).
+    /// A failed proof reads the secrets once more before it refuses: another node may have rotated them.
     private func believe(
         _ delivery: Delivery, scheme: WebhookScheme, provider: String, owner: String?, owned: OwnedSecrets
     ) async throws -> (Belief, ID<AppKind>) {
@@ -145,6 +148,10 @@ public struct Gateway: Sendable {
         scheme: WebhookScheme
     ) -> ArrivingEvent {
         let id: ID<EventKind> = ids.make()
+        // What a platform's test mode made up must not touch a live instance's users: kept, and no more.
+        guard takesTestEvents || !event.isTest else {
+            return ArrivingEvent(id: id, event: event, job: nil, change: nil)
+        }
         guard scheme.handles(event.type) else {
             let change = EventReceived.change(
                 ids.make(), event: id, provider: provider, type: event.type, providerEventID: event.providerEventID,
@@ -172,7 +179,7 @@ public struct Gateway: Sendable {
             id: ids.make(), kind: "unreadable_delivery", subject: delivery.text,
             question: "A believed delivery cannot be read: \(problem.reason) Does it matter?",
             evidence: (["delivery_id": .string(delivery.text), "reason": .string(problem.reason)] as JSON).line,
-            choices: ["ignore", "retry"], provider: provider, openedAt: now, changeID: ids.make())
+            choices: ["dismiss"], provider: provider, openedAt: now, changeID: ids.make())
     }
 }
 

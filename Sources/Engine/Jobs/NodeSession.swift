@@ -5,10 +5,14 @@ import Synchronization
 
 /// This process's session in the database: what it claims is its own while the session lives.
 ///
-/// It beats every five seconds. Others hold it dead when they have not seen a beat for twenty seconds of their own
-/// uptime, never by comparing clocks (MECHANICS 1.22). A session that finds itself revoked drops all it holds.
+/// On PostgreSQL it also holds a lock on a connection of its own, which is free the moment the process dies: whoever
+/// finds it free revokes the session at once. For processes that hang it beats every five seconds: others hold it dead
+/// when they have not seen a beat for twenty seconds of their own uptime, never by comparing clocks. A session that
+/// finds itself revoked, or its lock lost, drops all it holds.
 public final class NodeSession: Sendable {
-    static let beatEvery: Duration = .seconds(5)
+    static let watchEvery: Duration = .seconds(1)
+    /// Of these rounds, one beats.
+    static let beatRounds = 5
     static let silentMax: Duration = .seconds(20)
     /// A job whose process died so often is dead: it would kill every node in turn.
     static let deathsMax = 3
@@ -26,6 +30,7 @@ public final class NodeSession: Sendable {
     private let bell: Bell
     private let identity: (host: String, process: Int32, program: String)
     private let state: Mutex<State>
+    private let lock: NodeLock?
 
     public init(
         database: any Database, ids: Identifiers, time: TimeSource, bell: Bell, host: String, process: Int32,
@@ -37,6 +42,7 @@ public final class NodeSession: Sendable {
         self.bell = bell
         self.logger = logger
         identity = (host, process, program)
+        lock = (database as? PostgresDatabase)?.nodeLock()
         state = Mutex(State(id: ids.make()))
     }
 
@@ -48,6 +54,7 @@ public final class NodeSession: Sendable {
     /// processes end at once.
     public func open() async throws {
         let (id, identity, now) = (id, identity, time.now())
+        try await prove(id)
         let isAlone = database.dialect.engine == .sqlite
         try await database.write("open_node") { session in
             if isAlone {
@@ -57,39 +64,53 @@ public final class NodeSession: Sendable {
             }
             try session.openNode(id, host: identity.host, process: identity.process, program: identity.program, at: now)
         }
-        try await reclaim()
+        try await watch()
+    }
+
+    /// Waits until the lock of a session is held.
+    private func prove(_ id: ID<NodeKind>) async throws {
+        lock?.hold(id)
+        for _ in 0..<500 where lock?.isHeld == false { try await time.sleep(.milliseconds(20)) }
+        if lock?.isHeld == false { throw StoreError.unavailable("the node's lock cannot be taken") }
     }
 
     /// Beats and watches the others until cancelled.
     public func run() async {
+        var rounds = 0
         while !Task.isCancelled {
             do {
-                try await beat()
+                if rounds % Self.beatRounds == 0 { try await beat() }
                 try await watch()
             } catch {
                 logger.warning("node.beat_failed", metadata: ["problem": "\(error)"])
             }
-            try? await time.sleep(Self.beatEvery)  // Cancelled: the loop ends.
+            rounds += 1
+            try? await time.sleep(Self.watchEvery)  // Cancelled: the loop ends.
         }
     }
 
     public func close() async {
+        defer { bell.ring() }
         let (id, now) = (id, time.now())
         do {
             try await database.write("close_node") { try $0.closeNode(id, at: now) }
         } catch {
             logger.warning("node.close_failed", metadata: ["problem": "\(error)"])
         }
+        await lock?.release()
     }
 
     private func beat() async throws {
         let (id, identity, now) = (id, identity, time.now())
-        guard try await !database.set("beat", in: .ingest, { try $0.beat(id, at: now) }) else { return }
-        // Revoked: everything held belongs to others now. Go on as a new session.
+        let isProven = lock?.isHeld ?? true
+        guard try await !database.set("beat", in: .ingest, { try $0.beat(id, at: now) }) || !isProven else { return }
+        // Revoked, or the proof of life was lost: everything held belongs to others now. Go on as a new session.
         logger.error("node.revoked", metadata: ["node": "\(id)"])
         let fresh: ID<NodeKind> = ids.make()
         state.withLock { $0.isRevoked = true }
+        try await prove(fresh)
         try await database.write("open_node") { session in
+            _ = try session.revoke(id, at: now)
             try session.openNode(
                 fresh, host: identity.host, process: identity.process, program: identity.program, at: now)
         }
@@ -103,8 +124,11 @@ public final class NodeSession: Sendable {
     private func watch() async throws {
         let (own, now, uptime) = (id, time.now(), time.uptime())
         let nodes = try await database.read("nodes") { try $0.nodes(endedAfter: now - .days(1)) }
+        let live = nodes.filter { $0.stoppedAt == nil && $0.revokedAt == nil && $0.id != own }
+        let gone = try await database.read("node_locks") { session in
+            try live.map(\.id).filter { try session.isLockFree(of: $0) }
+        }
         let silent = state.withLock { state -> [ID<NodeKind>] in
-            let live = nodes.filter { $0.stoppedAt == nil && $0.revokedAt == nil && $0.id != own }
             state.seen = state.seen.filter { seen in live.contains { $0.id.text == seen.key } }
             return live.compactMap { node in
                 guard let seen = state.seen[node.id.text], seen.beat == node.beat else {
@@ -114,7 +138,7 @@ public final class NodeSession: Sendable {
                 return uptime - seen.at > Self.silentMax ? node.id : nil
             }
         }
-        for node in silent {
+        for node in Set(gone).union(silent) {
             logger.error("node.lost", metadata: ["node": "\(node)"])
             try await database.write("revoke_node") { _ = try $0.revoke(node, at: now) }
         }

@@ -76,7 +76,7 @@ struct AttemptBook {
 
     /// The set to be recorded now, if it is time.
     mutating func nextSet(
-        upTo cursor: Int64, isIdle: Bool, at now: Timestamp, make: (AttemptBook) -> EndpointProgress
+        upTo cursor: Int64, isIdle: Bool, isEnding: Bool, at now: Timestamp, make: (AttemptBook) -> EndpointProgress
     ) -> (progress: EndpointProgress, isRepeated: Bool)? {
         guard !isRecording else { return nil }
         if let set {
@@ -84,7 +84,7 @@ struct AttemptBook {
             isRecording = true
             return (set.progress, true)
         }
-        guard isDue(upTo: cursor, isIdle: isIdle, at: now) else { return nil }
+        guard isDue(upTo: cursor, isIdle: isIdle, isEnding: isEnding, at: now) else { return nil }
         let progress = make(self)
         set = (progress, tried)
         attempts = []
@@ -98,9 +98,9 @@ struct AttemptBook {
         return (progress, false)
     }
 
-    private func isDue(upTo cursor: Int64, isIdle: Bool, at now: Timestamp) -> Bool {
-        guard let since else { return cursor > position && (isIdle || now - cursorAt >= Self.cursorEvery) }
-        return isIdle || count >= Self.setMax || now - since >= Self.gathering
+    private func isDue(upTo cursor: Int64, isIdle: Bool, isEnding: Bool, at now: Timestamp) -> Bool {
+        guard let since else { return cursor > position && (isEnding || now - cursorAt >= Self.cursorEvery) }
+        return isIdle || isEnding || count >= Self.setMax || now - since >= Self.gathering
     }
 
     /// The gathered, as one set.

@@ -10,6 +10,8 @@ public final class ChangeHub: Service {
     private static let batch = 500
     /// Between two looks when no bell rings: other nodes write too.
     private static let pace = Duration.milliseconds(100)
+    /// After a look that failed.
+    private static let afterFailure = Duration.seconds(1)
     /// Live clients that may read from the database at once.
     private static let catchUpsMax = 4
 
@@ -35,14 +37,18 @@ public final class ChangeHub: Service {
         await cancelWhenGracefulShutdown {
             while !Task.isCancelled {
                 let seen = self.placed.rings
-                if await self.follow() == Self.batch { continue }
+                guard let count = await self.follow() else {
+                    try? await self.clock.sleep(for: Self.afterFailure)  // Cancelled: the loop ends.
+                    continue
+                }
+                if count == Self.batch { continue }
                 await self.placed.wait(since: seen, until: self.clock.now + Self.pace, on: self.clock)
             }
         }
     }
 
-    /// One look at the tail. Answers how many changes were new.
-    private func follow() async -> Int {
+    /// One look at the tail. Answers how many changes were new; nil when the database did not answer.
+    private func follow() async -> Int? {
         let end = ring.withLock { $0.end }
         do {
             guard end != .max else {
@@ -59,7 +65,7 @@ public final class ChangeHub: Service {
             return new.count
         } catch {
             logger.warning("feed.not_read", metadata: ["problem": "\(error)"])
-            return 0
+            return nil
         }
     }
 

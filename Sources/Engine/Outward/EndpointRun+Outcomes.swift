@@ -110,6 +110,9 @@ extension EndpointRun {
             latency: tried.latency, outcome: outcome, status: tried.answer.map { Int64($0.status) },
             problem: tried.problem, answer: tried.answer?.body, nextAt: nextAt)
         book.add(attempt, of: shipment)
+        tools.metrics.count(
+            "patchbay_attempts_total", ["outcome": outcome.rawValue],
+            help: "Tries to deliver a change to an endpoint, by what came of them.")
     }
 
     // MARK: The endpoint
@@ -140,7 +143,7 @@ extension EndpointRun {
         let verdict = EndpointVerdict(
             version: endpoint.version, state: judge.state, reason: judge.reason, health: judge.health)
         let (id, node, fence) = (endpoint.id, tools.node(), fence)
-        let next = book.nextSet(upTo: cursor, isIdle: window.inFlight == 0 || isEnding, at: now) {
+        let next = book.nextSet(upTo: cursor, isIdle: window.inFlight == 0, isEnding: isEnding, at: now) {
             $0.progress(of: id, node: node, fence: fence, position: cursor, verdict: verdict, at: now)
         }
         guard let (progress, isRepeated) = next else { return }

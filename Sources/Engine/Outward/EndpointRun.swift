@@ -13,6 +13,7 @@ struct SenderTools: Sendable {
     let node: @Sendable () -> ID<NodeKind>
     let clock: any EngineClock
     let logger: Logger
+    let metrics: Metrics
     /// Rung when a run has written changes of its own.
     let written: Bell
     let slotsMax: Int
@@ -64,6 +65,15 @@ final class RunControl: Sendable {
     func takeReload() -> Bool { state.withLock { take(&$0.reloads) } }
     func takeLookForDue() -> Bool { state.withLock { take(&$0.looksForDue) } }
 
+    /// Waits until it is told to stop or to look at its settings again.
+    func waitForOrders(until moment: Timestamp, on clock: any EngineClock) async {
+        while !Task.isCancelled, clock.now < moment {
+            let seen = bell.rings
+            if isStopping || takeReload() { return }
+            await bell.wait(since: seen, until: moment, on: clock)
+        }
+    }
+
     private func take(_ flag: inout Bool) -> Bool {
         defer { flag = false }
         return flag
@@ -90,7 +100,7 @@ struct EndpointRun {
     static let span = Int64(1000)
     /// Changes of one read.
     static let batch = 100
-    /// The longest that the loop waits without looking.
+    /// The longest that the loop waits without looking, and how long it leaves a database alone that did not answer.
     private static let look = Duration.seconds(1)
 
     let tools: SenderTools
@@ -107,6 +117,10 @@ struct EndpointRun {
     var isLost = false
     /// Whether there is room for more changes and the last read was full.
     private var readsOn = false
+    /// Whether the settings are to be read anew.
+    private var isStale = false
+    /// Without a database nothing is read before.
+    private var readAgainAt = Timestamp.zero
 
     /// Reads what there is to know. Nil when the endpoint is gone or disabled.
     init?(_ id: ID<EndpointKind>, fence: Int64, tools: SenderTools, control: RunControl) async throws {
@@ -144,7 +158,8 @@ struct EndpointRun {
                 let seen = control.bell.rings
                 for report in control.takeReports() { absorb(report) }
                 if isLost { break }
-                if control.takeReload() { await reload() }
+                if control.takeReload() { isStale = true }
+                if isStale, tools.clock.now >= readAgainAt { await reload() }
                 let isEnding = control.isStopping || judge.state == .disabled
                 if isEnding, hasEnded { break }
                 if !isEnding {
@@ -168,7 +183,8 @@ struct EndpointRun {
     private var nextLook: Timestamp {
         let now = tools.clock.now
         var next = now + Self.look
-        if window.hasRoomForDue, let due = window.nextDueAt { next = min(next, max(due, notBefore)) }
+        if window.hasRoomForDue, let due = window.nextDueAt { next = min(next, max(due, notBefore, readAgainAt)) }
+        if isStale { next = min(next, readAgainAt) }
         if notBefore > now { next = min(next, notBefore) }
         if let recordAt = book.recordAt { next = min(next, recordAt) }
         return next
@@ -210,14 +226,21 @@ struct EndpointRun {
 
     /// Reads on where there is room, and what has become due.
     private mutating func refill() async {
+        readsOn = false
+        let now = tools.clock.now
+        if control.takeLookForDue() { window.nextDueAt = now }
+        guard now >= readAgainAt else { return }
         do {
-            let now = tools.clock.now
-            if control.takeLookForDue() { window.nextDueAt = now }
             if let due = window.nextDueAt, due <= now, window.hasRoomForDue { try await refillDue(now) }
             readsOn = window.hasRoom ? try await readOn() : false
         } catch {
-            tools.logger.warning("endpoint.not_read", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])
+            failedToRead(error)
         }
+    }
+
+    private mutating func failedToRead(_ error: any Error) {
+        tools.logger.warning("endpoint.not_read", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])
+        readAgainAt = tools.clock.now + Self.look
     }
 
     /// Reads the next changes of the feed. Whether there are more and room for them.
@@ -273,9 +296,9 @@ struct EndpointRun {
             self.signer = signer
             patterns = EventPatterns(endpoint.types)
             judge = EndpointJudge(endpoint)
+            isStale = false
         } catch {
-            tools.logger.warning("endpoint.not_read", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])
-            control.reload()
+            failedToRead(error)
         }
     }
 }

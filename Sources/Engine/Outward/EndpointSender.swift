@@ -11,6 +11,8 @@ public final class EndpointSender: Service {
     private static let endpointsMax = 10_000
     /// Between two looks at endpoints, leases and what has become due.
     private static let pace = Duration.seconds(1)
+    /// Before a run that could not begin is tried again, such as one whose secret does not open.
+    private static let afterFailure = Duration.seconds(10)
 
     private let tools: SenderTools
     /// Rung when an endpoint was made or changed, or something was queued for one, in this process.
@@ -25,12 +27,12 @@ public final class EndpointSender: Service {
     public init(
         database: any Database, hub: ChangeHub, wire: any OutsideWire, vault: any Sealing, identifiers: Identifiers,
         node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock,
-        logger: Logger,
+        logger: Logger, metrics: Metrics = Metrics(),
         inFlightMax: Int = 16, program: String
     ) {
         tools = SenderTools(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: identifiers, node: node, clock: clock,
-            logger: logger, written: written, slotsMax: inFlightMax, program: program)
+            logger: logger, metrics: metrics, written: written, slotsMax: inFlightMax, program: program)
         self.changed = changed
     }
 
@@ -82,11 +84,12 @@ public final class EndpointSender: Service {
         defer { runs.end(head.id) }
         let (id, node, now) = (head.id, tools.node(), tools.clock.now)
         let lease = Session.endpointLease(id)
+        guard let control = runs.control(of: id) else { return }
         do {
             let fence = try await tools.database.set("endpoints.take", in: .work) { session in
                 try session.takeLease(lease, for: node, at: now)
             }
-            guard let fence, let control = runs.control(of: id) else { return }
+            guard let fence else { return }
             if var run = try await EndpointRun(id, fence: fence, tools: tools, control: control) {
                 tools.logger.debug("endpoint.began", metadata: ["endpoint": "\(id)"])
                 await run.run()
@@ -95,6 +98,7 @@ public final class EndpointSender: Service {
             try await tools.database.set("endpoints.drop", in: .work) { try $0.dropLease(lease, node: node) }
         } catch {
             tools.logger.warning("endpoint.stopped", metadata: ["endpoint": "\(id)", "problem": "\(error)"])
+            await control.waitForOrders(until: tools.clock.now + Self.afterFailure, on: tools.clock)
         }
     }
 }

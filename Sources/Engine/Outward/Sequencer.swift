@@ -93,7 +93,8 @@ public struct Sequencer: Service {
                 if count > 0 { try? await clock.sleep(for: Self.gathering) }  // Cancelled: the loop ends.
             } catch {
                 logger.warning("sequencer.failed", metadata: ["problem": "\(error)"])
-                looks = 0
+                try? await clock.sleep(for: Self.standby)  // Cancelled: the loop ends.
+                continue
             }
             let pace = looks > 0 ? Self.busy : Self.idle
             if await written.wait(since: seen, until: clock.now + pace, on: clock) != seen { looks = Self.busyLooks }

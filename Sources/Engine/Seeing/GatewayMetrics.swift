@@ -27,7 +27,7 @@ public struct GatewayMetrics: Sendable {
         metrics.count(
             "patchbay_rejections_total", ["provider": provider, "reason": forged.code],
             help: "Deliveries that were not believed, by reason.")
-        logger.notice("delivery.refused", metadata: ["provider": "\(provider)", "code": "\(forged.code)"])
+        logger.info("delivery.refused", metadata: ["provider": "\(provider)", "code": "\(forged.code)"])
     }
     func away(_ provider: String, _ verdict: String) {
         count(provider, verdict)

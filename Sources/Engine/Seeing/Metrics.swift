@@ -50,6 +50,9 @@ public final class Metrics: Sendable {
         }
     }
 
+    /// Drops all series of a name, before those that there are now are set anew.
+    public func forget(_ name: String) { families.withLock { $0[name]?.series = [:] } }
+
     /// A counter's or gauge's value, for tests and pages.
     public func value(_ name: String, _ labels: KeyValuePairs<String, String> = [:]) -> Double? {
         families.withLock { families in

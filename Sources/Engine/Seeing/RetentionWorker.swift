@@ -39,12 +39,15 @@ public struct RetentionWorker: JobWorker {
         for what in Retained.allCases {
             try await repeatedly("\(what)") { try $0.expire(what, limits: limits, at: now, limit: Self.rowsAtOnce) }
         }
+        try await repeatedly("endpoints") { try $0.sweepEndpoints(Self.rowsAtOnce, at: now) }
         for app in try await database.read("apps", { try $0.apps(after: nil, limit: 1000) }) {
             let life = identityLives[app.provider] ?? .days(400)
             try await repeatedly("identities") {
                 try $0.expireIdentities(of: app.id, life: life, at: now, limit: Self.rowsAtOnce)
             }
         }
+        // Free pages go back to the system a few at a time; PostgreSQL's own vacuum does this there.
+        try await repeatedly("pages") { try $0.returnFreePages(Self.rowsAtOnce) }
         return .done
     }
 

@@ -68,7 +68,20 @@ enum Crockford {
 }
 
 extension ID {
-    /// Sorts before every id made at this moment or later, and after all earlier ones: ranges by time are ranges of ids.
+    /// When it was made, to the millisecond: the first 48 bits.
+    public var madeAt: Timestamp? {
+        let digits = text.utf8.suffix(26).prefix(10).map { Crockford.alphabet.firstIndex(of: $0) }
+        guard digits.count == 10 else { return nil }
+        var milliseconds: Int64 = 0
+        for digit in digits {
+            guard let digit else { return nil }
+            milliseconds = milliseconds << 5 | Int64(digit)
+        }
+        return Timestamp(microseconds: milliseconds * 1000)
+    }
+
+    /// Sorts before every id made at this moment or later, and after all earlier ones: ranges by time are ranges of
+    /// ids.
     public static func floor(_ moment: Timestamp) -> ID {
         let milliseconds = UInt64(clamping: moment.microseconds / 1000) & 0xFFFF_FFFF_FFFF
         return ID(uuid: (milliseconds << 16, 0))

@@ -40,12 +40,13 @@ public enum Forged: Error, Sendable, Equatable {
         case .noSecret: "No secret is set that could prove this kind of signature."
         case .tooOld(let age, let allowed):
             """
-            The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: someone sent it again, or the clock \
-            here is fast.
+            The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: \
+            someone sent it again, or the clock here is fast.
             """
         case .tooFarAhead(let lead, let allowed):
             """
-            The signature is \(seconds(lead)) s ahead of the clock here, \(seconds(allowed)) s are allowed: check the clock.
+            The signature is \(seconds(lead)) s ahead of the clock here, \(seconds(allowed)) s are allowed: \
+            check the clock.
             """
         }
     }

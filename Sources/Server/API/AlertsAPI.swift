@@ -44,7 +44,7 @@ enum AlertsAPI {
             let isSilent = try session.silence(id, until: until)
             guard let alert = try session.alert(id) else { throw Problem(.notFound, "There is no alert \(id).") }
             guard isSilent else { throw Problem(.wrongState, "The alert is resolved.") }
-            try session.audit(NewAudit(id: auditID, at: now, actor: actor, action: "alert.silenced", subject: id.text))
+            try session.audit(NewAudit(auditID, "alert.silenced", id.text, by: request))
             return .json(200, AlertView(row: alert))
         }
     }

@@ -2,13 +2,15 @@ import Hummingbird
 public import Kit
 
 /// What a request is answered, before it is HTTP.
-public struct Answer: Sendable, Equatable {
+public struct Answer: Sendable {
     public var status: Int
     public var headers: [Field] = []
     public var contentType: String?
     public var body: [UInt8]
     /// Shown once: the body is not stored for repetitions.
     public var holdsSecret = false
+    /// Written while it comes, instead of `body`.
+    var stream: (@Sendable (inout any ResponseBodyWriter) async throws -> Void)?
 
     public init(status: Int, contentType: String? = nil, body: [UInt8] = []) {
         self.status = status
@@ -61,6 +63,7 @@ extension Response {
         }
         self.init(
             status: .init(code: answer.status), headers: fields,
-            body: answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body)))
+            body: answer.stream.map { .init($0) }
+                ?? (answer.body.isEmpty ? .init() : .init(byteBuffer: ByteBuffer(bytes: answer.body))))
     }
 }

@@ -3,16 +3,12 @@ import Kit
 import Store
 
 extension App {
-    /// Requests without a valid key that one address may send in a minute, all at once if it likes. A key has 190 bits:
-    /// this is against noise, not against guessing.
-    private static let failuresPerMinute = 6000
-
     /// Whose request it is.
     ///
     /// - Throws: `Problem` 401 for no key or a wrong one, 429 when an address tries too many.
     func authenticate(_ request: Request, from address: String) async throws -> Caller {
         let failures = RateLimiter.Policy(
-            name: "failures", perMinute: Self.failuresPerMinute, burst: Self.failuresPerMinute)
+            name: "failures", perMinute: settings.rateLimits.failures, burst: settings.rateLimits.failures)
         do {
             return try await caller(of: request)
         } catch let problem as Problem {

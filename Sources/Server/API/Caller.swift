@@ -46,6 +46,7 @@ public struct Scope: Sendable, Equatable, CustomStringConvertible {
     /// The nouns of `/v1`.
     public static let resources: [String] = [
         "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts", "audit", "nodes", "keys",
+        "trace",
     ]
     public static let all: [String] =
         Level.allCases.map(\.rawValue) + resources.flatMap { ["\($0):read", "\($0):write"] }

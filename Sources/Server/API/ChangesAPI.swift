@@ -1,3 +1,5 @@
+import Engine
+import HTTPTypes
 import Kit
 import Store
 
@@ -47,7 +49,59 @@ enum ChangesAPI {
     }
 }
 
+extension ChangesAPI {
+    static let stream = Action(
+        "streamChanges", "Follow the change feed live",
+        notes:
+            "Server-sent events: `id` is the position, `event` the type, `data` the change. `Last-Event-ID` or `after` "
+            + "resumes; without either it begins with what comes. A client that falls behind is closed and resumes.",
+        .needs(.read, "changes"),
+        query: [
+            Parameter("after", .integer(0...Int64.max), "Changes behind this position first."),
+            Parameter("types", .line(1...1024), "Patterns with commas between: `user.*,payment.failed`."),
+            Parameter("user_id", .line(), "About one user."),
+            Parameter("connection_id", .line(), "About one connection."),
+        ],
+        answers: [.document("The stream.", "text/event-stream")], problems: [.positionGone]
+    ) { request in
+        guard let hub = request.app.hooks.hub else { throw Problem(.unavailable, "This node has no live feed.") }
+        let types = request.queryText("types")?.split(separator: ",").map(String.init) ?? []
+        if let problem = EventPatterns.problem(with: types) {
+            throw Problem(.invalidQuery, [FieldProblem("types", problem)])
+        }
+        let after = try request.resumesAfter
+        let tail = try await request.app.database.read("feed_tail") { try $0.feedTail() }
+        if let after, after + 1 < tail {
+            throw Problem(
+                .positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
+        }
+        let filter = ChangeFilter(
+            types: EventPatterns(types), userID: request.queryText("user_id"),
+            connectionID: request.queryText("connection_id"))
+        var answer = Answer(status: 200, contentType: "text/event-stream").with("Cache-Control", "no-cache").with(
+            "X-Accel-Buffering", "no")
+        let jitter = request.app.ids.unit()
+        answer.stream = { writer in
+            try await ChangeStream(
+                changes: hub.subscribe(after: after, to: filter), time: request.app.sleep, jitter: jitter
+            ).write(to: &writer)
+        }
+        return answer
+    }
+}
+
 extension APIRequest {
+    /// `Last-Event-ID` counts more: a browser that reconnects sends the first address again.
+    fileprivate var resumesAfter: Int64? {
+        get throws(Problem) {
+            guard let text = headers[.lastEventID] else { return queryInteger("after") }
+            guard let position = Int64(text), position >= 0 else {
+                throw Problem(.invalidQuery, [FieldProblem("Last-Event-ID", "must be a position of the feed.")])
+            }
+            return position
+        }
+    }
+
     fileprivate func position() throws(Problem) -> Int64 {
         guard let cursor = queryText("cursor") else { return queryInteger("after") ?? 0 }
         guard let position = Int64(cursor), position >= 0, String(position) == cursor, query["after"] == nil else {
@@ -57,7 +111,7 @@ extension APIRequest {
     }
 }
 
-/// A change as followers see it; the same members as our outbound webhooks carry.
+/// A change as followers see it, in the list and in the stream: what our webhooks carry, its place, whom it is about.
 struct ChangeView: View {
     let change: Change
 
@@ -65,7 +119,7 @@ struct ChangeView: View {
         "Change",
         .object([
             .required("position", .integer(1...Int64.max), "Its place in the feed: dense and final."),
-            .required("id", .id(ChangeKind.self), "Its id, the same in our webhooks."),
+            .required("id", .id(ChangeKind.self), "Its id: the `webhook-id` of our webhooks."),
             .required("type", .text(), "What happened: `noun.happened`."),
             .required("subject", Schema.text().orNull, "The id of what it is about."),
             .required("version", .integer(), "Of the subject, where it has versions; else 0."),
@@ -75,26 +129,5 @@ struct ChangeView: View {
             .required("data", .anything, "As its schema at /events/{type}.schema.json says."),
         ]))
 
-    func write(to writer: inout JSONWriter) {
-        writer.object { writer in
-            writer.member("position", JSON(change.position))
-            writer.member("id", JSON(change.id))
-            writer.member("type", .string(change.type))
-            writer.member("subject", JSON(change.subject))
-            writer.member("version", JSON(change.version))
-            writer.member("user_id", JSON(change.userID))
-            writer.member("connection_id", JSON(change.connectionID))
-            writer.member("occurred_at", JSON(change.occurredAt))
-            writer.member("data", raw: data)
-        }
-    }
-
-    /// The payload that the change refers to becomes the last member of its object.
-    private var data: [UInt8] {
-        guard let payload = change.payload, change.data.last == UInt8(ascii: "}") else { return change.data }
-        var writer = JSONWriter()
-        writer.object { $0.outside("payload", payload) }
-        let isEmpty = change.data.count == 2
-        return change.data.dropLast() + (isEmpty ? [] : [UInt8(ascii: ",")]) + writer.bytes.dropFirst()
-    }
+    func write(to writer: inout JSONWriter) { FeedItem(change).write(to: &writer) }
 }

@@ -11,6 +11,10 @@ extension APIRequest {
     func once(
         _ name: StaticString, _ act: @escaping @Sendable (Session) throws -> Answer
     ) async throws -> Answer {
+        defer {
+            app.hooks.jobsArrived()
+            app.hooks.changesWritten()
+        }
         guard let key = idempotencyKey else { return try await app.database.write(name, in: .work, act) }
         let (owner, operation, now) = (caller.name, operation, now)
         let fingerprint = fingerprint
@@ -27,6 +31,16 @@ extension APIRequest {
                 return answer
             }
         }
+    }
+
+    /// The stored answer to this request, for acts that are too long for one transaction and harmless when repeated.
+    func storedAnswer() async throws -> Answer? {
+        guard let key = idempotencyKey else { return nil }
+        let (owner, operation) = (caller.name, operation)
+        let record = try await app.database.read("idempotency") { session in
+            try session.idempotencyRecord(owner: owner, operation: operation, key: key)
+        }
+        return try record.map { try Self.replay($0, of: fingerprint) }
     }
 
     /// A twin that was first makes the unique index refuse us: then its record is there to be read. A twin that still

@@ -35,13 +35,12 @@ enum JobsAPI {
     static let retry = Action(
         "retryJob", "Run a job again",
         notes:
-            "A dead or cancelled job runs anew under its id, with all its attempts before it. A scheduled one runs now.",
+            "A dead or cancelled job runs anew under its id, all its attempts before it. A scheduled one runs now.",
         .needs(.write, "jobs"), path: [.id(JobKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job is queued.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound, .wrongState]
     ) { request in
         let answer = try await request.wish("job.retried") { session, id, now in try session.retry(id, at: now) }
-        request.app.hooks.jobsArrived()
         return try await request.awaitingJob(answer)
     }
 
@@ -81,14 +80,14 @@ extension APIRequest {
     fileprivate func wish(
         _ action: String, _ act: @escaping @Sendable (Session, ID<JobKind>, Timestamp) throws -> JobWish
     ) async throws -> Answer {
-        let (id, now, auditID, actor) = (pathID(JobKind.self), now, app.ids.make(AuditKind.self), caller.id)
+        let (id, now, auditID) = (pathID(JobKind.self), now, app.ids.make(AuditKind.self))
         return try await once("job_wish") { session in
             switch try act(session, id, now) {
             case .unknown: throw Problem(.notFound, "There is no job \(id).")
             case .refused(let state): throw Problem(.wrongState, "The job is \(state).")
             case .done: break
             }
-            try session.audit(NewAudit(id: auditID, at: now, actor: actor, action: action, subject: id.text))
+            try session.audit(NewAudit(auditID, action, id.text, by: self))
             guard let row = try session.job(id, at: now) else { throw StoreError.conflict }
             return .json(202, JobView(row: row)).with("Location", "/v1/jobs/\(id)")
         }

@@ -45,8 +45,7 @@ enum KeysAPI {
         let (now, actor, auditID) = (request.now, request.caller.id, request.app.ids.make(AuditKind.self))
         return try await request.once("create_key") { session in
             try session.add(new.row, hash: KeyText.hash(new.key))
-            try session.audit(
-                NewAudit(id: auditID, at: now, actor: actor, action: "key.created", subject: new.row.id.text))
+            try session.audit(NewAudit(auditID, "key.created", new.row.id.text, by: request))
             return new.answer(at: now)
         }
     }
@@ -82,10 +81,7 @@ enum KeysAPI {
             }
             try session.expire(id, at: now + overlap)
             try session.add(new.row, hash: KeyText.hash(new.key))
-            try session.audit(
-                NewAudit(
-                    id: auditID, at: now, actor: actor, action: "key.rotated", subject: id.text,
-                    detail: ["new": JSON(new.row.id)]))
+            try session.audit(NewAudit(auditID, "key.rotated", id.text, by: request, detail: ["new": JSON(new.row.id)]))
             return new.answer(at: now)
         }
         await app.keys.forgetAll()
@@ -102,7 +98,7 @@ enum KeysAPI {
         try await request.app.database.write("revoke_key") { session in
             guard try session.key(id) != nil else { throw Problem(.notFound, "There is no key \(id).") }
             guard try session.revoke(id, at: now) else { return }
-            try session.audit(NewAudit(id: auditID, at: now, actor: actor, action: "key.revoked", subject: id.text))
+            try session.audit(NewAudit(auditID, "key.revoked", id.text, by: request))
         }
         await request.app.keys.forgetAll()
         return .noContent

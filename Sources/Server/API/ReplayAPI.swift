@@ -1,3 +1,4 @@
+import Engine
 public import Kit
 public import Store
 
@@ -6,7 +7,7 @@ enum ReplayAPI {
     static let one = Action(
         "replayEvent", "Replay an event",
         notes:
-            "Applies the event once more. A replay that already waits is joined. `Prefer: wait=10` waits for the job's end.",
+            "Applies the event once more. A replay that waits already is joined. `Prefer: wait=10` waits for its end.",
         .needs(.write, "events"), path: [.id(EventKind.self)], isIdempotent: true, mayWait: true,
         answers: [.accepted("The job that applies it.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound]
@@ -17,11 +18,10 @@ enum ReplayAPI {
             guard let event = try session.eventRow(id) else { throw Problem(.notFound, "There is no event \(id).") }
             let job = try session.replay(event, as: app.hooks.replay(event, jobID, now), at: now)
             try session.audit(
-                NewAudit(id: auditID, at: now, actor: request.caller.id, action: "event.replayed", subject: id.text))
+                NewAudit(auditID, "event.replayed", id.text, by: request))
             guard let row = try session.job(job, at: now) else { throw StoreError.conflict }
             return .json(202, JobView(row: row)).with("Location", "/v1/jobs/\(job)")
         }
-        app.hooks.jobsArrived()
         return try await request.awaitingJob(answer)
     }
 
@@ -65,11 +65,11 @@ enum ReplayAPI {
         let (app, now) = (request.app, request.now)
         let ids = (0..<atOnceMax).map { _ in app.ids.make(JobKind.self) }
         let (jobID, auditID) = (app.ids.make(JobKind.self), app.ids.make(AuditKind.self))
-        let answer = try await request.once("replay_events") { session in
+        return try await request.once("replay_events") { session in
             let events = try session.events(selection.filter, selection.page(atOnceMax))
             let isMany = events.count > atOnceMax
             if isMany {
-                try session.enqueue([Replay.chunksJob(jobID, selection, at: now)])
+                try session.enqueue([Replay.chunksJob(jobID, selection.json.bytes, at: now)])
             } else {
                 for (event, id) in zip(events, ids) {
                     try session.replay(event, as: app.hooks.replay(event, id, now), at: now)
@@ -77,8 +77,7 @@ enum ReplayAPI {
             }
             try session.audit(
                 NewAudit(
-                    id: auditID, at: now, actor: request.caller.id, action: "events.replayed",
-                    subject: isMany ? jobID.text : nil,
+                    auditID, "events.replayed", isMany ? jobID.text : nil, by: request,
                     detail: ["count": JSON(isMany ? nil : events.count)]))
             let matches =
                 try isMany
@@ -86,8 +85,6 @@ enum ReplayAPI {
             let view = ReplayView(matches: matches, jobID: isMany ? jobID : nil, first: Array(events.prefix(20)))
             return .json(202, view).with("Location", isMany ? "/v1/jobs/\(jobID)" : "/v1/jobs")
         }
-        app.hooks.jobsArrived()
-        return answer
     }
 }
 
@@ -102,19 +99,14 @@ public enum Replay {
     /// first. The worker calls `Replay.chunk` and puts the rest back as the next job.
     public static let kind = "events.replay"
 
-    /// The usual job for one event: the kind, lane and input that the gateway gives it too.
+    /// The usual job for one event: as the gateway makes it, but in a lane of its own, so that a replay of thousands
+    /// does not hold back what comes in.
     public static func job(_ event: EventRow, _ id: ID<JobKind>, _ now: Timestamp) -> NewJob {
-        NewJob(
-            id: id, kind: "event.apply",
-            lane: Lane("\(event.provider)/\(event.subject ?? event.account ?? "")", .event), dueAt: now, createdAt: now,
-            input: JSON.object([.init("event", JSON(event.id)), .init("replay", true)]).bytes, subject: event.id.text,
-            uniqueKey: "replay/\(event.id)")
+        EventApplying.job(id, for: event.id, lane: Lane("\(event.appID)/replay", .event), at: now)
     }
 
-    static func chunksJob(_ id: ID<JobKind>, _ selection: Selection, at now: Timestamp) -> NewJob {
-        NewJob(
-            id: id, kind: kind, lane: Lane("replay", .analytics), dueAt: now, createdAt: now,
-            input: selection.json.bytes)
+    static func chunksJob(_ id: ID<JobKind>, _ input: [UInt8], at now: Timestamp) -> NewJob {
+        NewJob(id: id, kind: kind, lane: Lane("replay", .analytics), dueAt: now, createdAt: now, input: input)
     }
 
     /// Queues the next events of a job of kind `events.replay`, oldest first, at most `ids.count`.
@@ -198,10 +190,12 @@ public enum Replay {
 
 extension Session {
     /// Queues an event once more; answers the job, or the one that already waits.
+    ///
+    /// What failed is queued again. What was applied stays applied, and followers are not told of it a second time.
     @discardableResult
     fileprivate func replay(_ event: EventRow, as job: NewJob, at now: Timestamp) throws -> ID<JobKind> {
         try enqueue([job])
-        try setState("queued", of: event.id, reason: "To be applied once more.", at: now)
+        if event.state == "failed" { try setState("queued", of: event.id, at: now) }
         guard let key = job.uniqueKey else { return job.id }
         return try liveJob(uniqueKey: key) ?? job.id
     }

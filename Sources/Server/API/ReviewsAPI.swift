@@ -66,7 +66,7 @@ enum ReviewsAPI {
         let effect = try request.app.effect(of: try await request.decision(), on: try await request.review())
         let (id, now, actor, decision) = (request.pathID(ReviewKind.self), request.now, request.caller.id, request.body)
         let (auditID, changeID) = (request.app.ids.make(AuditKind.self), request.app.ids.make(ChangeKind.self))
-        let answer = try await request.once("decide_review") { session in
+        return try await request.once("decide_review") { session in
             guard let review = try session.review(id) else { throw Problem(.notFound, "There is no review \(id).") }
             let choice = decision["decision"]?.text ?? ""
             guard try session.decide(id, choice, note: decision["note"]?.text, by: actor, at: now) else {
@@ -74,9 +74,7 @@ enum ReviewsAPI {
             }
             try effect(session, review)
             try session.audit(
-                NewAudit(
-                    id: auditID, at: now, actor: actor, action: "review.decided", subject: id.text,
-                    detail: ["decision": .string(choice)]))
+                NewAudit(auditID, "review.decided", id.text, by: request, detail: ["decision": .string(choice)]))
             try session.append([
                 NewChange(
                     id: changeID, type: "review.decided", subject: id.text, occurredAt: now,
@@ -88,8 +86,6 @@ enum ReviewsAPI {
             ])
             return .json(200, ReviewView(review: try session.reviewRow(id) ?? review))
         }
-        request.app.hooks.jobsArrived()
-        return answer
     }
 }
 

@@ -1,7 +1,7 @@
 import Kit
 import Store
 
-/// How long each kind of row is kept (DESIGN.md §9). Audit entries are kept for ever.
+/// How long each kind of row is kept (docs/operations.md). Audit entries are kept for ever.
 public struct Retention: Sendable, Equatable {
     /// A kind of row with a life of its own.
     public enum Kind: String, Sendable, CaseIterable {
@@ -33,7 +33,7 @@ public struct Retention: Sendable, Equatable {
 
     private var lives: [Kind: Duration] = [:]
 
-    /// All as DESIGN.md says.
+    /// As docs/operations.md lists.
     public static let usual = Retention()
 
     public subscript(kind: Kind) -> Duration {

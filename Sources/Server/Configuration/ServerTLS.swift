@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Kit
 public import Logging
 import NIOCore

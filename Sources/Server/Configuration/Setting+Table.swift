@@ -1,4 +1,4 @@
-/// Every name of API.md, "Configuration".
+/// Every setting, by name.
 extension Setting {
     public static let table: [Group] = [instance, listening, secrets, behaviour, retention] + platforms
 

@@ -51,7 +51,7 @@ extension Settings {
             guard mode == .test, let key = values.text(name), key.dropFirst(2).hasPrefix("_live_") else { continue }
             throw BadSetting(
                 name,
-                "holds a live key, and this instance is \(isDemo ? "a demo" : "a test instance"). Use Stripe's test key."
+                "holds a live key, and this is \(isDemo ? "a demo" : "a test instance"). Use Stripe's test key."
             )
         }
         stripe.webhookSecrets = try values.webhookSecrets("STRIPE_WEBHOOK_SECRET", written: .text)
@@ -75,7 +75,7 @@ extension Settings {
         }
         if values.text("FCM_SERVER_KEY") != nil {
             notices.append(
-                "FCM_SERVER_KEY belongs to an interface that Google switched off in 2024. Set FCM_SERVICE_ACCOUNT instead."
+                "FCM_SERVER_KEY is of an interface that Google switched off in 2024. Set FCM_SERVICE_ACCOUNT instead."
             )
         }
         let unused = Setting.all.filter { $0.standing == .known && values.text($0.name) != nil }.map(\.name)

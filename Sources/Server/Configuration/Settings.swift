@@ -89,6 +89,9 @@ public struct LogSettings: Sendable, Equatable {
 public struct RateLimits: Sendable, Equatable {
     public var key = 60_000
     public var address = 120_000
+    /// Requests without a valid key that one address may send, all at once if it likes. A key has 190 bits: this is
+    /// against noise, not against guessing.
+    var failures = 6000
     public init() {}
 }
 

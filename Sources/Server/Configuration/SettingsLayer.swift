@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import Kit
 
 /// One source of settings as it stands: names may end in `_FILE` or `_COMMAND`.
@@ -70,16 +70,11 @@ struct SettingsLayer {
 
     private static func contents(of path: String, for name: String) throws(BadSetting) -> [UInt8] {
         let example = name == "--config" ? "--config patchbay.env" : "\(name)=/run/secrets/\(name.lowercased())"
-        guard let file = FileHandle(forReadingAtPath: path) else {
+        guard let data = FileManager.default.contents(atPath: path) else {
             throw BadSetting(name, "\(path) cannot be read.", example: example)
         }
-        defer { try? file.close() }  // It was only read.
-        guard let data = try? file.read(upToCount: bytesMax + 1), data.count <= bytesMax else {
-            guard FileManager.default.contents(atPath: path)?.isEmpty == true else {
-                throw BadSetting(
-                    name, "\(path) cannot be read, or is larger than \(bytesMax / 1024) KiB.", example: example)
-            }
-            return []
+        guard data.count <= bytesMax else {
+            throw BadSetting(name, "\(path) is larger than \(bytesMax / 1024) KiB.", example: example)
         }
         return Array(data)
     }

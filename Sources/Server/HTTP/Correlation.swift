@@ -60,6 +60,7 @@ extension HTTPFields.Element.Name {
     static let rateLimit = literal("RateLimit")
     static let rateLimitPolicy = literal("RateLimit-Policy")
     static let prefer = literal("Prefer")
+    static let lastEventID = literal("Last-Event-ID")
     static let preferenceApplied = literal("Preference-Applied")
     static let forwardedFor = literal("X-Forwarded-For")
     static let forwardedProto = literal("X-Forwarded-Proto")

@@ -52,7 +52,8 @@ struct DocsPage {
             html +=
                 "<p>Body:</p><dl>"
                 + properties.map {
-                    "<dt><code>\($0.name)</code>\($0.isRequired ? "" : " <small>optional</small>")</dt><dd>\(escaped($0.what))</dd>"
+                    "<dt><code>\($0.name)</code>\($0.isRequired ? "" : " <small>optional</small>")</dt>"
+                        + "<dd>\(escaped($0.what))</dd>"
                 }.joined() + "</dl>"
         }
         let answers = action.answers.map { "\($0.status) \(escaped($0.what))" }.joined(separator: " · ")
@@ -65,8 +66,10 @@ struct DocsPage {
         """
         <!doctype html><html lang="en"><head><meta charset="utf-8"><title>\(escaped(title))</title>
         <meta name="viewport" content="width=device-width,initial-scale=1"><style>
-        :root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
-        code{font-family:ui-monospace,monospace}h3{margin:2rem 0 0}dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}
+        :root{color-scheme:light dark}
+        body{font:16px/1.5 system-ui,sans-serif;max-width:52rem;margin:2rem auto;padding:0 1rem}
+        code{font-family:ui-monospace,monospace}h3{margin:2rem 0 0}
+        dl{display:grid;grid-template-columns:max-content 1fr;gap:.2rem 1rem}
         dd{margin:0}@media(max-width:40rem){dl{display:block}dd{margin:0 0 .5rem 1rem}}
         </style></head><body><h1>\(escaped(title))</h1>\(body)</body></html>
         """

@@ -44,6 +44,8 @@ final class PostgresConnection {
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
     var socket: Int32 { PQsocket(handle) }
     var serverVersion: Int32 { PQserverVersion(handle) }
+    /// The server's process, as whoever answered the connection names it; a pooler names one of its own.
+    var serverProcess: Int32 { PQbackendPID(handle) }
 
     /// Asks the server to end the running statement.
     func cancel() {
@@ -149,7 +151,8 @@ final class PostgresConnection {
     private static func cell(_ value: UnsafePointer<CChar>, count: Int, type: Oid) -> Cell {
         let bytes = UnsafeRawBufferPointer(start: value, count: count)
         switch type {
-        case 20, 21, 23, 26: return .integer(Int64(String(decoding: bytes, as: UTF8.self)) ?? 0)  // int8, int2, int4, oid
+        case 20, 21, 23, 26:  // int8, int2, int4, oid
+            return .integer(Int64(String(decoding: bytes, as: UTF8.self)) ?? 0)
         case 1700:  // numeric, as sum(bigint) answers
             let text = String(decoding: bytes, as: UTF8.self)
             return Int64(text).map(Cell.integer) ?? Double(text).map(Cell.real) ?? .text(text)

@@ -14,6 +14,7 @@ public final class PostgresDatabase: Database {
     private let workers: [PostgresWorker]
     private let watchdog: PostgresWatchdog
     private let ids: Identifiers
+    private let isPooled: Bool
 
     /// - Parameters:
     ///   - url: `postgresql://user:password@host:port/database?…`, as libpq reads it.
@@ -26,6 +27,7 @@ public final class PostgresDatabase: Database {
             throw StoreError.refused("PostgreSQL \(probe.serverVersion / 10_000) is too old. Use 14 or newer.")
         }
         try probe.execute("CREATE SCHEMA IF NOT EXISTS patchbay")
+        isPooled = try probe.run("SELECT pg_backend_pid()") != [[.integer(Int64(probe.serverProcess))]]
         let (ingest, other) = (ingest, other)
         workers =
             (0..<ingestConnections).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, logger: logger) }
@@ -63,7 +65,7 @@ public final class PostgresDatabase: Database {
     private func queue(_ lane: WriteLane) -> WorkQueue<Work> { lane == .ingest ? ingest : other }
 
     public func health() async throws -> StoreHealth {
-        let place = Self.withoutPassword(url)
+        let (place, isPooled) = (Self.withoutPassword(url), isPooled)
         return try await read("health") { session in
             func setting(_ name: String) throws -> String {
                 try session.row(SQL(stringLiteral: "SHOW \(name)")) { try $0.text() } ?? "?"
@@ -73,7 +75,7 @@ public final class PostgresDatabase: Database {
             return StoreHealth(
                 engine: .postgres, durability: "fsync=\(fsync), synchronous_commit=\(commit)",
                 isDurable: fsync == "on" && commit != "off", bytes: bytes, walBytes: 0,
-                version: try setting("server_version"), place: place)
+                version: try setting("server_version"), place: place, isPooled: isPooled)
         }
     }
 
@@ -149,7 +151,7 @@ final class PostgresWorker: @unchecked Sendable {
     /// Runs a closure until it is committed, refused, or out of time.
     ///
     /// An answer to COMMIT that was lost is neither: the same transaction runs again, and its id in `writes` says
-    /// whether the first had committed (MECHANICS 1.5).
+    /// whether the first had committed.
     private func perform(_ work: Work) throws {
         let end = SQLiteConnection.monotonic() + Self.secondsMax
         var conflicts = 0

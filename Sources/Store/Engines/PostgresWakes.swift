@@ -1,13 +1,13 @@
-import Foundation
 import Glibc
 import Kit
 public import Logging
+import Synchronization
 
 /// Wakes other nodes, and hears them: one connection, on a thread of its own, at most one NOTIFY for each channel in
 /// 20 ms, without payload. No transaction that does work ever notifies: that would queue all commits behind each other
-/// (MECHANICS 1.7). What is lost while it reconnects is made up for by everyone's polling.
+///. What is lost while it reconnects is made up for by everyone's polling.
 ///
-/// `@unchecked Sendable`: `lock` guards what is wanted; the connection belongs to the thread.
+/// `@unchecked Sendable`: `lastSent` belongs to the thread once started.
 public final class PostgresWakes: @unchecked Sendable {
     /// Between two NOTIFYs, in seconds.
     private static let gathering = 0.02
@@ -20,9 +20,11 @@ public final class PostgresWakes: @unchecked Sendable {
     /// A pipe, written to in order to end the thread's wait: where it is read, and where it is written.
     private let signal: (reads: Int32, writes: Int32)
     private let ended = Gate()
-    private let lock = NSLock()
-    private var wanted: Set<String> = []
-    private var isStopped = false
+    private let state = Mutex(State())
+    private struct State {
+        var wanted: Set<String> = []
+        var isStopped = false
+    }
     private var lastSent = 0.0
 
     /// - Parameters:
@@ -48,13 +50,13 @@ public final class PostgresWakes: @unchecked Sendable {
 
     /// Wakes a channel on all other nodes, soon.
     public func notify(_ channel: String) {
-        lock.withLock { _ = wanted.insert(channel) }
+        state.withLock { _ = $0.wanted.insert(channel) }
         wakeThread()
     }
 
     /// Ends the thread and its connection.
     public func stop() async {
-        lock.withLock { isStopped = true }
+        state.withLock { $0.isStopped = true }
         wakeThread()
         await ended.wait()
     }
@@ -64,7 +66,7 @@ public final class PostgresWakes: @unchecked Sendable {
 
     private func loop() {
         var connection: PostgresConnection?
-        while !lock.withLock({ isStopped }) {
+        while !state.withLock({ $0.isStopped }) {
             do {
                 let open = try connection ?? listen()
                 connection = open
@@ -89,7 +91,7 @@ public final class PostgresWakes: @unchecked Sendable {
     /// Until somebody is heard, somebody is to be woken and may be, or a second has passed.
     private func wait(on open: PostgresConnection) throws {
         let rest =
-            lock.withLock { wanted.isEmpty } ? 1 : max(0, lastSent + Self.gathering - SQLiteConnection.monotonic())
+            state.withLock { $0.wanted.isEmpty } ? 1 : max(0, lastSent + Self.gathering - SQLiteConnection.monotonic())
         var watched = [
             pollfd(fd: open.socket, events: Int16(POLLIN), revents: 0),
             // While it gathers, who wants more changes nothing.
@@ -104,9 +106,9 @@ public final class PostgresWakes: @unchecked Sendable {
     private func send(on open: PostgresConnection) throws {
         let now = SQLiteConnection.monotonic()
         guard now - lastSent >= Self.gathering else { return }
-        let channels = lock.withLock {
-            defer { wanted = [] }
-            return wanted
+        let channels = state.withLock { state in
+            defer { state.wanted = [] }
+            return state.wanted
         }
         guard !channels.isEmpty else { return }
         lastSent = now

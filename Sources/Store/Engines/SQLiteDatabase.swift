@@ -59,10 +59,13 @@ public final class SQLiteDatabase: Database {
         return try await set("health", in: .work) { session in
             let synchronous = try session.row("PRAGMA synchronous") { try $0.integer() } ?? -1
             let version = try session.row("SELECT sqlite_version()") { try $0.text() } ?? "?"
+            // What is written and still in the log counts, too: the file itself grows at a checkpoint.
+            let pages = try session.row("PRAGMA page_count") { try $0.integer() } ?? 0
+            let pageBytes = try session.row("PRAGMA page_size") { try $0.integer() } ?? 0
             let words = [0: "OFF", 1: "NORMAL", 2: "FULL", 3: "EXTRA"][Int(synchronous)] ?? "?"
             return StoreHealth(
                 engine: .sqlite, durability: "journal_mode=WAL, synchronous=\(words)", isDurable: synchronous >= 2,
-                bytes: size(of: path), walBytes: size(of: path + "-wal"), version: version, place: path)
+                bytes: pages * pageBytes, walBytes: size(of: path + "-wal"), version: version, place: path)
         }
     }
 

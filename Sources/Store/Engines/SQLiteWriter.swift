@@ -40,7 +40,8 @@ final class SQLiteWriter: @unchecked Sendable {
             afterCommit(idle: batch.isEmpty)
         }
         checkpointer.stop()
-        _ = try? connection?.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)  // What is left is read from the WAL at the next start.
+        // What is left is read from the WAL at the next start.
+        _ = try? connection?.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
         connection?.close()
         ended.open()
     }
@@ -68,7 +69,7 @@ final class SQLiteWriter: @unchecked Sendable {
             }
             if let error = perform(work, alone: batch.count == 1) {
                 // SQLite may have rolled everything back by itself (full disk, I/O error). Whatever ran next would
-                // run outside any transaction: the batch ends here (MECHANICS 1.1).
+                // run outside any transaction: the batch ends here.
                 guard connection.isInTransaction else {
                     return restart(failed: work, error, others: done + batch[(index + 1)...])
                 }
@@ -141,7 +142,7 @@ final class SQLiteWriter: @unchecked Sendable {
     // MARK: The file
 
     /// The connection, reopened when a write or sync has failed: the kernel may have dropped what it could not write,
-    /// and a second fsync would say "done" over the hole (MECHANICS 1.2).
+    /// and a second fsync would say "done" over the hole.
     private func usable() -> SQLiteConnection? {
         if let connection, !connection.diskFailed { return connection }
         connection?.close()

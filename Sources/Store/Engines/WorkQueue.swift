@@ -23,7 +23,8 @@ final class WorkQueue<Item>: @unchecked Sendable {
         }
     }
 
-    /// Waits for work: up to `count` items, the first lane first. Empty when `seconds` passed; nil when closed and empty.
+    /// Waits for work: up to `count` items, the first lane first. Empty when `seconds` passed; nil when closed and
+    /// empty.
     func take(_ count: Int, waiting seconds: Double) -> [Item]? {
         condition.withLock {
             let end = Date(timeIntervalSinceNow: seconds)

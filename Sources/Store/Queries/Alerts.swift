@@ -85,7 +85,8 @@ extension Session {
         try run(
             """
             UPDATE alerts SET state = 'open', silenced_until = NULL
-             WHERE id IN (SELECT id FROM alerts WHERE state = 'silenced' AND silenced_until <= \(now) ORDER BY id LIMIT \(limit))
+             WHERE id IN (SELECT id FROM alerts
+                           WHERE state = 'silenced' AND silenced_until <= \(now) ORDER BY id LIMIT \(limit))
             """)
     }
 }

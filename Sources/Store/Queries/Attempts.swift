@@ -92,13 +92,13 @@ extension Session {
             Self.attempt)
     }
 
-    private static var attemptColumns: SQL {
+    static var attemptColumns: SQL {
         """
         id, endpoint_id, position, change_id, type, number, at, latency, outcome, status, problem, answer, next_at
         """
     }
 
-    private static func attempt(_ row: inout Row) throws -> Attempt {
+    static func attempt(_ row: inout Row) throws -> Attempt {
         Attempt(
             id: try row.id(), endpoint: try row.id(), position: try row.integer(), change: try row.id(),
             type: try row.text(), number: try row.integer(), at: try row.time(),

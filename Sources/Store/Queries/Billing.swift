@@ -66,8 +66,8 @@ extension Session {
             INSERT INTO subscriptions
                    (provider, id, app_id, account_id, status_provisional, standing, unclear, cancel_at_period_end,
                     is_final, tied, source, observed_at, first_seen_at, updated_at)
-            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.standing), 0, 0, 0, '',
-                    \(new.provider), \(now), \(now), \(now))
+            VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.standing), 0, 0,
+                    0, '', \(new.provider), \(now), \(now), \(now))
             ON CONFLICT DO NOTHING
             """)
         return try subscription(new.id, at: new.provider, dialect.forUpdate) ?? new
@@ -78,7 +78,8 @@ extension Session {
             """
             SELECT provider, id, app_id, account_id, customer, user_id, stated_status, plan, stated_period_end,
                    cancel_at_period_end, ended_at, payment_method, is_final, stated_at, stated_by, tied, asked_at,
-                   paid_until, invoice_outcome, invoice_at, next_payment_at, status, status_provisional, standing, unclear
+                   paid_until, invoice_outcome, invoice_at, next_payment_at, status, status_provisional, standing,
+                   unclear
               FROM subscriptions
              WHERE provider = \(provider) AND id = \(id) \(holding)
             """, Self.subscriptionRow)

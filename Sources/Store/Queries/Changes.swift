@@ -184,6 +184,26 @@ extension Session {
             """, Self.change)
     }
 
+    public func change(_ id: ID<ChangeKind>) throws -> Change? { try changes("c.id = \(id)", limit: 1).first }
+
+    /// Changes whose ids lie in a range, without the bytes that they refer to.
+    func changes(from: ID<ChangeKind>, to: ID<ChangeKind>, limit: Int) throws -> [Change] {
+        try changes("c.id >= \(from) AND c.id < \(to)", limit: limit)
+    }
+
+    private func changes(_ condition: SQL, limit: Int) throws -> [Change] {
+        try rows(
+            """
+            SELECT coalesce(f.position, 0), c.id, c.type, c.subject, c.version, c.user_id, c.connection_id,
+                   c.occurred_at, c.payload, NULL, c.body_offset, c.body_length
+              FROM changes c
+              LEFT JOIN feed f ON f.seq = c.seq
+             WHERE \(condition)
+             ORDER BY c.id
+             LIMIT \(limit)
+            """, Self.change)
+    }
+
     private static var changeColumns: SQL {
         """
         c.id, c.type, c.subject, c.version, c.user_id, c.connection_id, c.occurred_at, c.payload, b.bytes,

@@ -10,6 +10,15 @@ extension Session {
         return counts
     }
 
+    /// Gives at most so many free pages of an SQLite file back to the system. Answers how many went.
+    public func returnFreePages(_ limit: Int) throws -> Int {
+        guard dialect.engine == .sqlite else { return 0 }
+        let free = try row("PRAGMA freelist_count") { try $0.integer() } ?? 0
+        guard free > 0 else { return 0 }
+        _ = try rows(SQL(stringLiteral: "PRAGMA incremental_vacuum(\(limit))")) { _ in }
+        return Int(min(free, Int64(limit)))
+    }
+
     /// Gives a bounded SQLite file more room.
     public func raisePageLimit(_ pages: Int) throws {
         if dialect.engine == .sqlite { _ = try rows(SQL(stringLiteral: "PRAGMA max_page_count = \(pages)")) { _ in } }

@@ -67,8 +67,10 @@ extension Session {
     /// customer holds it first, then what the customer has, then the user.
     fileprivate func hold(_ name: CustomerName) throws -> (user: String?, source: LinkSource?, statedAt: Timestamp?) {
         try run(
-            "INSERT INTO customers (provider, customer) VALUES (\(name.provider), \(name.customer)) ON CONFLICT DO NOTHING"
-        )
+            """
+            INSERT INTO customers (provider, customer) VALUES (\(name.provider), \(name.customer))
+            ON CONFLICT DO NOTHING
+            """)
         let row = try row(
             """
             SELECT user_id, source, stated_at FROM customers
@@ -121,6 +123,15 @@ extension Session {
         if let user = old.user, let source = old.source,
             !link.outweighs(user: user, source, statedAt: old.statedAt ?? .zero)
         {
+            return Linked()
+        }
+        if old.user == link.userID, old.source == link.source {
+            // Said again, and later: nothing waits for it.
+            try run(
+                """
+                UPDATE customers SET stated_at = \(link.statedAt)
+                 WHERE provider = \(link.provider) AND customer = \(link.customer)
+                """)
             return Linked()
         }
         try ensureUser(link.userID, source: link.source == .event ? link.provider : link.source.rawValue, at: now)

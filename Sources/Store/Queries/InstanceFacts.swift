@@ -7,7 +7,10 @@ extension Session {
         let kept = try row("SELECT value FROM instance WHERE key = 'mode'") { try $0.text() }
         guard kept == mode else {
             throw StoreError.refused(
-                "This database belongs to a \(kept ?? "?") instance, and PATCHBAY_MODE is \(mode). Give each its own database."
+                """
+                This database belongs to a \(kept ?? "?") instance, and PATCHBAY_MODE is \(mode). \
+                Give each its own database.
+                """
             )
         }
     }

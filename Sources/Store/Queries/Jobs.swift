@@ -168,7 +168,8 @@ extension Session {
             UPDATE jobs
                SET state = 'running', node = \(node), fence = fence + 1, attempts = attempts + 1, started_at = \(now)
              WHERE id IN (SELECT id FROM due)
-            RETURNING id, kind, version, lane, class, input, subject, attempts, deaths, fence, created_at, first_failed_at
+            RETURNING id, kind, version, lane, class, input, subject, attempts, deaths, fence, created_at,
+                      first_failed_at
             """
         ) { row in
             ClaimedJob(
@@ -181,6 +182,11 @@ extension Session {
 
     /// Lanes that gave work pay for it; lanes that had none sleep, unless something arrived since they were read.
     private func advance(_ lanes: [DueLane], by taken: [String: Int], pool: Int) throws {
+        // In one order everywhere: claims and wakings that meet on several lanes would else wait for each other.
+        if dialect.engine == .postgres {
+            let ids = lanes.map(\.id)
+            _ = try rows("SELECT id FROM lanes WHERE id IN (\(SQL.list(ids))) ORDER BY id FOR UPDATE") { try $0.text() }
+        }
         let empty = lanes.filter { taken[$0.id] == nil }
         if !empty.isEmpty {
             let seen = SQL.rows(empty.map { [.text($0.id), .integer($0.arrivals)] }, casts: ["TEXT", "BIGINT"])

@@ -67,7 +67,7 @@ extension Session {
         try row(
             """
             SELECT count(*) FROM api_keys
-             WHERE name = \(name) AND revoked_at IS NULL AND coalesce(expires_at, \(Timestamp(microseconds: .max))) > \(now)
+             WHERE name = \(name) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > \(now))
             """
         ) { Int(try $0.integer()) } ?? 0
     }
@@ -75,7 +75,10 @@ extension Session {
     /// Ends a key at a time, if it does not end sooner.
     public func expire(_ id: ID<KeyKind>, at moment: Timestamp) throws {
         try run(
-            "UPDATE api_keys SET expires_at = \(moment) WHERE id = \(id) AND (expires_at IS NULL OR expires_at > \(moment))"
+            """
+            UPDATE api_keys SET expires_at = \(moment)
+             WHERE id = \(id) AND (expires_at IS NULL OR expires_at > \(moment))
+            """
         )
     }
 
@@ -87,10 +90,17 @@ extension Session {
     /// Notes that a key was used.
     public func touch(_ id: ID<KeyKind>, at now: Timestamp) throws {
         try run(
-            "UPDATE api_keys SET last_used_at = \(now) WHERE id = \(id) AND (last_used_at IS NULL OR last_used_at < \(now))"
+            """
+            UPDATE api_keys SET last_used_at = \(now)
+             WHERE id = \(id) AND (last_used_at IS NULL OR last_used_at < \(now))
+            """
         )
     }
 
+    /// `live` or `test`; nil before the first start.
+    public func instanceMode() throws -> String? {
+        try row("SELECT value FROM instance WHERE key = 'mode'") { try $0.text() }
+    }
     /// A fact about this instance, such as its mode.
     public func instanceFact(_ name: String) throws -> String? {
         try row("SELECT value FROM instance WHERE key = \(name)") { try $0.text() }

@@ -81,7 +81,8 @@ extension Session {
             """
             ON CONFLICT (id) DO UPDATE
                SET active = 1, arrivals = lanes.arrivals + excluded.arrivals,
-                   turn = CASE WHEN lanes.active = 1 OR lanes.turn > excluded.turn THEN lanes.turn ELSE excluded.turn END
+                   turn = CASE WHEN lanes.active = 1 OR lanes.turn > excluded.turn
+                               THEN lanes.turn ELSE excluded.turn END
             """)
     }
 

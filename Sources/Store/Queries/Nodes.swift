@@ -113,7 +113,10 @@ extension Session {
         try run(
             "INSERT INTO leases (name, node, fence, taken_at) VALUES (\(name), NULL, 0, \(now)) ON CONFLICT DO NOTHING")
         try run(
-            "UPDATE leases SET node = \(node), fence = fence + 1, taken_at = \(now) WHERE name = \(name) AND node IS NULL"
+            """
+            UPDATE leases SET node = \(node), fence = fence + 1, taken_at = \(now)
+             WHERE name = \(name) AND node IS NULL
+            """
         )
         return try row("SELECT fence FROM leases WHERE name = \(name) AND node = \(node)") { try $0.integer() }
     }

@@ -70,8 +70,8 @@ extension Session {
             try run(
                 """
                 INSERT INTO payment_methods
-                       (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at, first_seen_at,
-                        updated_at)
+                       (provider, id, app_id, account_id, attached, stated_at, stated_by, source, observed_at,
+                        first_seen_at, updated_at)
                 VALUES (\(new.provider), \(new.id), \(new.app), \(new.account), 0, \(new.statedAt), \(new.statedBy),
                         \(new.provider), \(now), \(now), \(now))
                 ON CONFLICT DO NOTHING
@@ -86,8 +86,8 @@ extension Session {
     private func paymentMethod(_ id: String, at provider: String, _ holding: SQL) throws -> PaymentMethodRow? {
         try row(
             """
-            SELECT provider, id, app_id, account_id, stated_at, stated_by, customer, user_id, type, brand, last4, expires,
-                   attached, attached_at
+            SELECT provider, id, app_id, account_id, stated_at, stated_by, customer, user_id, type, brand, last4,
+                   expires, attached, attached_at
               FROM payment_methods
              WHERE provider = \(provider) AND id = \(id) \(holding)
             """
@@ -139,8 +139,8 @@ extension Session {
     private func payment(_ id: String, at provider: String, _ holding: SQL) throws -> PaymentRow? {
         try row(
             """
-            SELECT provider, id, app_id, account_id, customer, user_id, status, outcome, stage, amount, currency, problem,
-                   stated_at, stated_by, refunded, refunded_at, dispute, dispute_stage, disputed_at, version
+            SELECT provider, id, app_id, account_id, customer, user_id, status, outcome, stage, amount, currency,
+                   problem, stated_at, stated_by, refunded, refunded_at, dispute, dispute_stage, disputed_at, version
               FROM payments
              WHERE provider = \(provider) AND id = \(id) \(holding)
             """, Self.paymentRow)

@@ -22,8 +22,7 @@ extension Session {
     /// Deletes the oldest rows beyond their time, at most `limit`. Answers how many; call again while it is `limit`.
     public func expire(_ what: Retained, limits: RetentionLimits, at now: Timestamp, limit: Int) throws -> Int {
         switch what {
-        case .bodies:
-            return try deleteOldest("bodies", before: ID<DeliveryKind>.floor(now - limits.bodies).text, limit)
+        case .bodies: return try expireBodies(before: ID<DeliveryKind>.floor(now - limits.bodies), limit)
         case .deliveries:
             return try deleteOldest("deliveries", before: ID<DeliveryKind>.floor(now - limits.deliveries).text, limit)
         case .events: return try deleteOldest("events", before: ID<EventKind>.floor(now - limits.events).text, limit)
@@ -56,7 +55,8 @@ extension Session {
                 """
                 DELETE FROM fetched
                  WHERE (event_id, purpose) IN (SELECT event_id, purpose FROM fetched
-                                                WHERE event_id < \(ID<EventKind>.floor(now - limits.events)) LIMIT \(limit))
+                                                WHERE event_id < \(ID<EventKind>.floor(now - limits.events))
+                                                LIMIT \(limit))
                 """)
         }
     }
@@ -88,6 +88,19 @@ extension Session {
         let name = SQL(stringLiteral: table)
         return try run(
             "DELETE FROM \(name) WHERE id IN (SELECT id FROM \(name) WHERE id < \(id) ORDER BY id LIMIT \(limit))")
+    }
+
+    /// An event that still waits for a person keeps its bytes: without them it could never be applied.
+    private func expireBodies(before id: ID<DeliveryKind>, _ limit: Int) throws -> Int {
+        try run(
+            """
+            DELETE FROM bodies
+             WHERE id IN (SELECT b.id FROM bodies b
+                           WHERE b.id < \(id)
+                             AND NOT EXISTS (SELECT 1 FROM events e
+                                              WHERE e.state IN ('waiting_review', 'failed') AND e.body_id = b.id)
+                           ORDER BY b.id LIMIT \(limit))
+            """)
     }
 
     private func expireChanges(before id: ID<ChangeKind>, _ limit: Int) throws -> Int {

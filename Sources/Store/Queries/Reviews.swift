@@ -84,7 +84,10 @@ extension Session {
 
     public func openReview(kind: String, subject: String) throws -> Review? {
         try row(
-            "SELECT \(Self.reviewColumns) FROM reviews WHERE kind = \(kind) AND subject = \(subject) AND state <> 'decided'",
+            """
+            SELECT \(Self.reviewColumns) FROM reviews
+             WHERE kind = \(kind) AND subject = \(subject) AND state <> 'decided'
+            """,
             Self.review)
     }
 
@@ -103,7 +106,8 @@ extension Session {
     {
         try run(
             """
-            UPDATE reviews SET state = 'decided', decision = \(decision), note = \(note), decided_by = \(actor), decided_at = \(now)
+            UPDATE reviews
+               SET state = 'decided', decision = \(decision), note = \(note), decided_by = \(actor), decided_at = \(now)
              WHERE id = \(id) AND state <> 'decided'
             """) == 1
     }

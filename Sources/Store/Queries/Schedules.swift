@@ -30,7 +30,8 @@ extension Session {
             ON CONFLICT (name) DO UPDATE
                SET kind = excluded.kind, lane = excluded.lane, class = excluded.class, input = excluded.input,
                    every = excluded.every,
-                   next_at = CASE WHEN schedules.next_at < excluded.next_at THEN schedules.next_at ELSE excluded.next_at END
+                   next_at = CASE WHEN schedules.next_at < excluded.next_at
+                                  THEN schedules.next_at ELSE excluded.next_at END
             """)
     }
 
@@ -60,7 +61,10 @@ extension Session {
         }
         for (schedule, id) in zip(due, ids) {
             try run(
-                "UPDATE schedules SET next_at = \(schedule.following(now)), last_at = \(now) WHERE name = \(schedule.name)"
+                """
+                UPDATE schedules SET next_at = \(schedule.following(now)), last_at = \(now)
+                 WHERE name = \(schedule.name)
+                """
             )
             try enqueue([
                 NewJob(

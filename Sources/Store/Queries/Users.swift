@@ -184,7 +184,8 @@ extension Session {
             UPDATE users
                SET subscription_status = \(new.status), subscription_plan = \(new.plan),
                    current_period_end = \(new.currentPeriodEnd), cancel_at_period_end = \(new.cancelAtPeriodEnd),
-                   payment_method = \(new.paymentMethod), version = \(version), observed_at = \(now), updated_at = \(now)
+                   payment_method = \(new.paymentMethod), version = \(version), observed_at = \(now),
+                   updated_at = \(now)
              WHERE id = \(user)
             """)
         try append([
@@ -252,14 +253,14 @@ extension Session {
         ) { try $0.text() }
     }
 
-    private static var userColumns: SQL {
+    static var userColumns: SQL {
         """
         id, email, display_name, metadata, subscription_status, subscription_plan, current_period_end,
         cancel_at_period_end, payment_method, version, first_seen_at, updated_at
         """
     }
 
-    private static func userRow(_ row: inout Row) throws -> UserRow {
+    static func userRow(_ row: inout Row) throws -> UserRow {
         let (id, email, name, metadata) = (
             try row.text(), try row.optionalText(), try row.optionalText(), try row.text()
         )

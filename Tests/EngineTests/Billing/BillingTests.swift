@@ -193,7 +193,8 @@ struct BillingTests {
             for number in 0..<205 {
                 try await bench.deliver(
                     #"""
-                    {"id":"evt_\#(number)","created":\#(number),"type":"payment_method.attached","data":{"object":{"object":"payment_method",
+                    {"id":"evt_\#(number)","created":\#(number),"type":"payment_method.attached",\#
+                    "data":{"object":{"object":"payment_method",
                      "id":"pm_\#(number)","customer":"cus_1","type":"card"}}}
                     """#)
             }
@@ -221,7 +222,8 @@ struct BillingTests {
 
             let applied = try await bench.deliver(
                 #"""
-                {"id":"evt_c","created":1795255300,"type":"checkout.session.completed","data":{"object":{"object":"checkout.session",
+                {"id":"evt_c","created":1795255300,"type":"checkout.session.completed",\#
+                "data":{"object":{"object":"checkout.session",
                  "id":"cs_1","customer":"cus_1","client_reference_id":"u_9","payment_intent":null}}}
                 """#)
 
@@ -233,7 +235,8 @@ struct BillingTests {
     }
 
     private static let attached = #"""
-        {"id":"evt_a","created":1795255200,"type":"payment_method.attached","data":{"object":{"object":"payment_method","id":"pm_1",
+        {"id":"evt_a","created":1795255200,"type":"payment_method.attached",\#
+        "data":{"object":{"object":"payment_method","id":"pm_1",
          "customer":"cus_1","type":"card","card":{"brand":"visa","last4":"4242","exp_month":12,"exp_year":2030}}}}
         """#
 
@@ -297,18 +300,26 @@ struct BillingTests {
     /// Two changes of one second with one missing between them.
     private static let gap = (
         created:
-            #"{"id":"evt_1","created":1795255200,"type":"customer.subscription.created","data":{"object":\#(subscription("active"))}}"#,
+            #"""
+        {"id":"evt_1","created":1795255200,"type":"customer.subscription.created",\#
+        "data":{"object":\#(subscription("active"))}}
+        """#,
         later: #"""
-        {"id":"evt_3","created":1795255200,"type":"customer.subscription.updated","data":{"object":\#(subscription("unpaid")),
+        {"id":"evt_3","created":1795255200,"type":"customer.subscription.updated",\#
+        "data":{"object":\#(subscription("unpaid")),
          "previous_attributes":{"status":"past_due"}}}
         """#,
         missing: #"""
-        {"id":"evt_2","created":1795255200,"type":"customer.subscription.updated","data":{"object":\#(subscription("past_due")),
+        {"id":"evt_2","created":1795255200,"type":"customer.subscription.updated",\#
+        "data":{"object":\#(subscription("past_due")),
          "previous_attributes":{"status":"active"}}}
         """#
     )
     private static func subscription(_ status: String) -> String {
-        #"{"object":"subscription","id":"sub_1","customer":"cus_1","status":"\#(status)","metadata":{"patchbay_user":"u_42"}}"#
+        #"""
+        {"object":"subscription","id":"sub_1","customer":"cus_1","status":"\#(status)",\#
+        "metadata":{"patchbay_user":"u_42"}}
+        """#
     }
 
     @Test("while the platform is away, the best guess is marked and the job tries again", arguments: TestEngine.all)
@@ -403,17 +414,21 @@ struct BillingTests {
             -> String
         {
             #"""
-            {"id":"\#(id)","created":\#(created),"type":"payment_intent.\#(type)","data":{"object":{"object":"payment_intent","id":"pi_1",
+            {"id":"\#(id)","created":\#(created),"type":"payment_intent.\#(type)",\#
+            "data":{"object":{"object":"payment_intent","id":"pi_1",
              "status":"\#(status)","amount":1999,"amount_received":1999,"currency":"usd","customer":"\#(customer)",
-             "metadata":{"patchbay_user":"u_1"},"last_payment_error":{"code":"card_declined","decline_code":"insufficient_funds"}}}}
+             "metadata":{"patchbay_user":"u_1"},\#
+            "last_payment_error":{"code":"card_declined","decline_code":"insufficient_funds"}}}}
             """#
         }
         let refund = #"""
-            {"id":"evt_r","created":205,"type":"charge.refunded","data":{"object":{"object":"charge","id":"ch_1","payment_intent":"pi_1",
+            {"id":"evt_r","created":205,"type":"charge.refunded",\#
+            "data":{"object":{"object":"charge","id":"ch_1","payment_intent":"pi_1",
              "amount_refunded":500,"currency":"usd","customer":"cus_1"}}}
             """#
         let dispute = #"""
-            {"id":"evt_d","created":206,"type":"charge.dispute.created","data":{"object":{"object":"dispute","id":"dp_1","charge":"ch_1",
+            {"id":"evt_d","created":206,"type":"charge.dispute.created",\#
+            "data":{"object":{"object":"dispute","id":"dp_1","charge":"ch_1",
              "payment_intent":"pi_1","status":"needs_response"}}}
             """#
         let deliveries = [
@@ -449,7 +464,10 @@ struct BillingTests {
                     == 1)
 
             try await bench.deliver(
-                #"{"id":"evt_y","created":2,"type":"customer.subscription.created","data":{"object":\#(Self.subscription("hibernating"))}}"#
+                #"""
+                {"id":"evt_y","created":2,"type":"customer.subscription.created",\#
+                "data":{"object":\#(Self.subscription("hibernating"))}}
+                """#
             )
             #expect(try await bench.user()?.summary.status == "hibernating")
         }

@@ -21,7 +21,8 @@ struct SubscriptionPermutationTests {
     @Test("ends in the state that Stripe holds", arguments: Life.all, Platform.allCases)
     func everyOrder(life: Life, platform: Platform) throws {
         let ways: [(Time, StripeModel.Shape)] =
-            platform == .silent ? [(.hours, .new), (.oneSecond, .new), (.oneSecond, .mixed)]
+            platform == .silent
+            ? [(.hours, .new), (.oneSecond, .new), (.oneSecond, .mixed)]
             : platform == .ahead ? [(.oneSecond, .mixed)] : [(.hours, .mixed), (.oneSecond, .new)]
         for (time, shape) in ways {
             let model = life.model(pace: time == .oneSecond ? 0 : 3600, shape: shape)
@@ -94,25 +95,38 @@ private struct Permutations {
     /// that has arrived.
     private mutating func checkUnderWay(_ rows: Rows, _ arrived: [Int]) {
         for (id, row) in rows.subscriptions {
-            let latest = arrived.filter { event in facts[event].contains { if case .subscription = $0 { $0.subscription == id } else { false } } }.max()
+            let latest = arrived.filter { event in
+                facts[event].contains { if case .subscription = $0 { $0.subscription == id } else { false } }
+            }.max()
             guard let latest, let end = arrived.max() else { continue }
             let allowed = (latest...end).compactMap { model.truths[$0].subscriptions[id] }
-            let isRight = allowed.contains { $0.status == row.status && $0.cancels == row.state?.cancelAtPeriodEnd && $0.price == row.state?.plan }
-            if !isRight || row.isUnclear, wrong.count < 3 { wrong.append("under way \(arrived) \(id): \(row.status ?? "nil")") }
+            let isRight = allowed.contains {
+                $0.status == row.status && $0.cancels == row.state?.cancelAtPeriodEnd && $0.price == row.state?.plan
+            }
+            if !isRight || row.isUnclear, wrong.count < 3 {
+                wrong.append("under way \(arrived) \(id): \(row.status ?? "nil")")
+            }
         }
     }
 
     private mutating func deliver(_ event: Int, into rows: inout Rows, arrived: [Int]) {
         for fact in facts[event] {
             if let id = fact.subscription {
-                var row = rows.subscriptions[id] ?? SubscriptionRow(provider: "stripe", id: id, app: ID(stored: "app"), account: nil)
-                fact.take(into: &row, by: ids[event], canAsk: platform != .silent) { recalled in statement(of: recalled, about: id) }
+                var row =
+                    rows.subscriptions[id]
+                    ?? SubscriptionRow(provider: "stripe", id: id, app: ID(stored: "app"), account: nil)
+                fact.take(into: &row, by: ids[event], canAsk: platform != .silent) { recalled in
+                    statement(of: recalled, about: id)
+                }
                 if SubscriptionRules.isOpen(row) { ask(about: &row, event: event, arrived: arrived) }
                 rows.subscriptions[id] = row
             } else if case .paymentMethod(let news) = fact {
                 let old = rows.methods[news.id]
-                var row = old ?? PaymentMethodRow(
-                    provider: "stripe", id: news.id, app: ID(stored: "app"), account: nil, statedAt: news.statedAt, statedBy: ids[event])
+                var row =
+                    old
+                    ?? PaymentMethodRow(
+                        provider: "stripe", id: news.id, app: ID(stored: "app"), account: nil, statedAt: news.statedAt,
+                        statedBy: ids[event])
                 PaymentMethodRules.take(news, by: ids[event], into: &row, isNew: old == nil)
                 rows.methods[news.id] = row
             }
@@ -140,11 +154,17 @@ private struct Permutations {
         for (id, truth) in model.truth.subscriptions {
             let row = rows.subscriptions[id]
             let isRight =
-                row?.status == truth.status && row?.state?.plan == truth.price && row?.state?.currentPeriodEnd?.seconds == truth.end
+                row?.status == truth.status && row?.state?.plan == truth.price
+                && row?.state?.currentPeriodEnd?.seconds == truth.end
                 && row?.state?.cancelAtPeriodEnd == truth.cancels && row?.state?.endedAt?.seconds == truth.endedAt
                 && row?.paidUntil?.seconds == model.truth.paidUntil[id] && row.map(SubscriptionRules.isOpen) == false
             if !isRight, wrong.count < 3 {
-                wrong.append("\(arrived) \(id): \(row?.status ?? "nil") \(row?.state?.plan ?? "") unclear \(row?.isUnclear ?? false)")
+                wrong.append(
+                    """
+                    \(arrived) \(id): \(row?.status ?? "nil") \(row?.state?.plan ?? "") \
+                    unclear \(row?.isUnclear ?? false)
+                    """
+                )
             }
         }
         let attached = Set(rows.methods.values.filter(\.isAttached).map(\.id))

@@ -1,4 +1,5 @@
 import Kit
+import ServiceLifecycle
 import Store
 import Synchronization
 import TestSupport
@@ -146,7 +147,7 @@ struct ReplayTests {
         try await Outward.with(engine, wire: wire) { outward in
             let made = try await outward.endpoints.create(url: "https://a.example/", types: ["review.*"])
             for _ in 0..<3 { try await outward.happen(400) }
-            try await outward.until("passed") { try $0.endpoint(made.endpoint.id)?.position == 1200 }
+            try await outward.settle(made.endpoint.id)
             _ = try await outward.endpoints.update(made.endpoint.id, EndpointPatch(types: ["payment.*"]))
 
             #expect(try await outward.endpoints.recoverAll(.missing(since: .testNow), at: made.endpoint.id) == 1200)
@@ -222,6 +223,35 @@ struct TakeoverTests {
                 #expect(wire.ids == [ids[0].text, ids[0].text])
                 #expect(try await outward.attempts(at: made.endpoint).count == 1)
             }
+        }
+    }
+
+    @Test("told to stop, it lets what is in flight end, records it and gives the lease back", arguments: TestEngine.all)
+    func graceful(engine: TestEngine) async throws {
+        let gate = Bell()
+        let wire = FakeWire { _, _ in
+            await gate.wait(since: 0)
+            return .status(200)
+        }
+        try await TestDatabase.with(engine) { database in
+            let outward = Outward(database, wire: wire)
+            let made = try await outward.endpoints.create(url: "https://a.example/")
+            let services = ServiceGroup(
+                services: [outward.sequencer, outward.hub, outward.sender()], logger: .quiet)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await services.run() }
+                try await outward.happen(1)
+                await wire.wait(for: 1)
+                await services.triggerGracefulShutdown()
+                try await outward.happen(1)
+                gate.ring()
+                try await group.waitForAll()
+            }
+
+            #expect(wire.all.count == 1)
+            #expect(try await outward.attempts(at: made.endpoint).map(\.outcome) == [.delivered])
+            let heads = try await database.read("heads") { try $0.endpointHeads(9) }
+            #expect(heads.map(\.node) == [nil])
         }
     }
 }

@@ -31,6 +31,12 @@ struct Outward: Sendable {
             clock: clock, changed: changed, program: "test")
     }
 
+    var sequencer: Sequencer {
+        Sequencer(
+            database: database, node: { [node] in node }, written: written, placed: placed, clock: SystemClock(),
+            logger: .quiet)
+    }
+
     func sender(node: ID<NodeKind>? = nil) -> EndpointSender {
         EndpointSender(
             database: database, hub: hub, wire: wire, vault: FakeVault(), identifiers: identifiers,
@@ -57,11 +63,8 @@ struct Outward: Sendable {
 
     func running(_ body: () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
-            let sequencer = Sequencer(
-                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(),
-                logger: .quiet)
             let sender = sender()
-            group.addTask { try await sequencer.run() }
+            group.addTask { [sequencer] in try await sequencer.run() }
             group.addTask { [hub] in try await hub.run() }
             group.addTask { try await sender.run() }
             do {

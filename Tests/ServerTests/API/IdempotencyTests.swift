@@ -6,7 +6,7 @@ import Testing
 
 @testable import Server
 
-@Suite("Idempotency keys")
+@Suite("Idempotency keys", .serialized)
 struct IdempotencyTests {
     @Test("1,000 twins at once: one effect; the others get its answer or 409", arguments: TestEngine.all)
     func twins(engine: TestEngine) async throws {

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Server
 
-@Suite("API keys")
+@Suite("API keys", .serialized)
 struct KeysTests {
     @Test("a key is checked, tied to its mode, and never printed")
     func text() {

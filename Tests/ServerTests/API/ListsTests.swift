@@ -5,7 +5,7 @@ import Testing
 
 @testable import Server
 
-@Suite("Lists")
+@Suite("Lists", .serialized)
 struct ListsTests {
     @Test("pages hold everything once, both ways, while rows are added", arguments: TestEngine.all, ["asc", "desc"])
     func pages(engine: TestEngine, order: String) async throws {

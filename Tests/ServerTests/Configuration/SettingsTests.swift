@@ -67,7 +67,10 @@ struct SettingsTests {
         arguments: [
             (
                 ["PATCHBAY_LISTN": "127.0.0.1:1"],
-                "PATCHBAY_LISTN: is not a setting. Did you mean PATCHBAY_LISTEN? Example: PATCHBAY_LISTEN=127.0.0.1:8484"
+                """
+                PATCHBAY_LISTN: is not a setting. Did you mean PATCHBAY_LISTEN? \
+                Example: PATCHBAY_LISTEN=127.0.0.1:8484
+                """
             ),
             (["PATCHBAY_LISTN_FILE": "x"], "PATCHBAY_LISTN_FILE: is not a setting. Did you mean PATCHBAY_LISTEN?"),
             (["PATCHBAY_WHATEVER": ""], "PATCHBAY_WHATEVER: is not a setting. patchbay.env.example names all."),
@@ -91,7 +94,10 @@ struct SettingsTests {
             (["PATCHBAY_TLS_CERT": "/x"], "PATCHBAY_TLS_KEY: is not set, but PATCHBAY_TLS_CERT is."),
             (
                 ["PATCHBAY_ENCRYPTION_KEYS": "k2:MDEyMzQ1Njc4OWFiY2RlZg=="],
-                "PATCHBAY_ENCRYPTION_KEYS: key k2 must be 32 bytes in base64; it has 16. Make one with: patchbay vault key"
+                """
+                PATCHBAY_ENCRYPTION_KEYS: key k2 must be 32 bytes in base64; it has 16. \
+                Make one with: patchbay vault key
+                """
             ),
             (["PATCHBAY_TRUSTED_PROXIES": "10.0.0.1/8"], "PATCHBAY_TRUSTED_PROXIES: 10.0.0.1/8 is no range"),
             (["PATCHBAY_WEBHOOK_ALIASES": "twitter=xx"], "PATCHBAY_WEBHOOK_ALIASES: \"xx\" is no provider."),
@@ -103,7 +109,7 @@ struct SettingsTests {
             (["STANDARD_WEBHOOKS_SECRET": "whsec_AAAA"], "STANDARD_WEBHOOKS_SECRET: The secret has 3 bytes"),
             (
                 ["STRIPE_SECRET_KEY": "sk_live_1", "PATCHBAY_MODE": "test"],
-                "STRIPE_SECRET_KEY: holds a live key, and this instance is a test instance."
+                "STRIPE_SECRET_KEY: holds a live key, and this is a test instance."
             ),
             (["STRIPE_SECRET_KEY": "rk_live_1", "PATCHBAY_MODE": "test"], "STRIPE_SECRET_KEY: holds a live key"),
             (
@@ -157,7 +163,7 @@ struct SettingsTests {
     func example() throws {
         let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
             .appendingPathComponent("../../../patchbay.env.example").standardizedFileURL.path
-        if ProcessInfo.processInfo.environment["WRITE_EXAMPLE"] != nil {
+        if ProcessInfo.processInfo.environment["WRITE_EXAMPLE"] == "1" {
             try Setting.exampleFile.write(toFile: path, atomically: true, encoding: .utf8)
         }
 

@@ -1,0 +1,84 @@
+import Kit
+import Store
+
+/// What settings come to. Pure.
+enum SettingsRules {
+    static func findings(_ settings: Settings) -> [Finding] {
+        [address(settings)] + providers(settings) + notices(settings)
+    }
+
+    /// Where platforms reach this server, as it is pasted into their dashboards.
+    static func base(_ settings: Settings) -> String {
+        let host = settings.listen.host.contains(":") ? "[\(settings.listen.host)]" : settings.listen.host
+        return settings.publicURL ?? "\(settings.tls == nil ? "http" : "https")://\(host):\(settings.listen.port)"
+    }
+
+    private static func address(_ settings: Settings) -> Finding {
+        let listens = "Listens at \(settings.listen.host):\(settings.listen.port), mode \(settings.mode.rawValue)"
+        guard let url = settings.publicURL else {
+            return Finding(
+                "address", settings.mode == .live ? .warning : .ok, "\(listens); PATCHBAY_PUBLIC_URL is not set.",
+                advice: settings.mode == .live
+                    ? "Set it to the https address under which platforms reach this server." : nil)
+        }
+        return Finding("address", .ok, "\(listens), reached at \(url).")
+    }
+
+    // MARK: Providers
+
+    private static func providers(_ settings: Settings) -> [Finding] {
+        let found = [stripe(settings), standardWebhooks(settings)]
+        guard found.allSatisfy({ $0.verdict == .off }) else { return found }
+        let none = Finding(
+            "providers", .warning, "No platform is set up: every webhook address answers 404.",
+            advice: "Set a platform's secret; patchbay.env.example names them all.")
+        return found + [none]
+    }
+
+    private static func stripe(_ settings: Settings) -> Finding {
+        let (address, stripe) = ("\(base(settings))/webhooks/stripe", settings.stripe)
+        switch (stripe.webhookSecrets.isEmpty, stripe.secretKey == nil) {
+        case (true, true):
+            return Finding(
+                "provider.stripe", .off, "Nothing is set.",
+                advice: "Make a webhook to \(address) in Stripe's dashboard, then set STRIPE_WEBHOOK_SECRET.")
+        case (true, false):
+            return Finding(
+                "provider.stripe", .warning, "STRIPE_WEBHOOK_SECRET is not set: \(address) is off.",
+                advice: "Make a webhook to that address in Stripe's dashboard, and set the secret that it shows.")
+        case (false, true):
+            return Finding(
+                "provider.stripe", .warning,
+                "Webhooks at \(address). STRIPE_SECRET_KEY is not set: what an event leaves open is not asked.",
+                advice: "Set a restricted key that may read subscriptions, invoices and customers.")
+        case (false, false): return Finding("provider.stripe", .ok, "Webhooks at \(address); the API is asked.")
+        }
+    }
+
+    private static func standardWebhooks(_ settings: Settings) -> Finding {
+        let base = base(settings)
+        guard !settings.standardWebhooks.isEmpty else {
+            return Finding(
+                "provider.standard-webhooks", .off, "Nothing is set.",
+                advice: "Set STANDARD_WEBHOOKS_SECRET to the secret of a sender that posts to "
+                    + "\(base)/webhooks/standard-webhooks.")
+        }
+        return Finding(
+            "provider.standard-webhooks", .ok,
+            "Webhooks at \(base)/webhooks/standard-webhooks and \(base)/webhooks/svix.")
+    }
+
+    /// App credentials that were added through the API, each with its own address.
+    static func apps(_ apps: [AppRow], _ settings: Settings) -> [Finding] {
+        apps.filter { $0.source == "api" && $0.disabledAt == nil }.map { app in
+            Finding(
+                "provider.\(app.provider)", .ok,
+                "\(app.name): webhooks at \(base(settings))/webhooks/\(app.provider)/\(app.id).")
+        }
+    }
+
+    /// What was noticed when the settings were read, but for what stands above.
+    private static func notices(_ settings: Settings) -> [Finding] {
+        settings.notices.filter { !$0.contains("is not set: /webhooks/") }.map { Finding("settings", .warning, $0) }
+    }
+}

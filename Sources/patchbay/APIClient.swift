@@ -1,0 +1,77 @@
+import AsyncHTTPClient
+import Kit
+import NIOCore
+import NIOHTTP1
+
+/// Talks to the API of a running server.
+struct APIClient: Sendable {
+    let base: String
+    let key: Secret
+
+    /// Larger answers are not shown on a terminal.
+    private static let answerMax = 64 << 20
+
+    /// Lives as long as the process. A server that is not there is told at once, not tried again for a minute.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .seconds(5)
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
+    /// The answer's JSON; null where it has none.
+    /// - Throws: `Fault` 1 with the problem's own sentence, 3 where nothing answers.
+    func send(
+        _ method: String, _ path: String, query: [(String, String?)] = [], body: JSON? = nil,
+        headers: [(String, String)] = []
+    ) async throws -> JSON {
+        let pairs = query.compactMap { name, value in value.map { "\(name)=\(Self.encoded($0))" } }
+        var request = HTTPClientRequest(url: base + path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")))
+        request.method = .init(rawValue: method)
+        key.reveal {
+            request.headers.add(name: "Authorization", value: "Bearer " + String(decoding: $0, as: UTF8.self))
+        }
+        for (name, value) in headers { request.headers.add(name: name, value: value) }
+        if let body {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(ByteBuffer(bytes: body.bytes))
+        }
+        let (status, bytes) = try await exchange(request)
+        if bytes.isEmpty, status < 400 { return .null }
+        guard let json = try? JSON.parse(bytes) else {  // Not ours: a proxy's page, say.
+            throw Fault("\(base) answers \(status) without JSON. Is it a Patchbay?", code: 3)
+        }
+        guard status < 400 else { throw Self.fault(json, status) }
+        return json
+    }
+
+    private func exchange(_ request: HTTPClientRequest) async throws -> (status: Int, bytes: [UInt8]) {
+        do {
+            let answer = try await Self.client.execute(request, timeout: .seconds(60))
+            let body = try await answer.body.collect(upTo: Self.answerMax)
+            return (Int(answer.status.code), Array(body.readableBytesView))
+        } catch {
+            throw Fault("\(base) cannot be reached. Is the server running? patchbay serve", code: 3)
+        }
+    }
+
+    private static func fault(_ problem: JSON, _ status: Int) -> Fault {
+        let detail = problem["detail"]?.text ?? "The server answers \(status)."
+        let code = problem["code"]?.text.map { " (\($0))" } ?? ""
+        return Fault(detail + code, code: status >= 500 ? 3 : status == 400 || status == 422 ? 2 : 1)
+    }
+
+    /// RFC 3986, everything but the unreserved characters.
+    static func encoded(_ text: String) -> String {
+        text.utf8.map { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, 0x2D, 0x2E, 0x5F, 0x7E: String(UnicodeScalar(byte))
+            default: "%" + String(byte, radix: 16, uppercase: true).leftPadded
+            }
+        }.joined()
+    }
+}
+
+extension String {
+    fileprivate var leftPadded: String { utf8.count < 2 ? "0" + self : self }
+}
