@@ -173,8 +173,9 @@ public struct Instance: Sendable {
         try await database.write("schedules") { try $0.declare(RetentionWorker.schedule(firstAt: first)) }
     }
 
-    /// What runs until the process is told to stop.
-    public var services: [any Service] { [wakes, sequencer, hub, sender, runner] }
+    /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
+    /// with it the leases under which the sender records: the sender stops before it.
+    public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
 
     /// Ends what holds connections; after the services.
     public func close() async {
