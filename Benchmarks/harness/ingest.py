@@ -87,7 +87,7 @@ def ingest(run, engine):
             f"{writes.commits / max(1, events):.3f} commits",
             f"reference, an event: 5 rows, {sum(x['wal_bytes'] for x in logged) / max(1, their_events):,.0f} bytes of log, "
             f"{sum(x['commits'] for x in logged) / max(1, their_events):.3f} commits",
-        ], lines=pairs.lines, fault=fault or their_fault)
+        ], lines=pairs.lines, fault=fault or their_fault or pairs.fault)
     run.done(ours, theirs)
 
 
@@ -110,7 +110,7 @@ def whole(run, engine):
     yield Result(
         f"whole-{engine}", f"Durable ingest while its jobs run, {ours.name} ÷ reference", pairs.ratio,
         notes=[f"ours {pairs.median(0) or 0:,.0f}/s, reference {pairs.median(1) or 0:,.0f}/s (medians)", note],
-        lines=pairs.lines, fault=fault)
+        lines=pairs.lines, fault=fault or pairs.fault)
     run.done(ours, theirs)
 
 
@@ -129,7 +129,7 @@ def nothing(run, engine):
     yield Result(
         f"nothing-{engine}", f"Durable ingest, {ours.name} ÷ our server without a store", pairs.ratio, 0.35, 0.5,
         notes=[f"ours {pairs.median(0) or 0:,.0f}/s, without {pairs.median(1) or 0:,.0f}/s (medians)", note],
-        lines=pairs.lines, fault=fault)
+        lines=pairs.lines, fault=fault or pairs.fault)
     run.done(ours, null)
 
 
@@ -152,7 +152,8 @@ def peer(run, engine):
         pairs = in_turn(
             lambda: us.load(server, run.seconds)["per_second"], lambda: them.load(other, run.seconds)["per_second"],
             run.slices, run.folder, ("ours", "FastAPI"))
-        durability = next((line for line in other.log.read_text().splitlines() if line.startswith("peer: ")), "")
+        said = [line for line in other.log.read_text().splitlines() if line.startswith("peer: ")]
+        durability = said[-1].removeprefix("peer: ") if said else ""
     note, fault = us.check(ours.count("events"))
     their_note, their_fault = them.check(theirs.count("events"))
     least, aim = (8, 12) if engine == "sqlite" else (3.5, 6)
@@ -161,7 +162,7 @@ def peer(run, engine):
         notes=[
             f"ours {pairs.median(0) or 0:,.0f}/s, FastAPI {pairs.median(1) or 0:,.0f}/s with {best[1]} workers (medians)",
             f"ours: {note}", f"FastAPI: {durability}; {their_note}",
-        ], lines=pairs.lines, fault=fault or their_fault)
+        ], lines=pairs.lines, fault=fault or their_fault or pairs.fault)
     run.done(ours, theirs)
 
 
@@ -173,7 +174,7 @@ def latency(run, engine):
         us.load(server, WARM_UP)
         them.reference(theirs, WARM_UP)
         rate = (run.rates.get(engine) or us.load(server, run.seconds)["per_second"]) / 2
-        say(f"  {rate:,.0f} events/s for {run.long} s")
+        say(f"  {rate:,.0f} events/s for {run.long:g} s")
         p99 = []
 
         def slice_of_ours():
@@ -189,11 +190,11 @@ def latency(run, engine):
 
         pairs = in_turn(slice_of_ours, slice_of_theirs, run.long_slices, run.folder, unit=" ms")
     note, fault = us.check(ours.count("events"))
-    notes = [f"at {rate:,.0f} events/s, open loop, {run.long} s a slice; reference p99 {pairs.median(1) or 0:,.1f} ms", note]
+    notes = [f"at {rate:,.0f} events/s, open loop, {run.long:g} s a slice; reference p99 {pairs.median(1) or 0:,.1f} ms", note]
     yield Result(
         f"latency-{engine}", f"p99 at half the rate, {ours.name} ÷ reference", pairs.ratio, 3, 1.5,
-        is_lower_better=True, notes=notes, lines=pairs.lines, fault=fault)
+        is_lower_better=True, notes=notes, lines=pairs.lines, fault=fault or pairs.fault)
     yield Result(
         f"latency-{engine}", f"p99 at half the rate, {ours.name}", pairs.median(0), 40, 15, "ms", is_lower_better=True,
-        fault=fault)
+        fault=fault or pairs.fault)
     run.done(ours, theirs)

@@ -14,12 +14,12 @@ def memory(run, engine):
     """Bar 9: resident MiB idle, after 100,000 events and a rest, and at the peak."""
     store, counted, events = run.store(engine, "memory"), Counted(), run.scaled(100_000)
     with patchbay(run.binary, WHOLE, store) as server:
-        say(f"  idle for {run.long} s")
+        say(f"  idle for {run.long:g} s")
         time.sleep(run.long)
         idle = server.memory()[0]
         result = counted.load(server, 0, count=events)
         busy, _ = server.memory()
-        say(f"  {events:,} events at {result['per_second']:,.0f}/s; resident {busy:.0f} MiB; rests for {run.long} s")
+        say(f"  {events:,} events at {result['per_second']:,.0f}/s; resident {busy:.0f} MiB; rests for {run.long:g} s")
         time.sleep(run.long)
         applied = until(lambda: store.count("jobs", "kind = 'event.apply'") == 0, within=120, every=1)
         after, peak = server.memory()
@@ -27,7 +27,7 @@ def memory(run, engine):
     notes = [note, "every job was done when it was measured" if applied else "jobs were left when it was measured"]
     name = store.name
     for what, got, least, aim in (
-            (f"Memory, idle for {run.long} s", idle, 80, 48), ("Memory, after 100,000 events and a rest", after, 256, 128),
+            (f"Memory, idle for {run.long:g} s", idle, 80, 48), ("Memory, after 100,000 events and a rest", after, 256, 128),
             ("Memory, peak", peak, 384, 256)):
         yield Result(f"memory-{engine}", f"{what}, {name}", got, least, aim, "MiB", is_lower_better=True, notes=notes, fault=fault)
         notes = []

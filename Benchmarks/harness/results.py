@@ -49,7 +49,7 @@ class Result:
 def number(value, unit=""):
     if value is None:
         return ""
-    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}".rstrip("0").rstrip(".")
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.{1 if abs(value) >= 10 else 2}f}".rstrip("0").rstrip(".")
     return f"{text} {unit}".strip()
 
 

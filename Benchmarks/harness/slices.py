@@ -12,9 +12,13 @@ ATTEMPTS = 3  # times the wanted number of pairs
 class Pairs:
     """What came of it. `ratios` holds those of the pairs that count."""
 
-    def __init__(self, names):
-        self.names = names
+    def __init__(self, names, wanted):
+        self.names, self.wanted = names, wanted
         self.lines, self.ratios, self.values = [], [], ([], [])
+
+    @property
+    def fault(self):
+        return "" if len(self.ratios) == self.wanted else "the disk was not steady enough for as many pairs as were wanted"
 
     @property
     def ratio(self):
@@ -30,7 +34,7 @@ def say(line):
 
 def in_turn(first, second, wanted, folder, names=("ours", "reference"), unit="/s"):
     """Runs `first()` and `second()` in turn until `wanted` pairs count. Each answers its number."""
-    pairs = Pairs(names)
+    pairs = Pairs(names, wanted)
     say(f"  {'slice':>5}  {'who':<12} {'got':>12}  {'load':>6}  {'fdatasync/s':>11}")
     for attempt in range(wanted * ATTEMPTS):
         if len(pairs.ratios) == wanted:
@@ -47,8 +51,6 @@ def in_turn(first, second, wanted, folder, names=("ours", "reference"), unit="/s
         pairs.ratios.append(values[0] / values[1])
         for side in (0, 1):
             pairs.values[side].append(values[side])
-    if len(pairs.ratios) < wanted:
-        note(pairs, f"  only {len(pairs.ratios)} of {wanted} pairs count: the disk is not steady")
     return pairs
 
 
