@@ -68,7 +68,7 @@ struct DatabaseTests {
 
     @Test(
         "a disk that fills in the middle of a shared commit: each closure is kept whole or not at all",
-        arguments: [200, 221, 243, 260, 290])
+        arguments: [163, 178, 200, 221, 243])
     func fullInTheMiddle(pages: Int) async throws {
         try await TestDatabase.with(.sqlite, pagesMax: pages) { database in
             let kept = await withTaskGroup(of: String?.self) { group in
