@@ -49,10 +49,10 @@ release: ## builds dist/patchbay, the Swift runtime inside, without symbols
 format: ## formats the Swift files in place
 	@swift format --in-place --parallel --recursive $(SWIFT_FILES)
 
-docs: ## writes docs/api.md from the code
+docs: ## writes docs/openapi.json, the API's contract, from the code
 	@scripts/prepare build
 	@$(BUILD) --product patchbay
-	@.build/debug/patchbay docs --out docs/api.md
+	@scripts/docs
 
 clean: ## removes what was built; the demo's data stays
 	@rm -rf .build .build-release .build-planted .build-torture .build-bench dist
