@@ -9,7 +9,7 @@ SWIFT_FILES := Package.swift Sources Tests
 help:
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-demo: ## builds and runs Patchbay with simulated platforms; its data is in .patchbay-demo/
+demo: ## builds and starts a test server and sends it signed events; its data is in .patchbay-demo/
 	@scripts/prepare demo
 	@$(BUILD) --product patchbay
 	@exec .build/debug/patchbay demo
