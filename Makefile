@@ -9,7 +9,7 @@ SWIFT_FILES := Package.swift Sources Tests
 help:
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-demo: ## builds and runs Patchbay with simulated platforms; its data is in .patchbay-demo/
+demo: ## builds and starts a test server and sends it signed events; its data is in .patchbay-demo/
 	@scripts/prepare demo
 	@$(BUILD) --product patchbay
 	@exec .build/debug/patchbay demo
@@ -49,10 +49,10 @@ release: ## builds dist/patchbay, the Swift runtime inside, without symbols
 format: ## formats the Swift files in place
 	@swift format --in-place --parallel --recursive $(SWIFT_FILES)
 
-docs: ## writes docs/api.md from the code
+docs: ## writes docs/openapi.json, the API's contract, from the code
 	@scripts/prepare build
 	@$(BUILD) --product patchbay
-	@.build/debug/patchbay docs --out docs/api.md
+	@scripts/docs
 
 clean: ## removes what was built; the demo's data stays
 	@rm -rf .build .build-release .build-planted .build-torture .build-bench dist

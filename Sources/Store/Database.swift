@@ -122,6 +122,17 @@ public struct Session {
     func insert<Value>(
         _ head: String, _ rows: [[Cell]], _ tail: String = "", read: (inout Row) throws -> Value
     ) throws -> [Value] {
+        if dialect.rowsInsertedAtOnce == 1, let first = rows.first {
+            // One text for all rows, made once.
+            let places = (1...max(1, first.count)).map { "\(dialect.placeholder)\($0)" }.joined(separator: ", ")
+            let text = "\(head) (\(places)) \(tail)"
+            return try rows.flatMap { cells in
+                try transaction.run(text, cells).map { answer in
+                    var row = Row(answer)
+                    return try read(&row)
+                }
+            }
+        }
         var result: [Value] = []
         var start = 0
         while start < rows.count {
@@ -142,20 +153,27 @@ public struct Session {
 
 /// The thread's hold on an open transaction. Lives as long as the closure runs.
 final class Transaction {
-    private let execute: (SQL) throws -> [[Cell]]
+    private let execute: (String, [Cell]) throws -> [[Cell]]
+    private let placeholder: String
     private let changed: () -> Int
     private(set) var isOpen = true
     /// Lanes to wake once the commit is known (PostgreSQL), by lane id.
     var lanesToWake: [String: LaneArrival] = [:]
 
-    init(execute: @escaping (SQL) throws -> [[Cell]], changed: @escaping () -> Int) {
+    init(
+        placeholder: String, execute: @escaping (String, [Cell]) throws -> [[Cell]], changed: @escaping () -> Int
+    ) {
+        self.placeholder = placeholder
         self.execute = execute
         self.changed = changed
     }
 
-    func run(_ sql: SQL) throws -> [[Cell]] {
+    func run(_ sql: SQL) throws -> [[Cell]] { try run(sql.text(placeholder: placeholder), sql.values) }
+
+    /// The same for a text whose placeholders are numbered already.
+    func run(_ text: String, _ values: [Cell]) throws -> [[Cell]] {
         guard isOpen else { throw StoreError.sessionClosed }
-        return try execute(sql)
+        return try execute(text, values)
     }
     var changedRows: Int { changed() }
     func end() { isOpen = false }

@@ -19,13 +19,17 @@ struct DemoStory: Service {
 
     func run() async throws {
         let receiver = Receiver(port: try FreePort.first(from: 0))
-        try await cancelWhenGracefulShutdown {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await receiver.run() }
-                group.addTask { try await tell(receiver) }
-                try await group.next()
-                group.cancelAll()
+        do {
+            try await cancelWhenGracefulShutdown {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    group.addTask { try await receiver.run() }
+                    group.addTask { try await tell(receiver) }
+                    try await group.next()
+                    group.cancelAll()
+                }
             }
+        } catch is CancellationError {
+            // The server was told to stop: so is the story.
         }
     }
 

@@ -40,13 +40,17 @@ struct Serve: AsyncParsableCommand {
     static func run(_ instance: Instance, beside others: [any Service] = []) async throws {
         do { try await instance.begin() } catch { throw Fault("\(error)", code: 1) }
         let services = instance.services + [try instance.httpServer()]
-        let group = ServiceGroup(
-            configuration: .init(
-                services: services.map { .init(service: $0) }
-                    + others.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
-                gracefulShutdownSignals: [.sigterm, .sigint], logger: LogOutput.quiet(from: instance.logger)))
+        var configuration = ServiceGroupConfiguration(
+            services: services.map { .init(service: $0) }
+                + others.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: LogOutput.quiet(from: instance.logger))
+        // Jobs have 25 s to end; whoever still holds a connection then is cut off.
+        configuration.maximumGracefulShutdownDuration = .seconds(27)
+        let group = ServiceGroup(configuration: configuration)
         do {
             try await group.run()
+        } catch is CancellationError {
+            instance.logger.warning("server.cut_off")
         } catch let error as ServiceGroupError {
             // Its own description holds the services whole.
             await instance.close()

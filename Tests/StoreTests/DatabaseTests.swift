@@ -66,6 +66,44 @@ struct DatabaseTests {
         }
     }
 
+    @Test(
+        "a disk that fills in the middle of a shared commit: each closure is kept whole or not at all",
+        arguments: [163, 178, 200, 221, 243])
+    func fullInTheMiddle(pages: Int) async throws {
+        try await TestDatabase.with(.sqlite, pagesMax: pages) { database in
+            let kept = await withTaskGroup(of: String?.self) { group in
+                for number in 0..<400 {
+                    group.addTask { await keepTwoRows("k\(number)", size: number % 3 == 0 ? 9000 : 10, in: database) }
+                }
+                return await group.reduce(into: Set<String>()) { kept, key in if let key { kept.insert(key) } }
+            }
+
+            let stored = try await database.read("stored") { session in
+                (
+                    Set(try session.rows("SELECT id FROM bodies") { try $0.text() }),
+                    Set(try session.rows("SELECT key FROM instance") { try $0.text() })
+                )
+            }
+            #expect(stored.0 == kept && stored.1 == kept)
+            #expect(kept.count < 400 && !kept.isEmpty)
+        }
+    }
+
+    /// Its key, if the database says that both rows are kept.
+    private func keepTwoRows(_ key: String, size: Int, in database: any Database) async -> String? {
+        do {
+            try await database.write("two") { session in
+                let bytes = [UInt8](repeating: 7, count: size)
+                try session.run(
+                    "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES (\(key), \(bytes), 'raw', 0)")
+                try session.run("INSERT INTO instance (key, value) VALUES (\(key), 'v')")
+            }
+            return key
+        } catch {
+            return nil
+        }
+    }
+
     @Test("a session used after its transaction throws and does not trap", arguments: TestEngine.all)
     func escaped(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

@@ -58,7 +58,8 @@ public struct Gateway: Sendable {
     /// Whether a route is on: a platform that we know, with a secret that could prove its deliveries.
     public func isOn(_ provider: String, owner: String?) async -> Bool {
         guard let scheme = schemes[provider] else { return false }
-        return await secrets.of(provider, owner: owner, scheme: scheme) != nil
+        // While the store is away nobody knows: the delivery is read and then told to come again.
+        do { return try await secrets.of(provider, owner: owner, scheme: scheme) != nil } catch { return true }
     }
 
     /// Believes and keeps a delivery, or says why not. Never throws: every delivery has an answer.
@@ -68,11 +69,9 @@ public struct Gateway: Sendable {
     ///   - remote: where it came from, for people who look at forgeries.
     public func receive(_ delivery: Delivery, for provider: String, owner: String?, from remote: String?) async -> Reply
     {
-        guard let scheme = schemes[provider], let owned = await secrets.of(provider, owner: owner, scheme: scheme)
-        else {
-            return .unknown
-        }
+        guard let scheme = schemes[provider] else { return .unknown }
         do {
+            guard let owned = try await secrets.of(provider, owner: owner, scheme: scheme) else { return .unknown }
             let (belief, app) = try await believe(
                 delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
             let arrival = read(delivery, as: scheme, from: provider, app: app, belief: belief, remote: remote)
@@ -105,7 +104,8 @@ public struct Gateway: Sendable {
         do {
             return (try scheme.check(delivery, with: owned.secrets), owned.app)
         } catch {
-            guard let fresh = await secrets.reread(provider, owner: owner, scheme: scheme, seen: owned.version) else {
+            guard let fresh = try await secrets.reread(provider, owner: owner, scheme: scheme, seen: owned.version)
+            else {
                 throw error
             }
             return (try scheme.check(delivery, with: fresh.secrets), fresh.app)

@@ -46,14 +46,19 @@ public final class WebhookSecrets: Sendable {
         self.time = time
     }
 
-    func of(_ provider: String, owner: String?, scheme: WebhookScheme) async -> OwnedSecrets? {
+    /// Nil when nobody of that id proves this platform's deliveries.
+    ///
+    /// - Throws: what the store throws: then nobody knows, and the platform must send again.
+    func of(_ provider: String, owner: String?, scheme: WebhookScheme) async throws -> OwnedSecrets? {
         guard let owner else { return settings[provider] }
         if let cached = state.withLock({ $0.cached[owner] }) { return cached }
-        return await read(provider, owner: owner, scheme: scheme)
+        return try await read(provider, owner: owner, scheme: scheme)
     }
 
     /// Newer secrets than those seen, if there are any.
-    func reread(_ provider: String, owner: String?, scheme: WebhookScheme, seen: Int64) async -> OwnedSecrets? {
+    func reread(
+        _ provider: String, owner: String?, scheme: WebhookScheme, seen: Int64
+    ) async throws -> OwnedSecrets? {
         guard let owner else { return nil }
         let now = time.now()
         let isDue = state.withLock { state in
@@ -61,14 +66,14 @@ public final class WebhookSecrets: Sendable {
             state.rereadAt[owner] = now
             return true
         }
-        guard isDue, let fresh = await read(provider, owner: owner, scheme: scheme) else { return nil }
+        guard isDue, let fresh = try await read(provider, owner: owner, scheme: scheme) else { return nil }
         return fresh.version == seen ? nil : fresh
     }
 
-    private func read(_ provider: String, owner: String, scheme: WebhookScheme) async -> OwnedSecrets? {
-        guard let app = ID<AppKind>(owner) else { return nil }
-        // A store that is away makes the route unknown for a moment; the platform sends again on 404 as on 503.
-        guard let owned = try? await source.secrets(of: app, provider: provider, scheme: scheme) else { return nil }
+    private func read(_ provider: String, owner: String, scheme: WebhookScheme) async throws -> OwnedSecrets? {
+        guard let app = ID<AppKind>(owner),
+            let owned = try await source.secrets(of: app, provider: provider, scheme: scheme)
+        else { return nil }
         state.withLock { state in
             if state.cached.count >= Self.cachedMax { state.cached = [:] }
             state.cached[owner] = owned

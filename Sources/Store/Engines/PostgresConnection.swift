@@ -62,10 +62,10 @@ final class PostgresConnection {
         try check(result)
     }
 
-    func run(_ sql: SQL) throws -> [[Cell]] {
-        let name = try statement(for: sql.text(placeholder: "$"))
-        let result = try withParameters(sql.values) { values, lengths, formats in
-            PQexecPrepared(handle, name, Int32(sql.values.count), values, lengths, formats, 0)
+    func run(_ text: String, _ cells: [Cell]) throws -> [[Cell]] {
+        let name = try statement(for: text)
+        let result = try withParameters(cells) { values, lengths, formats in
+            PQexecPrepared(handle, name, Int32(cells.count), values, lengths, formats, 0)
         }
         defer { PQclear(result) }
         try check(result)

@@ -27,7 +27,7 @@ public final class PostgresDatabase: Database {
             throw StoreError.refused("PostgreSQL \(probe.serverVersion / 10_000) is too old. Use 14 or newer.")
         }
         try probe.execute("CREATE SCHEMA IF NOT EXISTS patchbay")
-        isPooled = try probe.run("SELECT pg_backend_pid()") != [[.integer(Int64(probe.serverProcess))]]
+        isPooled = try probe.run("SELECT pg_backend_pid()", []) != [[.integer(Int64(probe.serverProcess))]]
         let (ingest, other) = (ingest, other)
         workers =
             (0..<ingestConnections).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, logger: logger) }
@@ -175,7 +175,8 @@ final class PostgresWorker: @unchecked Sendable {
     private func attempt(_ work: Work, on open: PostgresConnection, mayHaveCommitted: inout Bool) throws -> Bool {
         lock.withLock { running = (open, work.name, SQLiteConnection.monotonic()) }
         defer { lock.withLock { running = nil } }
-        let transaction = Transaction(execute: { try open.run($0) }, changed: { open.changedRows })
+        let transaction = Transaction(
+            placeholder: "$", execute: { try open.run($0, $1) }, changed: { open.changedRows })
         do {
             do {
                 try open.execute(Self.begin(work))
@@ -230,7 +231,8 @@ final class PostgresWorker: @unchecked Sendable {
         guard !lanes.isEmpty else { return }
         do {
             try open.execute("BEGIN; SET LOCAL synchronous_commit = off")
-            let transaction = Transaction(execute: { try open.run($0) }, changed: { open.changedRows })
+            let transaction = Transaction(
+                placeholder: "$", execute: { try open.run($0, $1) }, changed: { open.changedRows })
             defer { transaction.end() }
             try Session(dialect: .postgres, transaction: transaction).wake(lanes)
             try open.execute("COMMIT")

@@ -50,13 +50,15 @@ final class SQLiteConnection {
         guard code == SQLITE_OK else { throw failure(code) }
     }
 
-    func run(_ sql: SQL) throws -> [[Cell]] {
-        let statement = try prepared(sql.text(placeholder: "?"))
+    func run(_ sql: SQL) throws -> [[Cell]] { try run(sql.text(placeholder: "?"), sql.values) }
+
+    func run(_ text: String, _ values: [Cell]) throws -> [[Cell]] {
+        let statement = try prepared(text)
         defer {
             sqlite3_reset(statement)
             sqlite3_clear_bindings(statement)
         }
-        for (index, value) in sql.values.enumerated() { try bind(value, at: Int32(index + 1), to: statement) }
+        for (index, value) in values.enumerated() { try bind(value, at: Int32(index + 1), to: statement) }
         var rows: [[Cell]] = []
         while true {
             switch sqlite3_step(statement) {

@@ -86,7 +86,8 @@ final class SQLiteWriter: @unchecked Sendable {
     private func perform(_ work: Work, alone: Bool) -> (any Error)? {
         guard let connection else { return StoreError.unavailable("the file is closed") }
         let start = SQLiteConnection.monotonic()
-        let transaction = Transaction(execute: { try connection.run($0) }, changed: { connection.changedRows })
+        let transaction = Transaction(
+            placeholder: "?", execute: { try connection.run($0, $1) }, changed: { connection.changedRows })
         defer {
             transaction.end()
             let seconds = SQLiteConnection.monotonic() - start
@@ -293,7 +294,8 @@ final class SQLiteReader: @unchecked Sendable {  // Its state belongs to its thr
             let open = try connection ?? file.openReader()
             connection = open
             open.limit(to: Self.secondsMax)
-            let transaction = Transaction(execute: { try open.run($0) }, changed: { open.changedRows })
+            let transaction = Transaction(
+                placeholder: "?", execute: { try open.run($0, $1) }, changed: { open.changedRows })
             defer { transaction.end() }
             try open.execute("BEGIN")
             defer { if open.isInTransaction { try? open.execute("ROLLBACK") } }  // A read has nothing to keep.

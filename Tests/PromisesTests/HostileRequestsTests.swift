@@ -1,0 +1,111 @@
+import Foundation
+import Kit
+import TestSupport
+import Testing
+
+@Suite("Requests that nobody should send", .serialized)
+struct HostileRequestsTests {
+    @Test("each has an answer of its own, and none is believed")
+    func answers() async throws {
+        try await withServer { server in
+            let headers = [("Content-Type", "application/json")]
+            #expect(try await server.post("/webhooks/nobody", headers: headers, body: [1]).status == 404)
+            #expect(try await server.post("/webhooks/standard-webhooks", headers: headers, body: [1]).status == 404)
+            #expect(try await server.post("/webhooks/stripe/app_unknown", headers: headers, body: [1]).status == 404)
+            #expect(try await server.get("/webhooks/stripe").status == 405)
+            let packed = try await server.post(
+                "/webhooks/stripe", headers: [("Content-Encoding", "gzip")], body: [1, 2])
+            #expect(packed.status == 415)
+            #expect(try await server.post("/webhooks/stripe", headers: headers, body: [1]).status == 401)
+            #expect(try await server.deliver(bytes: [1, 2, 3], secret: "whsec_somebody_elses_secret") == 401)
+            let twice = [("Stripe-Signature", "t=1,v1=aa"), ("Stripe-Signature", "t=1,v1=aa")]
+            #expect(try await server.post("/webhooks/stripe", headers: twice, body: [1]).status == 401)
+            #expect(try await server.deliver(bytes: Array("not json".utf8)) == 200)
+        }
+    }
+
+    @Test("R18 a gibibyte is refused by its length before it is read")
+    func declaredTooLarge() async throws {
+        try await withServer { server in
+            let socket = try RawSocket(port: server.port)
+
+            socket.send("POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 1073741824\r\n\r\n")
+
+            #expect(socket.receive().hasPrefix("HTTP/1.1 413"))
+        }
+    }
+
+    @Test("R18 an endless body is refused after its bound; memory stays")
+    func endless() async throws {
+        try await withServer { server in
+            let before = server.residentBytes
+            let chunk = "10000\r\n" + String(repeating: "x", count: 65_536) + "\r\n"
+            for _ in 0..<8 {
+                let socket = try RawSocket(port: server.port)
+                socket.send("POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
+                var sent = 0
+                while sent < 64 << 20, !socket.hasAnswer {
+                    let count = socket.send(chunk)
+                    guard count > 0 else { break }
+                    sent += count
+                }
+                #expect(sent < 16 << 20)
+                #expect(socket.receive().hasPrefix("HTTP/1.1 413"))
+            }
+            #expect(server.residentBytes - before < 32 << 20)
+            #expect(try await server.deliver("evt_after") == 200)
+        }
+    }
+
+    @Test("R18 a thousand slow connections do not stop the others")
+    func slow() async throws {
+        try await withServer { server in
+            var slow: [RawSocket] = []
+            for number in 0..<1000 {
+                let socket = try RawSocket(port: server.port)
+                socket.send(
+                    number % 2 == 0
+                        ? "POST /webhooks/str" : "POST /webhooks/stripe HTTP/1.1\r\nContent-Length: 500\r\n\r\n{")
+                slow.append(socket)
+            }
+
+            for number in 0..<50 { #expect(try await server.deliver("evt_\(number)") == 200) }
+            #expect(slow.count == 1000)
+        }
+    }
+
+    @Test("a head without end is cut off")
+    func longHead() async throws {
+        try await withServer { server in
+            let socket = try RawSocket(port: server.port)
+            socket.send("GET /livez HTTP/1.1\r\n")
+            var sent = 0
+            while sent < 8 << 20, !socket.hasAnswer {
+                let count = socket.send("X-Padding-\(sent): " + String(repeating: "y", count: 8000) + "\r\n")
+                guard count > 0 else { break }
+                sent += count
+            }
+
+            #expect(sent < 8 << 20)
+            #expect(try await server.get("/livez").status == 200)
+        }
+    }
+
+    private func withServer(_ body: (ServerProcess) async throws -> Void) async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let server = try ServerProcess(databaseURL: url)
+            try await server.start()
+            try await body(server)
+            #expect(server.isRunning)
+            #expect(server.stop() == 0)
+        }
+    }
+}
+
+extension ServerProcess {
+    /// Memory in use, as the system says.
+    var residentBytes: Int {
+        let fields = (try? String(contentsOfFile: "/proc/\(pid)/statm", encoding: .utf8))?.split(separator: " ") ?? []
+        return fields.count > 1 ? (Int(fields[1]) ?? 0) * 4096 : 0
+    }
+}
