@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -51,9 +52,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "DashboardFiles", exclude: ["tokens.json"],
+            resources: [.embedInCode("Templates"), .embedInCode("Words"), .embedInCode("Assets")],
+            swiftSettings: strict),
+        .target(
             name: "Server",
             dependencies: [
-                "CLinux", "Kit", "Store", "Engine", crypto, log, lifecycle,
+                "CLinux", "Kit", "Store", "Engine", "DashboardFiles", crypto, cryptoExtras, log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -99,7 +104,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", "TestSupport", log,
+                "DashboardFiles", "Kit", "Store", "Engine", "Server", "TestSupport", crypto, log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],

@@ -177,6 +177,9 @@ public struct Instance: Sendable {
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
 
+    /// Who may sign in to the dashboard.
+    public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }
+
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()

@@ -33,15 +33,17 @@ struct TestAPI: Sendable {
         try await TestDatabase.with(engine) { database in
             let clock = TurningClock()
             let ids = Identifiers(now: { clock.now })
-            let app = App(
+            var app = App(
                 database: database, ids: ids, now: { clock.now },
                 sleep: { duration in
                     clock.advance(duration)
                     await Task.yield()
                 },
                 settings: settings, logger: .quiet, hooks: makeHooks?(database, ids) ?? hooks)
+            app.passwordCost = Passwords.Cost(rounds: 10, blockSize: 1, parallelism: 1)
             let key = try await Self.makeKey(app, ["admin"])
-            try await Application(router: makeRouter(app, adding: others), logger: .quiet).test(.router) { client in
+            try await Application(router: makeRouter(app, adding: others), logger: .quiet).test(.router) {
+                [app] client in
                 try await body(TestAPI(app: app, clock: clock, database: database, client: client, key: key))
             }
         }

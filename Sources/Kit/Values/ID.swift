@@ -47,6 +47,8 @@ public enum KeyKind: Identified { public static let idPrefix = "key" }
 public enum AuditKind: Identified { public static let idPrefix = "aud" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
+public enum OperatorKind: Identified { public static let idPrefix = "op" }
+public enum OperatorSessionKind: Identified { public static let idPrefix = "ses" }
 
 /// Base32 of Douglas Crockford: no i, l, o, u.
 enum Crockford {
