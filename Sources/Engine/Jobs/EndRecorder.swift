@@ -77,13 +77,22 @@ final class EndRecorder: Sendable {
                 logger.warning(
                     "job.end_not_recorded",
                     metadata: ["job_id": "\(ends[0].job.id)", "ends": "\(ends.count)", "problem": "\(error)"])
-                let isHopeless = (error as? StoreError)?.isAboutOneRow == true
-                guard !isHopeless, !Task.isCancelled, ends.contains(where: isOurs) else { return settle(set, []) }
+                if let replaced = unholdable(set, error) { return await record([replaced]) }
+                guard !Task.isCancelled, ends.contains(where: isOurs) else { return settle(set, []) }
                 try? await time.sleep(pause)  // Cancelled: one more try.
                 pause = min(pause * 2, Self.pauseMax)
             }
         }
     }
+
+    /// What to record instead of an end that the database refuses, so that its job does not stay as running.
+    private func unholdable(_ set: [Waiting], _ error: any Error) -> Waiting? {
+        guard let only = set.first, (error as? StoreError)?.isAboutOneRow == true else { return nil }
+        let end = JobEnd.retry(at: time.now() + .minutes(1), error: Self.refused)
+        if case .retry(_, Self.refused) = only.ended.end { return nil }
+        return Waiting(ended: EndedJob(job: only.ended.job, end: end, at: time.now()), pool: only.pool)
+    }
+    private static let refused = "The database refused to record how this run ended; the log says why."
 
     /// Whether the session that claimed the job still lives here.
     private func isOurs(_ ended: EndedJob) -> Bool { node.isLive && node.id == ended.job.node }
