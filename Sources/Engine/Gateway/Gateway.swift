@@ -212,11 +212,12 @@ public struct Gateway: Sendable {
     }
 }
 
-/// The headers of a delivery, as kept: `name: value` lines. What authenticates a person's browser is left out.
+/// The headers of a delivery, as kept: `name: value` lines. What authenticates a person or a program elsewhere is left
+/// out: who sends a webhook with their key for our API gives us a key that must not lie here.
 enum HeaderLines {
     /// More is not a webhook's head.
     private static let bytesMax = 16 << 10
-    private static let left = ["cookie", "proxy-authorization"]
+    private static let left = ["cookie", "authorization", "proxy-authorization"]
 
     static func kept(of headers: [Field]) -> [UInt8] {
         var bytes: [UInt8] = []
