@@ -76,29 +76,33 @@ struct CanaryStory {
             "data":{"object":{\#(object),\#(person)}}}
             """#
         }
+        let intent = #""object":"payment_intent","amount":100,"currency":"eur""#
+        let subscription = #""id":"sub_1","object":"subscription","customer":"cus_known","items":{"data":[]}"#
         let bodies = [
             event(
-                0, "payment_intent.succeeded",
-                #""id":"pi_1","object":"payment_intent","customer":"cus_known","amount":100,"currency":"eur","status":"succeeded""#
-            ),
+                0, "payment_intent.succeeded", #""id":"pi_1","customer":"cus_known","status":"succeeded",\#(intent)"#),
             event(
                 1, "payment_intent.payment_failed",
-                #""id":"pi_2","object":"payment_intent","customer":"cus_new","amount":100,"currency":"eur","status":"requires_payment_method","last_payment_error":{"code":"card_declined","message":"the canary sings at dawn","payment_method":{"billing_details":{"name":"Canaria Quillfeather"}}}"#
-            ),
-            event(
-                2, "customer.subscription.updated",
-                #""id":"sub_1","object":"subscription","customer":"cus_known","status":"active","items":{"data":[]}"#),
-            event(
-                3, "customer.subscription.updated",
-                #""id":"sub_1","object":"subscription","customer":"cus_known","status":"past_due","items":{"data":[]}"#),
+                #"""
+                "id":"pi_2","customer":"cus_new","status":"requires_payment_method",\#(intent),"last_payment_error":
+                {"code":"card_declined","message":"the canary sings at dawn",
+                "payment_method":{"billing_details":{"name":"Canaria Quillfeather"}}}
+                """#),
+            // Two that contradict each other within a second: the platform is asked, in vain.
+            event(2, "customer.subscription.updated", subscription + #","status":"active""#),
+            event(3, "customer.subscription.updated", subscription + #","status":"past_due""#),
+            // Of shapes that nobody documents.
             event(
                 4, "customer.subscription.updated",
-                #""id":{"email":"canary.payer@mail.example"},"object":"subscription","customer":["canary.payer@mail.example"],"status":17"#
-            ),
+                #"""
+                "id":{"email":"canary.payer@mail.example"},"customer":["canary.payer@mail.example"],"status":17
+                """#),
             event(
                 5, "charge.refunded",
-                #""id":"ch_1","object":"charge","payment_intent":{"receipt_email":"canary.payer@mail.example"},"amount_refunded":"4242424242424242""#
-            ),
+                #"""
+                "id":"ch_1","object":"charge","payment_intent":{"receipt_email":"canary.payer@mail.example"},
+                "amount_refunded":"4242424242424242"
+                """#),
             event(6, "customer.updated", #""id":"cus_known","object":"customer","name":"Canaria Quillfeather""#),
             #"{"id":17,"type":"canary of no use","object":"event"}"#, "canary of no use {",
         ]

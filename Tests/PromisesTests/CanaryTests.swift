@@ -6,7 +6,7 @@ import Testing
 @testable import Store
 
 /// A server is fed with marked secrets and marked personal data and made to fail in every way; then whatever it has
-/// written or said is searched. Secrets may be nowhere. Personal data may be in the rows that hold it, and nowhere else.
+/// written or said is searched. Secrets may be nowhere, personal data in the rows that hold it and nowhere else.
 @Suite("R20 secrets and personal data are where they belong and nowhere else", .serialized)
 struct CanaryTests {
     @Test("logs, metrics, problems, pages, the command line, the database and its log", arguments: TestEngine.all)
