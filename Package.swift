@@ -111,7 +111,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-            ],
+            ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
     ]
         + providers.map {

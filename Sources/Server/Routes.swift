@@ -74,7 +74,7 @@ public func makeRouter(_ app: App, adding others: [OtherRoute] = []) -> Router<C
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
     let table = RouteTable(Routes.all.map { ($0.method, $0.template) } + others.map { ($0.method, $0.template) })
     router.add(middleware: Correlate(ids: app.ids))
-    router.add(middleware: AccessLog(now: app.now))
+    router.add(middleware: AccessLog(now: app.now, logger: app.logger))
     router.add(middleware: Problems(now: app.now, base: app.settings.publicURL ?? "", routes: table))
     router.add(middleware: SecureTransport(settings: app.settings))
     for route in Routes.all {
