@@ -21,6 +21,7 @@ public struct Instance: Sendable {
     public let logger: Logger
     public let endpoints: Endpoints
     public let hub: ChangeHub
+    let webhookSecrets: WebhookSecrets
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -103,10 +104,10 @@ public struct Instance: Sendable {
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
         vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
+        webhookSecrets = WebhookSecrets(
+            settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
         gateway = Gateway(
-            sources: Providers.webhookSources,
-            secrets: WebhookSecrets(
-                settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
+            sources: Providers.webhookSources, secrets: webhookSecrets,
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
             metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
             keep: keep)

@@ -4,6 +4,12 @@ import Kit
 /// Every URL of the API and its pages. The ways in (webhooks, callbacks) and /metrics are added by `serve`.
 enum Routes {
     static let all: [Route] = [
+        .get("/v1/apps", AppsAPI.list),
+        .post("/v1/apps", AppsAPI.create),
+        .get("/v1/apps/{id}", AppsAPI.get),
+        .patch("/v1/apps/{id}", AppsAPI.update),
+        .delete("/v1/apps/{id}", AppsAPI.delete),
+        .delete("/v1/apps/{id}/secrets/{secret_id}", AppsAPI.removeSecret),
         .get("/v1/deliveries", DeliveriesAPI.list),
         .get("/v1/deliveries/{id}", DeliveriesAPI.get),
         .get("/v1/events", EventsAPI.list),

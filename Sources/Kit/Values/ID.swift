@@ -38,6 +38,7 @@ public enum DeliveryKind: Identified { public static let idPrefix = "dlv" }
 public enum EventKind: Identified { public static let idPrefix = "evt" }
 public enum JobKind: Identified { public static let idPrefix = "job" }
 public enum AppKind: Identified { public static let idPrefix = "app" }
+public enum AppSecretKind: Identified { public static let idPrefix = "sec" }
 public enum EndpointKind: Identified { public static let idPrefix = "ep" }
 public enum AttemptKind: Identified { public static let idPrefix = "att" }
 public enum ChangeKind: Identified { public static let idPrefix = "chg" }
