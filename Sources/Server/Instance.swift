@@ -117,17 +117,10 @@ public struct Instance: Sendable {
         self.node = node
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
-        let workers: [any JobWorker] = [
-            EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
-            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
-            RetentionWorker(
-                database: database, limits: settings.retention.limits,
-                identityLives: Dictionary(
-                    uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }),
-                time: time, logger: logger),
-        ]
+        let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         runner = JobRunner(
-            workers: workers, database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics,
+            workers: workers.all(handlers: handlers), database: database, node: node, ids: ids, time: time,
+            bell: bells.jobs, metrics: metrics,
             logger: logger)
 
         let policy = AddressPolicy(
@@ -171,7 +164,9 @@ public struct Instance: Sendable {
     public func begin() async throws {
         try await node.open()
         let first = time.now() + .minutes(1)
-        try await database.write("schedules") { try $0.declare(RetentionWorker.schedule(firstAt: first)) }
+        try await database.write("schedules") { session in
+            for schedule in Workers.schedules(firstAt: first) { try session.declare(schedule) }
+        }
     }
 
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and

@@ -46,6 +46,7 @@ public enum ReviewKind: Identified { public static let idPrefix = "rev" }
 public enum AlertKind: Identified { public static let idPrefix = "alr" }
 public enum KeyKind: Identified { public static let idPrefix = "key" }
 public enum AuditKind: Identified { public static let idPrefix = "aud" }
+public enum ErasureKind: Identified { public static let idPrefix = "era" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
 
