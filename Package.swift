@@ -99,7 +99,7 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", "TestSupport", log,
+                "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe", "TestSupport", log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],

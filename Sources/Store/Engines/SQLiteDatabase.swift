@@ -69,6 +69,21 @@ public final class SQLiteDatabase: Database {
         }
     }
 
+    /// On a connection and a thread of its own; the writer waits no longer than the copying of the log takes.
+    public func scrub() async throws -> Bool {
+        let file = SQLiteFile(path: path, pagesMax: nil)
+        return try await withCheckedThrowingContinuation { continuation in
+            startThread("sqlite-scrub") {
+                continuation.resume(
+                    with: Result {
+                        let connection = try file.openWriter()
+                        defer { connection.close() }
+                        return try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
+                    })
+            }
+        }
+    }
+
     public func close() async {
         reading.close()
         writing.close()
