@@ -104,7 +104,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "DashboardFiles", "Kit", "Store", "Engine", "Server", "TestSupport", crypto, log,
+                "DashboardFiles", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe", "TestSupport", crypto,
+                log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],
@@ -116,7 +117,7 @@ let package = Package(
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
-            ],
+            ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
     ]
         + providers.map {

@@ -84,6 +84,10 @@ public struct Hooks: Sendable {
     public var endpoints: Endpoints?
     /// Called after an endpoint was made or changed.
     public var endpointsChanged: @Sendable () -> Void = {}
+    /// Makes app credentials; nil where nothing can be sealed.
+    public var apps: AppCredentials?
+    /// Called after an app or its secrets changed.
+    public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
     /// The schemas of the events that we send, by type: whole JSON documents.

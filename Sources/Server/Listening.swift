@@ -55,6 +55,8 @@ extension Instance {
         hooks.deciders = Hooks.deciders(ids: ids)
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
+        hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.webhookSources, vault, ids)
+        hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         return App(
             database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,

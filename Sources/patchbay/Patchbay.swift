@@ -10,6 +10,7 @@ struct Patchbay: AsyncParsableCommand {
         version: Instance.version,
         subcommands: [
             Serve.self, Demo.self, VerifyCommand.self, Events.self, Jobs.self, Reviews.self, Alerts.self, Users.self,
+            Apps.self,
             EndpointsCommand.self, Keys.self, OperatorsCommand.self, Audit.self, VaultCommand.self, Migrate.self,
             Bench.self, DoctorCommand.self, Trace.self, Why.self,
         ])

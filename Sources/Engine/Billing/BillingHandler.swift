@@ -32,10 +32,12 @@ public struct BillingHandler: EventHandler {
             for customer in applied.linked.more where released.count < EventApplying.releasedMax {
                 released += try session.releaseMore(customer, at: now).released
             }
-            return EventEffect(
+            var effect = EventEffect(
                 next(applied.next), userID: applied.userID,
                 released: [ReleasedEvents(subject: event.subject ?? event.id.text, events: released)],
                 alerts: zip(applied.unclear, alerts).map { alert(about: $0, $1, at: now) })
+            effect.isErased = applied.state == .erased
+            return effect
         }
 
         private func next(_ next: Applied.Next) -> EventEffect.Next {

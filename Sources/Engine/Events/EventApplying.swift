@@ -28,6 +28,8 @@ public struct EventEffect: Sendable {
     /// Events that this one set free, to be applied now.
     public var released: [ReleasedEvents]
     public var alerts: [NewAlert]
+    /// It is about someone who was erased: nobody is told of it.
+    public var isErased = false
 
     public init(_ next: Next, userID: String? = nil, released: [ReleasedEvents] = [], alerts: [NewAlert] = []) {
         self.next = next
@@ -78,6 +80,7 @@ public struct EventApplying: JobWorker {
         guard let event = try await database.read("event", { try $0.event(id) }) else {
             return .cancelled(reason: "The event is no longer kept.")
         }
+        if event.state == "ignored", event.body == nil { return .cancelled(reason: "The event's bytes are gone.") }
         for _ in 0..<Self.plansMax {
             let plan = try await handlers[event.provider]?.plan(event) ?? LoggedOnly(event: event)
             if try await commit(plan, of: event, job: job) { return .committed }
@@ -97,7 +100,9 @@ public struct EventApplying: JobWorker {
                 let effect = try plan.apply(session, at: now)
                 if effect.next == .planAgain { throw PlanAgain() }
                 // Told once, when it is first applied: a replay tells only what it changed.
-                if event.state == "queued" { try session.append([received(event, changeID, user: effect.userID)]) }
+                if event.state == "queued", !effect.isErased {
+                    try session.append([received(event, changeID, user: effect.userID)])
+                }
                 for alert in effect.alerts { try session.raise(alert) }
                 let jobs = Self.jobs(for: effect.released, of: event, like: job, ids: jobIDs, at: now)
                 try session.enqueue(jobs)

@@ -4,7 +4,7 @@ import Store
 
 /// Users: the application's own, by the application's ids.
 enum UsersAPI {
-    private static let path = [Parameter("id", .line(1...256), "The application's own id.")]
+    static let path = [Parameter("id", .line(1...256), "The application's own id.")]
 
     static let list = Action(
         "listUsers", "List users", notes: "In the order of their ids.", .needs(.read, "users"),
@@ -67,7 +67,7 @@ enum UsersAPI {
             AnswerDescription(
                 status: 201, what: "The new user.", contentType: "application/json", schema: UserView.schema,
                 headers: ["Location"]),
-        ]
+        ], problems: [.wrongState]
     ) { request in
         let (edit, expected, now, actor) = (
             try request.userEdit(), try request.expectedVersion, request.now, request.caller.id

@@ -527,6 +527,26 @@ CREATE TABLE idempotency (
 ) $STRICT;
 CREATE INDEX idempotency_at ON idempotency (at);
 
+-- Erasures: what was done about a user who is to be forgotten. `who` is a digest of the user's id, `position` the last
+-- event that was looked at, `counts` a JSON object of what was erased so far.
+CREATE TABLE erasures (
+    id                  $TEXT PRIMARY KEY,
+    who                 $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('running', 'done')),
+    asked_by            $TEXT NOT NULL,
+    asked_at            $INTEGER NOT NULL,
+    position            $TEXT NOT NULL,
+    counts              $TEXT NOT NULL,
+    finished_at         $INTEGER
+) $STRICT;
+
+-- Users and customers who were erased, as hashes: what comes later about them is not kept.
+CREATE TABLE erased_names (
+    hash                $BLOB PRIMARY KEY,
+    erasure_id          $TEXT NOT NULL REFERENCES erasures (id),
+    at                  $INTEGER NOT NULL
+) $STRICT;
+
 -- Operators -------------------------------------------------------------------------------------------------
 
 -- Who may sign in to the pages. `password` names its function and parameters; NULL until it is set.

@@ -33,6 +33,24 @@ struct UsersTests {
         }
     }
 
+    @Test("while a user is being erased nothing is said about the user", arguments: TestEngine.all)
+    func erased(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            try await api.put("/v1/users/u1", ["email": "rye@example.com", "stripe_customer_id": "cus_1"])
+
+            let begun = try await api.send("DELETE", "/v1/users/u1")
+
+            #expect(begun.status == 202 && begun.json["state"]?.text == "running")
+            #expect(begun.json["erased", "customers"]?.integer == 1)
+            #expect(try await api.get("/v1/users/u1").code == "not_found")
+            #expect(try await api.put("/v1/users/u1", ["email": "rye@example.com"]).code == "wrong_state")
+            #expect(try await api.put("/v1/users/u2", ["stripe_customer_id": "cus_1"]).code == "wrong_state")
+            #expect(try await api.get("/v1/erasures").ids == [begun.json["id"]?.text])
+            let acts = try await api.get("/v1/audit?action=user.erasure_begun").data
+            #expect(acts.count == 1 && !String(decoding: acts[0].bytes, as: UTF8.self).contains("u1"))
+        }
+    }
+
     @Test(
         "every field that is wrong is named",
         arguments: [
