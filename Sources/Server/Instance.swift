@@ -200,8 +200,8 @@ public struct Instance: Sendable {
 }
 
 extension Settings {
-    /// By platform id.
-    var webhookSecrets: [String: [WebhookSecret]] {
+    /// What proves each platform's webhooks, newest first, by the platform's id; empty where its route is off.
+    public var webhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
 
