@@ -29,7 +29,8 @@ public protocol AppSecretsSource: Sendable {
 public final class WebhookSecrets: Sendable {
     private struct State {
         var cached: [String: OwnedSecrets] = [:]
-        var rereadAt: [String: Timestamp] = [:]
+        /// By the uptime: a clock that is set back must not make us deaf to a rotation.
+        var rereadAt: [String: Duration] = [:]
     }
     /// Owners in memory; more are read again when they come.
     private static let cachedMax = 10_000
@@ -60,7 +61,7 @@ public final class WebhookSecrets: Sendable {
         _ provider: String, owner: String?, scheme: WebhookScheme, seen: Int64
     ) async throws -> OwnedSecrets? {
         guard let owner else { return nil }
-        let now = time.now()
+        let now = time.uptime()
         let isDue = state.withLock { state in
             if let last = state.rereadAt[owner], now - last < .seconds(1) { return false }
             state.rereadAt[owner] = now
