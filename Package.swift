@@ -127,10 +127,11 @@ let package = Package(
         .testTarget(
             name: "PromisesTests",
             dependencies: [
-                "Kit", "Store", "Server", "TestSupport", "patchbay", crypto, log,
+                "Kit", "Store", "Engine", "Server", "TestSupport", "patchbay", crypto, log,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
     ]
