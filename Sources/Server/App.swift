@@ -14,6 +14,8 @@ public struct App: Sendable {
     public let logger: Logger
     public let hooks: Hooks
 
+    /// What hashing a password costs; tests take less.
+    var passwordCost = Passwords.Cost.usual
     let keys: KeyRing
     let limits: RateLimiter
 
@@ -54,6 +56,9 @@ public struct App: Sendable {
         let now = now()
         _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
         guard hourly else { return }
+        while try await database.write(
+            "sweep_operators", in: .maintenance, { try $0.sweepOperators(200, at: now) })
+        {}
         while try await database.write(
             "sweep_idempotency", in: .maintenance,
             {

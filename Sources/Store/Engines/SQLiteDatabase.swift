@@ -103,7 +103,8 @@ struct SQLiteFile: Sendable {
     let path: String
     let pagesMax: Int?
 
-    /// What must be chosen before the first table exists comes first; the rest belongs to the connection.
+    /// What must be chosen before the first table exists comes first; the rest belongs to the connection. Without
+    /// `temp_store` each batch would write the old pages of its savepoints to a file, as many as it writes to the WAL.
     func openWriter() throws -> SQLiteConnection {
         let connection = try SQLiteConnection(path: path, readOnly: false)
         try connection.execute(
@@ -117,6 +118,7 @@ struct SQLiteFile: Sendable {
             PRAGMA secure_delete = FAST;
             PRAGMA foreign_keys = ON;
             PRAGMA cache_size = -16384;
+            PRAGMA temp_store = MEMORY;
             """)
         if let pagesMax { try connection.execute("PRAGMA max_page_count = \(pagesMax)") }
         guard try connection.run("PRAGMA synchronous") == [[.integer(2)]] else {
