@@ -118,6 +118,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "SandboxTests", dependencies: ["Kit", "Sandbox", "Stripe", lifecycle], swiftSettings: strict),
+        .testTarget(
             name: "PromisesTests",
             dependencies: [
                 "Kit", "Store", "Server", "TestSupport", "patchbay", crypto, log,

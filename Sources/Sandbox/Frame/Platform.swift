@@ -14,6 +14,8 @@ protocol Platform: Sendable {
     func introduction(in world: World, at base: String) -> JSON
     /// What there is in a new world: a webhook endpoint with this address, where one is asked for.
     func furnish(_ world: World, _ furniture: Furniture)
+    /// The same furniture, with the keys that clients have been told.
+    func keys(in world: World, _ furniture: Furniture) -> Furniture
 
     /// Answers one request. Runs within a turn; what it throws rolls the turn back.
     /// - Parameter failing: a status that the answer must have although the work was done.

@@ -15,7 +15,17 @@ final class SimulatedStripe: Platform {
     /// The one object beside Stripe's own: keys.
     private static let ownKind = "stripe.own"
 
+    func keys(in world: World, _ furniture: Furniture) -> Furniture {
+        var furniture = furniture
+        let keys = world.object(Self.ownKind, "keys")
+        furniture.secretKey = keys?.text("secret_key")
+        furniture.webhookSecret = keys?.text("webhook_secret")
+        return furniture
+    }
+
     func furnish(_ world: World, _ furniture: Furniture) {
+        world.stream = "keys"
+        defer { world.stream = "calls" }
         if world.object(Self.ownKind, "keys") == nil {
             let key = furniture.secretKey ?? "sk_test_" + world.id("", length: 32)
             let secret = furniture.webhookSecret ?? "whsec_" + world.id("", length: 32)

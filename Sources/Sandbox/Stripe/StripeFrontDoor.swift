@@ -38,17 +38,17 @@ struct StripeFrontDoor {
     }
 
     private func operation(_ path: [String]) -> (StripeOperation, [String])? {
-        for operation in StripeOperation.all {
-            if let ids = operation.match(request.method, path) { return (operation, ids) }
-        }
-        return nil
+        // `create_preview` is no id, although it stands where one could.
+        StripeOperation.all.compactMap { operation in
+            operation.match(request.method, path).map { (operation, $0) }
+        }.min { $0.1.count < $1.1.count }
     }
 
     private var unrecognized: StripeError {
         StripeError.validation(
             "Unrecognized request URL (\(request.method): \(OutsideText.bounded(request.path, 200))). If you are "
-                + "trying to list objects, remove the trailing slash. If you are trying to retrieve an object, make sure "
-                + "you passed a valid (non-empty) identifier in your code. The sandbox simulates a part of Stripe's API.",
+                + "trying to list objects, remove the trailing slash. If you are trying to retrieve an object, make "
+                + "sure you passed a valid (non-empty) identifier. The sandbox simulates a part of Stripe's API.",
             nil, nil
         ).with(status: 404)
     }
