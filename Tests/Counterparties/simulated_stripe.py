@@ -764,7 +764,7 @@ def flow_story(s):
     """What the story tells and what the API lists are one."""
     s.tell("PUT", "/story", {"rate": 200})
     time.sleep(4)
-    s.tell("PUT", "/story", {"paused": True})
+    s.tell("PUT", "/story", {"rate": 0})
     for _ in range(200):
         if s.tell("GET", "/state")["webhooks_waiting"] == 0:
             break

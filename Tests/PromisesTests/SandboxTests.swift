@@ -21,6 +21,10 @@ struct SandboxTests {
             let key = try server.makeKey()
             try await server.start()
 
+            // A fault that only counts: how often the server asks for a subscription.
+            let asked =
+                #"[{"platform":"stripe","method":"GET","path":"/v1/subscriptions/*","times":1000,"latency_ms":1}]"#
+            _ = try await sandbox.tell(.PUT, "/faults", asked)
             let member = try await sandbox.buy(for: "rye", card: "pm_card_visa")
             #expect(member["status"] == "active")
             #expect(
@@ -44,6 +48,8 @@ struct SandboxTests {
                 try await eventually {
                     try await server.json("/v1/users/rye", key: key)["subscription_status"] == "canceled"
                 })
+            let left = try await sandbox.tell(.GET, "/faults").elements?.first?["times"]?.integer ?? 1000
+            #expect(left < 1000, "where events leave a doubt, the server has asked")
             #expect(sandbox.stop() == 0)
             #expect(server.stop() == 0)
         }

@@ -12,7 +12,7 @@ struct StripeFrontDoor {
     private static let savedFor: Int64 = 24 * 3600
     private static let keyMax = 255
 
-    func answer(_ path: [String], failing: Int?) throws(StripeError) -> SandboxAnswer {
+    func answer(_ path: [String], failing: FailureWish?) throws(StripeError) -> SandboxAnswer {
         let version = request.headers["Stripe-Version"] ?? StripeVersions.newest
         guard StripeVersions.isKnown(version) else {
             throw .validation(
@@ -100,7 +100,7 @@ struct StripeFrontDoor {
 
     /// Keeps the answer under its key, refusals and failures too, once the work has begun.
     private func saving(
-        _ slot: String, _ print: String, _ failing: Int?, _ work: () throws(StripeError) -> SandboxAnswer
+        _ slot: String, _ print: String, _ failing: FailureWish?, _ work: () throws(StripeError) -> SandboxAnswer
     ) throws(StripeError) -> SandboxAnswer {
         var answer: SandboxAnswer
         do {
@@ -110,7 +110,7 @@ struct StripeFrontDoor {
             if !error.commits { world.rollBack() }
             answer = SimulatedStripe.answer(error, requestID)
         }
-        if let status = failing { answer = stripe.failure(status) }
+        if let failing { answer = stripe.failure(failing) }
         world.put(
             Self.savedKind, slot,
             [
