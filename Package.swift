@@ -125,6 +125,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "SandboxTests", dependencies: ["Kit", "Sandbox", "Stripe", lifecycle], swiftSettings: strict),
+        .testTarget(
             name: "PromisesTests",
             dependencies: [
                 "Kit", "Store", "Engine", "Server", "TestSupport", "patchbay", crypto, log,

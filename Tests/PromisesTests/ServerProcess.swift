@@ -19,10 +19,10 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     var environment: [String: String]
     private var process: ChildProcess?
 
-    init(databaseURL: String, environment: [String: String] = [:]) throws {
+    init(databaseURL: String, port: Int? = nil, environment: [String: String] = [:]) throws {
         self.databaseURL = databaseURL
         self.environment = environment
-        port = try freePort()
+        self.port = try port ?? freePort()
         log = FileManager.default.temporaryDirectory.appendingPathComponent("patchbay-\(UUID().uuidString).log")
     }
     deinit {
