@@ -116,7 +116,8 @@ public struct EventApplying: JobWorker {
 
     private func received(_ event: StoredEvent, _ id: ID<ChangeKind>, user: String?) -> NewChange {
         EventReceived.change(
-            id, event: event.id, provider: event.provider, type: event.type, providerEventID: event.providerEventID,
+            id, event: event.id, delivery: event.delivery, provider: event.provider, type: event.type,
+            providerEventID: event.providerEventID,
             occurredAt: event.occurredAt, receivedAt: event.receivedAt, userID: user ?? event.userID, body: event.range)
     }
 

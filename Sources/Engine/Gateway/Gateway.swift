@@ -185,7 +185,8 @@ public struct Gateway: Sendable {
         }
         guard scheme.handles(event.type) else {
             let change = EventReceived.change(
-                ids.make(), event: id, provider: provider, type: event.type, providerEventID: event.providerEventID,
+                ids.make(), event: id, delivery: body, provider: provider, type: event.type,
+                providerEventID: event.providerEventID,
                 occurredAt: event.occurredAt, receivedAt: delivery.receivedAt, userID: nil,
                 body: BodyRange(body: body.text, offset: event.body.lowerBound, length: event.body.count))
             return ArrivingEvent(id: id, event: event, job: nil, change: change)
