@@ -122,10 +122,8 @@ private final class Box<Value: Sendable>: @unchecked Sendable {
 
 /// A named thread that runs until its body returns. Blocking calls belong here, never in a task.
 func startThread(_ name: String, _ body: @escaping @Sendable () -> Void) {
-    let thread = Thread {
-        pthread_setname_np(pthread_self(), String(name.prefix(15)))  // For `top -H`: Linux shows 15 characters.
-        body()
-    }
+    let thread = Thread(block: body)
+    thread.name = name
     thread.stackSize = 1 << 20
     thread.start()
 }
