@@ -51,6 +51,31 @@ struct DurabilityTests {
     }
 
     @Test(
+        "R2 what PostgreSQL had not synced is dropped when all its processes are killed: nothing is lost",
+        .enabled(if: ClusterFaultLayer.isBuilt && TestEngine.postgresURL != nil))
+    func droppedByPostgres() async throws {
+        let cluster = try await PostgresCluster.start()
+        defer { cluster.stop() }
+        let layer = try ClusterFaultLayer(below: cluster)
+        let server = try ServerProcess(databaseURL: cluster.url)
+        try await server.start()
+
+        let ledger = try await load(server, events: isTorture ? 10_000 : 1_000) {
+            for _ in 0..<(isTorture ? 60 : 2) {
+                try await Task.sleep(for: .milliseconds(Int.random(in: 100...700)))
+                try layer.cutPower()
+                try layer.start()
+            }
+        }
+
+        try layer.cutPower()
+        try layer.start()
+        server.crash()
+        #expect(ledger.statuses.subtracting([200, 503]).isEmpty)
+        try await expectKept(ledger, in: cluster.url, engine: .postgres)
+    }
+
+    @Test(
         "R3 syncs and writes fail: 503, never 200; service resumes by itself", .enabled(if: Strace.isUsable),
         arguments: [
             "fdatasync:error=EIO", "pwrite64:error=ENOSPC", "fdatasync,fsync:error=EIO:when=3+5",

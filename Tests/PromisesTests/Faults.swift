@@ -21,6 +21,46 @@ enum FaultLayer {
     }
 }
 
+/// The same for a PostgreSQL with all its processes.
+struct ClusterFaultLayer {
+    private static let library = FaultLayer.root.appendingPathComponent(".build/unsynced-cluster.so").path
+    private static let folder = FaultLayer.root.appendingPathComponent("Tests/Torture/unsynced")
+    static let isBuilt = (try? shell(folder.appendingPathComponent("build").path, [library, "cluster.c"])) == 0
+
+    let cluster: PostgresCluster
+    private var store: String { cluster.folder + "/unsynced" }
+
+    /// Puts the layer below a cluster that runs without it.
+    init(below cluster: PostgresCluster) throws {
+        self.cluster = cluster
+        // Where the server's own user reaches both.
+        try FileManager.default.copyItem(atPath: Self.library, toPath: cluster.folder + "/cluster.so")
+        try FileManager.default.createDirectory(atPath: store, withIntermediateDirectories: false)
+        chmod(store, 0o777)
+        chmod(cluster.folder + "/cluster.so", 0o755)
+        try cluster.control(["stop", "fast"])
+        try start()
+    }
+
+    func start() throws {
+        try cluster.control(
+            ["start"],
+            adding: [
+                "LD_PRELOAD": cluster.folder + "/cluster.so", "UNSYNCED_DATA": cluster.folder + "/data",
+                "UNSYNCED_STORE": store,
+            ])
+    }
+
+    /// Cuts the power: what was not synced is gone when it starts again.
+    func cutPower() throws {
+        try cluster.killAll()
+        guard
+            try shell(Self.folder.appendingPathComponent("cluster-restore").path, [cluster.folder + "/data", store])
+                == 0
+        else { throw ServerDied(log: "cluster-restore failed") }
+    }
+}
+
 /// Makes system calls of a running process fail.
 final class Strace {
     static let isUsable = geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
@@ -73,11 +113,38 @@ final class PostgresCluster: @unchecked Sendable {  // Used by one test.
         throw ServerDied(log: "PostgreSQL did not start")
     }
 
-    func control(_ arguments: [String]) throws {
+    func control(_ arguments: [String], adding more: [String: String] = [:]) throws {
         let script = FaultLayer.root.appendingPathComponent("scripts/postgres-control").path
-        guard try shell(script, arguments, environment: environment) == 0 else {
+        guard try shell(script, arguments, environment: environment.merging(more) { $1 }) == 0 else {
             throw ServerDied(log: "postgres-control \(arguments)")
         }
+    }
+
+    var folder: String { environment["POSTGRES_DIR"] ?? "" }
+
+    /// The server and its children, all at once: no word to anyone, no last write.
+    func killAll() throws {
+        let file = try String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8)
+        guard let server = file.split(separator: "\n").first.flatMap({ pid_t($0) }) else {
+            throw ServerDied(log: "postmaster.pid is empty")
+        }
+        kill(server, SIGSTOP)  // It makes no more children.
+        let all = [server] + Self.children(of: server)
+        for process in all { kill(process, SIGSTOP) }
+        for process in all { kill(process, SIGKILL) }
+        for process in all { while Self.lives(process) { usleep(1000) } }
+    }
+
+    private static func children(of server: pid_t) -> [pid_t] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+        return names.compactMap { pid_t($0) }.filter { fields(of: $0).dropFirst().first == "\(server)" }
+    }
+    private static func lives(_ process: pid_t) -> Bool { !["Z", "X", nil].contains(fields(of: process).first) }
+
+    /// State, parent and so on: what stands after the name in the process's line. Empty when it is gone.
+    private static func fields(of process: pid_t) -> [Substring] {
+        let line = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        return line.split(separator: ")").last?.split(separator: " ") ?? []
     }
 
     func stop() {

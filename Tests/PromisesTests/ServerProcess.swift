@@ -15,7 +15,8 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     let databaseURL: String
     let port: Int
     private let log: URL
-    private let environment: [String: String]
+    /// Settings besides the usual, from the next start on.
+    var environment: [String: String]
     private var process: ChildProcess?
 
     init(databaseURL: String, port: Int? = nil, environment: [String: String] = [:]) throws {
@@ -90,8 +91,18 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     }
 
     func post(_ path: String, headers: [(String, String)], body: [UInt8]) async throws -> Reply {
+        try await send(.POST, path, headers: headers, body: body)
+    }
+
+    func put(_ path: String, headers: [(String, String)], body: [UInt8]) async throws -> Reply {
+        try await send(.PUT, path, headers: headers, body: body)
+    }
+
+    private func send(_ method: HTTPMethod, _ path: String, headers: [(String, String)], body: [UInt8]) async throws
+        -> Reply
+    {
         var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
-        request.method = .POST
+        request.method = method
         return try await send(request, headers, body)
     }
 
@@ -121,6 +132,17 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
             throw ServerDied(log: "keys create: \(status) \(text)")
         }
         return String(key)
+    }
+
+    /// Any method of the API.
+    func call(_ method: String, _ path: String, _ body: JSON? = nil, key: String) async throws -> (
+        status: Int, json: JSON
+    ) {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = .init(rawValue: method)
+        let reply = try await send(
+            request, [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")], body?.bytes)
+        return (reply.status, reply.body.isEmpty ? .null : try JSON.parse(reply.body))
     }
 
     func json(_ path: String, key: String) async throws -> JSON {
@@ -153,15 +175,19 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     }
 
     func deliver(bytes: [UInt8], secret: String = ServerProcess.secret) async throws -> Int {
+        try await deliver(reply: bytes, secret: secret).status
+    }
+
+    /// Sends bytes as the platform would, with more headers than it sends.
+    func deliver(reply bytes: [UInt8], secret: String, adding headers: [(String, String)] = []) async throws -> Reply {
         let time = Int(Date().timeIntervalSince1970)
         let mac = HMAC<SHA256>.authenticationCode(
             for: Array("\(time).".utf8) + bytes, using: SymmetricKey(data: Array(secret.utf8)))
         let hex = mac.map { String(format: "%02x", $0) }.joined()
         return try await post(
             "/webhooks/stripe",
-            headers: [("Stripe-Signature", "t=\(time),v1=\(hex)"), ("Content-Type", "application/json")],
-            body: bytes
-        ).status
+            headers: [("Stripe-Signature", "t=\(time),v1=\(hex)"), ("Content-Type", "application/json")] + headers,
+            body: bytes)
     }
 }
 

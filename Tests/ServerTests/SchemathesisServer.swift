@@ -1,4 +1,3 @@
-import Engine
 import Foundation
 import Hummingbird
 import Kit
@@ -6,6 +5,7 @@ import Store
 import TestSupport
 import Testing
 
+@testable import Engine
 @testable import Server
 
 /// Not a test of its own: serves the API with something of everything for Tests/Counterparties/schemathesis, until the
@@ -24,7 +24,9 @@ struct SchemathesisServer {
         try await TestDatabase.with(engine) { database in
             let ids = Identifiers(now: { Timestamp.system })
             var hooks = TestAPI.endpointHooks(database, ids)
-            hooks.deciders = Hooks.deciders(ids: ids)
+            hooks.deciders = Hooks.deciders(ids: ids, database: database) { _ throws(Unreadable) in
+                throw Unreadable("Nothing here reads it.")
+            }
             let app = App(
                 database: database, ids: ids, now: { Timestamp.system }, settings: .test, logger: .quiet, hooks: hooks)
             try await Self.seed(app)
@@ -69,8 +71,14 @@ struct SchemathesisServer {
             id: ID(stored: "key_" + tail), name: "example", scopes: ["read"], hint: "…", apiVersion: APIVersion.current,
             createdAt: now)
         let node = app.ids.make(NodeKind.self)
+        let (secretID, endpointID): (ID<EndpointSecretKind>, ID<EndpointKind>) = (
+            app.ids.make(), ID(stored: "ep_" + tail)
+        )
+        let sealed = try TestAPI.vault.seal(
+            Array(StandardSignature.secret(from: [UInt8](repeating: 9, count: 32)).utf8),
+            context: EndpointSigner.context(secretID, of: endpointID))
         let secret = NewEndpointSecret(
-            id: app.ids.make(), endpoint: ID(stored: "ep_" + tail), sealed: [1], keyID: "k1", publicKey: nil,
+            id: secretID, endpoint: endpointID, sealed: sealed.bytes, keyID: sealed.keyID, publicKey: nil,
             createdAt: now)
         let endpoint = NewEndpoint(
             id: secret.endpoint, url: "https://app.example.com/", description: nil, types: [], orderedBy: .none,

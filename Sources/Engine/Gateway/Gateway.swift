@@ -72,10 +72,9 @@ public struct Gateway: Sendable {
         guard let scheme = schemes[provider] else { return .unknown }
         do {
             guard let owned = try await secrets.of(provider, owner: owner, scheme: scheme) else { return .unknown }
-            let (belief, app) = try await believe(
-                delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
-            let arrival = read(delivery, as: scheme, from: provider, app: app, belief: belief, remote: remote)
-            let kept = try await keeper.submit(arrival)
+            let trust = try await believe(delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
+            let arrival = read(delivery, as: scheme, from: provider, trust: trust, remote: remote)
+            let kept = try await keep(arrival, trust)
             if kept.new > 0 || arrival.review != nil { ring(for: arrival) }
             metrics.kept(provider, arrival: arrival, kept: kept)
             return arrival.events.isEmpty ? .unreadable : .kept(kept)
@@ -92,6 +91,15 @@ public struct Gateway: Sendable {
         }
     }
 
+    /// What is past its time is a repetition of what we have, or it is refused: nothing new comes of it.
+    private func keep(_ arrival: Arrival, _ trust: Trust) async throws -> Kept {
+        guard let expired = trust.expired else { return try await keeper.submit(arrival) }
+        guard !arrival.events.isEmpty else { throw expired }
+        let kept = try await keeper.submit(arrival)
+        guard kept.duplicates > 0 else { throw expired }
+        return kept
+    }
+
     private func ring(for arrival: Arrival) {
         if arrival.events.contains(where: { $0.job != nil }) { bells.jobs.ring() }
         if arrival.review != nil || arrival.events.contains(where: { $0.change != nil }) { bells.written.ring() }
@@ -100,23 +108,43 @@ public struct Gateway: Sendable {
     /// A failed proof reads the secrets once more before it refuses: another node may have rotated them.
     private func believe(
         _ delivery: Delivery, scheme: WebhookScheme, provider: String, owner: String?, owned: OwnedSecrets
-    ) async throws -> (Belief, ID<AppKind>) {
+    ) async throws -> Trust {
         do {
-            return (try scheme.check(delivery, with: owned.secrets), owned.app)
+            return try Trust(delivery, by: scheme, owned)
         } catch {
             guard let fresh = try await secrets.reread(provider, owner: owner, scheme: scheme, seen: owned.version)
             else {
                 throw error
             }
-            return (try scheme.check(delivery, with: fresh.secrets), fresh.app)
+            return try Trust(delivery, by: scheme, fresh)
+        }
+    }
+
+    /// That a signature is right, whose secret made it, and what its time says.
+    private struct Trust {
+        let app: ID<AppKind>
+        /// Past the usual window.
+        let isLate: Bool
+        /// Past every window: why it is refused, unless it repeats what is kept.
+        let expired: Forged?
+
+        init(_ delivery: Delivery, by scheme: WebhookScheme, _ owned: OwnedSecrets) throws(Forged) {
+            app = owned.app
+            let signedAt = try scheme.prove(delivery, with: owned.secrets)
+            do {
+                isLate = try scheme.belief(in: signedAt, at: delivery.receivedAt).late
+                expired = nil
+            } catch {
+                guard case .tooOld = error else { throw error }
+                (isLate, expired) = (true, error)
+            }
         }
     }
 
     // MARK: From a delivery to what is kept of it
 
     private func read(
-        _ delivery: Delivery, as scheme: WebhookScheme, from provider: String, app: ID<AppKind>, belief: Belief,
-        remote: String?
+        _ delivery: Delivery, as scheme: WebhookScheme, from provider: String, trust: Trust, remote: String?
     ) -> Arrival {
         let id: ID<DeliveryKind> = ids.make()
         let events: [Event]
@@ -128,22 +156,25 @@ public struct Gateway: Sendable {
             unreadable = error
         }
         let flags = [
-            belief.late ? "late" : nil, unreadable == nil ? nil : "unreadable",
+            trust.isLate ? "late" : nil, unreadable == nil ? nil : "unreadable",
             events.contains(where: \.isTest) ? "test" : nil,
         ]
         .compactMap { $0 }
         return Arrival(
-            id: id, provider: provider, app: app, receivedAt: delivery.receivedAt, method: delivery.method,
+            id: id, provider: provider, app: trust.app, receivedAt: delivery.receivedAt, method: delivery.method,
             target: Array(delivery.target.utf8.prefix(2048)), headers: HeaderLines.kept(of: delivery.headers),
             remote: remote, body: delivery.body, checksum: Checksum.of(delivery.body),
             flags: flags.isEmpty ? nil : flags.joined(separator: " "), reason: unreadable?.reason,
             events: events.map {
-                arriving($0, provider: provider, app: app, delivery: delivery, body: id, scheme: scheme)
+                arriving($0, provider: provider, app: trust.app, delivery: delivery, body: id, scheme: scheme)
             },
-            review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) })
+            review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) },
+            repeatsOnly: trust.expired != nil)
     }
 
-    private func arriving(
+    func scheme(of provider: String) -> WebhookScheme? { schemes[provider] }
+
+    func arriving(
         _ event: Event, provider: String, app: ID<AppKind>, delivery: Delivery, body: ID<DeliveryKind>,
         scheme: WebhookScheme
     ) -> ArrivingEvent {
@@ -177,17 +208,19 @@ public struct Gateway: Sendable {
     {
         NewReview(
             id: ids.make(), kind: "unreadable_delivery", subject: delivery.text,
-            question: "A believed delivery cannot be read: \(problem.reason) Does it matter?",
+            question:
+                "A believed delivery cannot be read: \(problem.reason) Read it again after an upgrade, or dismiss it?",
             evidence: (["delivery_id": .string(delivery.text), "reason": .string(problem.reason)] as JSON).line,
-            choices: ["dismiss"], provider: provider, openedAt: now, changeID: ids.make())
+            choices: ["read_again", "dismiss"], provider: provider, openedAt: now, changeID: ids.make())
     }
 }
 
-/// The headers of a delivery, as kept: `name: value` lines. What authenticates a person's browser is left out.
+/// The headers of a delivery, as kept: `name: value` lines. What authenticates a person or a program elsewhere is left
+/// out: who sends a webhook with their key for our API gives us a key that must not lie here.
 enum HeaderLines {
     /// More is not a webhook's head.
     private static let bytesMax = 16 << 10
-    private static let left = ["cookie", "proxy-authorization"]
+    private static let left = ["cookie", "authorization", "proxy-authorization"]
 
     static func kept(of headers: [Field]) -> [UInt8] {
         var bytes: [UInt8] = []

@@ -72,13 +72,21 @@ public struct WebhookScheme: Sendable {
     /// Believes a delivery, or throws why not. The signature is proven before its age is looked at, so whoever
     /// gets `tooOld` knows that the rest is right.
     public func check(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Belief {
-        let signedAt: Timestamp?
+        try belief(in: try prove(delivery, with: secrets), at: delivery.receivedAt)
+    }
+
+    /// Proves the signature alone; gives the time that it covers, where it covers one. That time is not judged yet.
+    public func prove(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Timestamp? {
         switch verification {
-        case .hmac(let scheme): signedAt = try scheme.prove(delivery, with: secrets)
-        case .proof(let prove): signedAt = try prove(delivery, secrets)
+        case .hmac(let scheme): try scheme.prove(delivery, with: secrets)
+        case .proof(let prove): try prove(delivery, secrets)
         }
+    }
+
+    /// Judges the time that a proven signature covers: `tooOld` and `tooFarAhead` are all that it throws.
+    public func belief(in signedAt: Timestamp?, at now: Timestamp) throws(Forged) -> Belief {
         guard let tolerance, let signedAt else { return Belief(late: false, signedAt: signedAt) }
-        return Belief(late: try tolerance.isLate(signedAt, at: delivery.receivedAt), signedAt: signedAt)
+        return Belief(late: try tolerance.isLate(signedAt, at: now), signedAt: signedAt)
     }
 }
 

@@ -12,7 +12,7 @@ extension Stripe: WebhookSource {
                 "Stripe-Signature", .pairs(timestamp: "t", signature: "v1"), .sha256, .hex,
                 over: [.timestamp, .text("."), .body])),
         secrets: .text,
-        // Each repetition is signed anew, so an old signature is a replay: nothing late is believed.
+        // Each repetition is signed anew, so an old signature is a replay: nothing unseen is believed of it.
         tolerance: .init(past: .seconds(300), future: .seconds(300)),
         repeatsFor: .days(3),
         handled: handledEvents,

@@ -6,6 +6,8 @@ import Logging
 /// person's id.
 struct AccessLog: RouterMiddleware {
     let now: @Sendable () -> Timestamp
+    /// Not the context's: that is the framework's, which is quiet.
+    let logger: Logger
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
@@ -14,7 +16,7 @@ struct AccessLog: RouterMiddleware {
         let response = try await next(request, context)
         // Deliveries have a line of their own; probes are no news.
         let isQuiet = ["/webhooks", "/livez", "/readyz", "/metrics"].contains { request.uri.path.hasPrefix($0) }
-        context.logger.log(
+        logger.log(
             level: isQuiet ? .debug : .info, "request.answered",
             metadata: [
                 "method": "\(request.method.rawValue)", "route": "\(context.endpointPath ?? "none")",

@@ -20,11 +20,13 @@ public struct Arrival: Sendable {
     public let events: [ArrivingEvent]
     /// What a person must look at, for a body that cannot be read.
     public let review: NewReview?
+    /// Counts where all its events are known, and leaves no trace otherwise: its signature is right, its time is over.
+    public let repeatsOnly: Bool
 
     public init(
         id: ID<DeliveryKind>, provider: String, app: ID<AppKind>, receivedAt: Timestamp, method: String,
         target: [UInt8], headers: [UInt8], remote: String?, body: [UInt8], checksum: Int64, flags: String?,
-        reason: String?, events: [ArrivingEvent], review: NewReview?
+        reason: String?, events: [ArrivingEvent], review: NewReview?, repeatsOnly: Bool = false
     ) {
         self.id = id
         self.provider = provider
@@ -40,6 +42,7 @@ public struct Arrival: Sendable {
         self.reason = reason
         self.events = events
         self.review = review
+        self.repeatsOnly = repeatsOnly
     }
 }
 
@@ -73,14 +76,15 @@ extension Session {
     /// Keeps deliveries with bodies, identities, events and jobs, all or nothing. A repetition keeps a line and a
     /// count; whether it is one is decided by the unique index, after whoever came first has committed.
     ///
-    /// - Returns: what became of each, in order.
+    /// - Returns: what became of each, in order; of one that may only repeat and does not, nothing.
     public func keep(_ arrivals: [Arrival]) throws -> [Kept] {
         let candidates = arrivals.enumerated().flatMap { number, arrival in
             arrival.events.map { Candidate(arrival: number, scope: arrival.app.text, event: $0) }
         }
-        let new = try claimIdentities(of: candidates)
+        let new = try claimIdentities(of: candidates.filter { !arrivals[$0.arrival].repeatsOnly })
+        let strangers = try unknown(among: candidates.filter { arrivals[$0.arrival].repeatsOnly })
         let fresh = candidates.filter { new.contains($0.event.id.text) }
-        let repeated = candidates.filter { !new.contains($0.event.id.text) }
+        let repeated = candidates.filter { !new.contains($0.event.id.text) && !strangers.contains($0.arrival) }
         let newByArrival = Dictionary(grouping: fresh, by: \.arrival)
         let repeatedByArrival = Dictionary(grouping: repeated, by: \.arrival)
         // A delivery is kept whole when it brought anything new, or when nothing in it can be read.
@@ -89,13 +93,32 @@ extension Session {
         try insertBodies(whole.map { arrivals[$0] })
         try insertEvents(fresh, of: arrivals)
         let originals = try count(repeated, of: arrivals)
-        try insertDeliveries(arrivals, whole: Set(whole), firstEvents: fresh, originals: originals)
+        let numbers = arrivals.indices.filter { !strangers.contains($0) }
+        try insertDeliveries(arrivals, numbers, whole: Set(whole), firstEvents: fresh, originals: originals)
         try enqueue(fresh.compactMap(\.event.job))
         try append(fresh.compactMap(\.event.change))
         for review in arrivals.compactMap(\.review) { _ = try open(review) }
         return arrivals.indices.map {
             Kept(new: newByArrival[$0]?.count ?? 0, duplicates: repeatedByArrival[$0]?.count ?? 0)
         }
+    }
+
+    /// Keeps the events of a delivery that was kept before and could not be read then; its body is there already.
+    public func keepRead(_ arrival: Arrival) throws -> Kept {
+        let candidates = arrival.events.map { Candidate(arrival: 0, scope: arrival.app.text, event: $0) }
+        let new = try claimIdentities(of: candidates)
+        let fresh = candidates.filter { new.contains($0.event.id.text) }
+        try insertEvents(fresh, of: [arrival])
+        let originals = try count(candidates.filter { !new.contains($0.event.id.text) }, of: [arrival])
+        try run(
+            """
+            UPDATE deliveries
+               SET flags = \(arrival.flags), reason = NULL, event_id = \(fresh.first?.event.id.text ?? originals[0])
+             WHERE id = \(arrival.id)
+            """)
+        try enqueue(fresh.compactMap(\.event.job))
+        try append(fresh.compactMap(\.event.change))
+        return Kept(new: fresh.count, duplicates: candidates.count - fresh.count)
     }
 
     /// Keeps the first bytes of deliveries that were not believed, and why.
@@ -155,6 +178,22 @@ extension Session {
             ) { try $0.text() })
     }
 
+    /// The arrivals of which some event is not known.
+    private func unknown(among candidates: [Candidate]) throws -> Set<Int> {
+        var strangers: Set<Int> = []
+        for candidate in candidates {
+            let identity = candidate.event.event.identity
+            let known = try row(
+                """
+                SELECT event_id FROM event_identities
+                 WHERE scope = \(candidate.scope) AND day = \(identity.day) AND hash = \(identity.hash)
+                """
+            ) { try $0.text() }
+            if known == nil { strangers.insert(candidate.arrival) }
+        }
+        return strangers
+    }
+
     private func insertBodies(_ arrivals: [Arrival]) throws {
         try insert(
             "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
@@ -210,7 +249,7 @@ extension Session {
     }
 
     private func insertDeliveries(
-        _ arrivals: [Arrival], whole: Set<Int>, firstEvents: [Candidate], originals: [Int: String]
+        _ arrivals: [Arrival], _ numbers: [Int], whole: Set<Int>, firstEvents: [Candidate], originals: [Int: String]
     ) throws {
         var first = originals
         for candidate in firstEvents.reversed() { first[candidate.arrival] = candidate.event.id.text }
@@ -219,8 +258,8 @@ extension Session {
             INSERT INTO deliveries (id, provider, app_id, received_at, verdict, reason, flags, method, target, headers,
                                     remote, size, body_id, event_id) VALUES
             """,
-            arrivals.enumerated().map { number, arrival in
-                let isWhole = whole.contains(number)
+            numbers.map { number in
+                let (arrival, isWhole) = (arrivals[number], whole.contains(number))
                 return [
                     arrival.id.cell, .text(arrival.provider), arrival.app.cell, arrival.receivedAt.cell,
                     .text(isWhole ? "accepted" : "duplicate"), arrival.reason.cell, arrival.flags.cell,

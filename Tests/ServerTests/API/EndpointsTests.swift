@@ -150,12 +150,14 @@ extension TestAPI {
         try await with(engine, makeHooks: endpointHooks, body)
     }
 
+    static let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
+
     /// Endpoints over a wire that answers everything with 500, and a live feed.
     @Sendable static func endpointHooks(_ database: any Database, _ ids: Identifiers) -> Hooks {
         var hooks = Hooks()
         hooks.endpoints = Endpoints(
             database: database, wire: Refusing(),
-            vault: Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))])), identifiers: ids,
+            vault: vault, identifiers: ids,
             policy: AddressPolicy(), clock: SystemClock(), changed: Bell(), program: "test")
         hooks.hub = ChangeHub(database: database, placed: Bell(), clock: SystemClock(), logger: .quiet)
         return hooks

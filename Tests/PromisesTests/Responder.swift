@@ -1,0 +1,51 @@
+import Foundation
+import Synchronization
+
+/// A platform, or an application, that answers every request alike.
+final class Responder: @unchecked Sendable {  // The thread owns the descriptor; `state` guards the rest.
+    let port: Int
+    private let descriptor: Int32
+    private let answer: [UInt8]
+    private let state = Mutex<[[UInt8]]>([])
+
+    init(status: Int, body: String) throws {
+        answer = Array(
+            """
+            HTTP/1.1 \(status) Answer\r\nContent-Type: application/json\r\nConnection: close\r\n\
+            Content-Length: \(body.utf8.count)\r\n\r\n\(body)
+            """.utf8)
+        port = try freePort()
+        descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var (address, on) = (sockaddr_in(), Int32(1))
+        setsockopt(descriptor, SOL_SOCKET, SO_REUSEADDR, &on, socklen_t(MemoryLayout<Int32>.size))
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = UInt16(port).bigEndian
+        address.sin_addr.s_addr = inet_addr("127.0.0.1")
+        let bound = withUnsafePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        guard bound == 0, listen(descriptor, 64) == 0 else { throw ServerDied(log: "cannot listen on \(port)") }
+        Thread { [self] in serve() }.start()
+    }
+
+    /// What was sent here: heads, and as much of the bodies as came with them.
+    var requests: [[UInt8]] { state.withLock { $0 } }
+    func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
+    private func serve() {
+        while true {
+            let connection = accept(descriptor, nil, nil)
+            guard connection >= 0 else { break }
+            var limit = timeval(tv_sec: 2, tv_usec: 0)
+            setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            let count = recv(connection, &buffer, buffer.count, 0)
+            if count > 0 { state.withLock { $0.append(Array(buffer[..<count])) } }
+            _ = Glibc.send(connection, answer, answer.count, Int32(MSG_NOSIGNAL))
+            close(connection)
+        }
+        close(descriptor)
+    }
+}
