@@ -36,8 +36,8 @@ public struct App: Sendable {
     }
 
     /// What the API does now and then: notes when keys were used, forgets old idempotency records, opens alerts whose
-    /// silence has ended, raises and resolves those about what stands in the tables. Runs until it is cancelled; `serve`
-    /// makes it one of its services.
+    /// silence has ended, raises and resolves those about what stands in the tables. Runs until it is cancelled;
+    /// `serve` makes it one of its services.
     public func keepHouse() async throws {
         var rounds = 0
         while true {

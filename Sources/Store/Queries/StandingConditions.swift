@@ -36,8 +36,8 @@ extension Session {
         }
     }
 
-    /// Alerts about endpoints that are well, gone or otherwise ill, and about dead jobs that were done after all: by the
-    /// job itself, by another about the same event, or because nobody keeps them any more.
+    /// Alerts about endpoints that are well, gone or otherwise ill, and about dead jobs that were done after all: by
+    /// the job itself, by another about the same event, or because nobody keeps them any more.
     public func settledAlerts(_ limit: Int) throws -> [SettledAlert] {
         try rows(
             """
