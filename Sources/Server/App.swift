@@ -14,6 +14,8 @@ public struct App: Sendable {
     public let logger: Logger
     public let hooks: Hooks
 
+    /// What hashing a password costs; tests take less.
+    var passwordCost = Passwords.Cost.usual
     let keys: KeyRing
     let limits: RateLimiter
 
@@ -54,6 +56,9 @@ public struct App: Sendable {
         let now = now()
         _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
         guard hourly else { return }
+        while try await database.write(
+            "sweep_operators", in: .maintenance, { try $0.sweepOperators(200, at: now) })
+        {}
         while try await database.write(
             "sweep_idempotency", in: .maintenance,
             {
@@ -98,8 +103,8 @@ public protocol ReviewDecider: Sendable {
 
     /// Makes the effect. Ids and times are made here, outside of the transaction; the closure may run more than once.
     ///
-    /// - Throws: `Problem` when the input does not fit the choice.
-    func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void
+    /// - Throws: `Problem` when the input does not fit the choice, or nothing can come of it.
+    func effect(of decision: Decision, on review: Review) async throws -> @Sendable (Session, Review) throws -> Void
 }
 
 /// A decision as it was asked for.

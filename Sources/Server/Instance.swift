@@ -173,6 +173,9 @@ public struct Instance: Sendable {
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
 
+    /// Who may sign in to the dashboard.
+    public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }
+
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()
@@ -197,8 +200,8 @@ public struct Instance: Sendable {
 }
 
 extension Settings {
-    /// By platform id.
-    var webhookSecrets: [String: [WebhookSecret]] {
+    /// What proves each platform's webhooks, newest first, by the platform's id; empty where its route is off.
+    public var webhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
 

@@ -82,11 +82,14 @@ public struct OtherRoute: Sendable {
 /// The router of a server: what every request passes, then the routes.
 public func makeRouter(_ app: App, adding others: [OtherRoute] = []) -> Router<Context> {
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+    let dashboard = Dashboard(app)
+    let others = others + dashboard.routes
     let table = RouteTable(Routes.all.map { ($0.method, $0.template) } + others.map { ($0.method, $0.template) })
     router.add(middleware: Correlate(ids: app.ids))
     router.add(middleware: AccessLog(now: app.now, logger: app.logger))
     router.add(middleware: Problems(now: app.now, base: app.settings.publicURL ?? "", routes: table))
     router.add(middleware: SecureTransport(settings: app.settings))
+    router.add(middleware: LostPages(dashboard: dashboard))
     for route in Routes.all {
         on(route.method, route.template, of: router) { try await route.action.respond(to: $0, $1, in: app) }
     }

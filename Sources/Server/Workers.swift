@@ -28,6 +28,7 @@ struct Workers: Sendable {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
         return [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            EventReleasing(database: database, ids: ids, time: time, bells: bells),
             UserErasing(database: database, ids: ids, time: time, bells: bells, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),

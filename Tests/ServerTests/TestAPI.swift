@@ -35,16 +35,17 @@ struct TestAPI: Sendable {
             let clock = TurningClock()
             let ids = Identifiers(now: { clock.now })
             let parts = try await assemble?(database, ids, clock)
-            let app = App(
+            var app = App(
                 database: database, ids: ids, now: { clock.now },
                 sleep: { duration in
                     clock.advance(duration)
                     await Task.yield()
                 },
                 settings: settings, logger: .quiet, hooks: parts?.0 ?? makeHooks?(database, ids) ?? hooks)
+            app.passwordCost = Passwords.Cost(rounds: 10, blockSize: 1, parallelism: 1)
             let key = try await Self.makeKey(app, ["admin"])
             try await Application(router: makeRouter(app, adding: parts?.1 ?? others), logger: .quiet).test(.router) {
-                client in
+                [app] client in
                 try await body(TestAPI(app: app, clock: clock, database: database, client: client, key: key))
             }
         }

@@ -49,6 +49,8 @@ public enum AuditKind: Identified { public static let idPrefix = "aud" }
 public enum ErasureKind: Identified { public static let idPrefix = "era" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
+public enum OperatorKind: Identified { public static let idPrefix = "op" }
+public enum OperatorSessionKind: Identified { public static let idPrefix = "ses" }
 
 /// Base32 of Douglas Crockford: no i, l, o, u.
 enum Crockford {
