@@ -125,12 +125,15 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "SandboxTests", dependencies: ["Kit", "Sandbox", "Stripe", lifecycle], swiftSettings: strict),
+        .testTarget(
             name: "PromisesTests",
             dependencies: [
-                "Kit", "Store", "Server", "TestSupport", "patchbay", crypto, log,
+                "Kit", "Store", "Engine", "Server", "TestSupport", "patchbay", crypto, log,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
     ]

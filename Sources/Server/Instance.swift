@@ -41,6 +41,10 @@ public struct Instance: Sendable {
     ) async throws -> Instance {
         let database = try open(settings.database, owner: true, logger: logger)
         do {
+            let copy = UpgradeCopy(of: settings.database, logger: logger)
+            copy?.sweep(at: time.now())
+            let state = try await database.schemaState()
+            if settings.migrates { try await copy?.make(from: state.version, pending: state.pending) }
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
             return try await Instance(settings, database: database, time: time, logger: logger, keep: keep)
         } catch {

@@ -32,6 +32,7 @@ struct Workers: Sendable {
             UserErasing(database: database, ids: ids, time: time, bells: bells, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
+            IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
@@ -40,6 +41,9 @@ struct Workers: Sendable {
 
     /// Declared at each start; what is declared already goes on as it was.
     static func schedules(firstAt first: Timestamp) -> [NewSchedule] {
-        [RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first)]
+        [
+            RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
+            IntegrityWorker.schedule(firstAt: first + .minutes(10)),
+        ]
     }
 }

@@ -3,6 +3,9 @@ public import Store
 
 /// Gives a billing platform's events to `Billing`, and turns what became of them into the job's end.
 public struct BillingHandler: EventHandler {
+    /// Of a subscription whose status is a guess; over when it is known.
+    static let unclearAlert = "subscription_unclear"
+
     private let billing: Billing
     private let ids: Identifiers
 
@@ -46,7 +49,7 @@ public struct BillingHandler: EventHandler {
             about subscription: String, _ ids: (alert: ID<AlertKind>, change: ID<ChangeKind>), at now: Timestamp
         ) -> NewAlert {
             NewAlert(
-                id: ids.alert, kind: "subscription_unclear", subject: subscription,
+                id: ids.alert, kind: BillingHandler.unclearAlert, subject: subscription,
                 summary:
                     "Two events of one second contradict each other about \(subscription); the best guess is kept.",
                 action: "Set the platform's secret key, then replay the event \(event.id).", at: now,

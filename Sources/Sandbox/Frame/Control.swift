@@ -111,15 +111,15 @@ struct Control: Sendable {
             }
             rate = number
         }
-        return SandboxAnswer(
-            200,
-            keeper.turn { world in
-                var pace = Story.pace(in: world)
-                pace.rate = rate ?? pace.rate
-                pace.isPaused = json["paused"]?.boolean ?? false
-                Story.set(pace, in: world)
-                return pace.json
-            })
+        let pace = keeper.turn { world in
+            var pace = Story.pace(in: world)
+            pace.rate = rate ?? pace.rate
+            pace.isPaused = json["paused"]?.boolean ?? false
+            Story.set(pace, in: world)
+            return pace
+        }
+        post.pace(pace)
+        return SandboxAnswer(200, pace.json)
     }
 
     private func send(_ json: JSON) throws(BadControl) -> SandboxAnswer {

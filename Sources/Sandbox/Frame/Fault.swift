@@ -23,6 +23,8 @@ struct Fault: Sendable, Equatable {
     var latency: Duration = .zero
     /// The answer's status instead of its own.
     var status: Int?
+    /// The error code of that answer, where the platform has several for a status: `lock_timeout`.
+    var code: String?
     var retryAfter: String?
     var headers: [Field] = []
     /// The connection is closed without an answer.
@@ -61,7 +63,8 @@ extension Fault {
     init(_ json: JSON, platforms: [String]) throws(BadControl) {
         guard let members = json.members else { throw BadControl("A fault is an object.") }
         let known = [
-            "platform", "method", "path", "times", "latency_ms", "status", "retry_after", "headers", "drop", "fails",
+            "platform", "method", "path", "times", "latency_ms", "status", "code", "retry_after", "headers", "drop",
+            "fails",
             "webhooks",
         ]
         for member in members where !known.contains(member.name) {
@@ -76,6 +79,7 @@ extension Fault {
         times = try json.whole("times", 1...1_000_000).map(Int.init)
         latency = .milliseconds(try json.whole("latency_ms", 0...120_000) ?? 0)
         status = try json.whole("status", 400...599).map(Int.init)
+        code = json.text("code")
         retryAfter = json.present("retry_after").map { $0.text ?? $0.numberText ?? "" }
         headers = (json["headers"]?.members ?? []).map { Field($0.name, $0.value.text ?? "") }
         drop = try json.moment("drop")
@@ -91,6 +95,7 @@ extension Fault {
         add("times", JSON(times))
         add("latency_ms", latency > .zero ? JSON(latency.microseconds / 1000) : .null)
         add("status", JSON(status))
+        add("code", JSON(code))
         add("retry_after", JSON(retryAfter))
         add("headers", headers.isEmpty ? .null : .object(headers.map { .init($0.name, .string($0.value)) }))
         add("drop", JSON(drop?.rawValue))

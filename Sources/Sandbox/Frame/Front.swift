@@ -17,12 +17,13 @@ struct Front: Sendable {
 
     private func disturbed(_ request: SandboxRequest, by fault: Fault) async -> SandboxAnswer? {
         var answer: SandboxAnswer?
+        let wish = fault.status.map { FailureWish(status: $0, code: fault.code) }
         if fault.drop == .before {
             answer = nil
-        } else if let status = fault.status, fault.fails == .before {
-            answer = platform.failure(status)
+        } else if let wish, fault.fails == .before {
+            answer = platform.failure(wish)
         } else {
-            answer = work(request, failing: fault.status)
+            answer = work(request, failing: wish)
         }
         // The work is done by now: whoever gives up waiting has had the effect all the same.
         if fault.latency > .zero { try? await Task.sleep(for: fault.latency) }  // Cancelled: nobody waits any more.
@@ -32,7 +33,7 @@ struct Front: Sendable {
         return answer
     }
 
-    private func work(_ request: SandboxRequest, failing: Int?) -> SandboxAnswer {
+    private func work(_ request: SandboxRequest, failing: FailureWish?) -> SandboxAnswer {
         do {
             return try keeper.turn { world throws(Refused) in
                 try platform.answer(request, in: world, failing: failing)

@@ -56,12 +56,15 @@ final class Keeper: @unchecked Sendable {
 
     /// A new world in the old one's place, of the same seed unless another is named.
     func reset(seed: UInt64?, _ furnish: (World) -> Void) {
-        lock.withLock {
-            world = World(seed: seed.map(Seed.init) ?? world.seed)
-            world.begin(at: clock().seconds)
-            furnish(world)
-            do throws(SandboxFault) { try journal?.start(over: world) } catch { abandon(error) }
-        }
+        lock.lock()
+        // Nobody else holds it once another stands in its place; to let go of a full one takes longer than a reset may.
+        nonisolated(unsafe) let former = world
+        world = World(seed: seed.map(Seed.init) ?? world.seed)
+        world.begin(at: clock().seconds)
+        furnish(world)
+        do throws(SandboxFault) { try journal?.start(over: world) } catch { abandon(error) }
+        lock.unlock()
+        Task { withExtendedLifetime(former) {} }
     }
 
     /// The sandbox's time.

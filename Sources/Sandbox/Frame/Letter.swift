@@ -13,6 +13,8 @@ struct Letter: Sendable, Equatable {
     var attempts = 0
     /// Not before this real time.
     var at: Timestamp
+    /// Goes at the story's pace, and waits while the story is paused.
+    var isPaced = false
 
     var id: String { event + "|" + endpoint }
 

@@ -14,12 +14,14 @@ protocol Platform: Sendable {
     func introduction(in world: World, at base: String) -> JSON
     /// What there is in a new world: a webhook endpoint with this address, where one is asked for.
     func furnish(_ world: World, _ furniture: Furniture)
+    /// The same furniture, with the keys that clients have been told.
+    func keys(in world: World, _ furniture: Furniture) -> Furniture
 
     /// Answers one request. Runs within a turn; what it throws rolls the turn back.
-    /// - Parameter failing: a status that the answer must have although the work was done.
-    func answer(_ request: SandboxRequest, in world: World, failing: Int?) throws(Refused) -> SandboxAnswer
+    /// - Parameter failing: a failure that must be the answer although the work was done.
+    func answer(_ request: SandboxRequest, in world: World, failing: FailureWish?) throws(Refused) -> SandboxAnswer
     /// An answer of this status, in the platform's own shape, by somebody who never looked at the request.
-    func failure(_ status: Int) -> SandboxAnswer
+    func failure(_ wish: FailureWish) -> SandboxAnswer
     /// What two requests at once must share to be twins, and what the second is told.
     func twin(_ request: SandboxRequest) -> (key: String, answer: SandboxAnswer)?
 
@@ -40,6 +42,13 @@ protocol Platform: Sendable {
     func effectsByKey(in world: World) -> JSON
     /// A few numbers for a person: how many of what.
     func summary(of world: World) -> JSON
+}
+
+/// How a request shall fail.
+struct FailureWish: Sendable {
+    let status: Int
+    /// The platform's own code, where it is not the usual one of the status.
+    var code: String?
 }
 
 /// What a new world begins with.

@@ -14,6 +14,8 @@ final class Post: Service {
         var flying = 0
         /// The next moment for an event of the story.
         var nextPaced = Timestamp.zero
+        /// While the story is paused.
+        var holdsPaced = false
         var recent: [JSON] = []
     }
 
@@ -57,9 +59,32 @@ final class Post: Service {
                 letter.at = now
                 if let meets = switches.webhooks(of: letter.platform) { letter.at = letter.at + meets.delay }
                 if let rate {
+                    letter.isPaced = true
                     letter.at = max(now, state.nextPaced)
-                    state.nextPaced = letter.at + .microseconds(Int64(1_000_000 / max(rate, 0.001)))
+                    state.nextPaced = letter.at + Self.gap(rate)
                 }
+                Self.insert(letter, into: &state.queue)
+            }
+        }
+        wake.yield()
+    }
+
+    /// Where nothing new happens, what waits goes at once.
+    private static func gap(_ rate: Double) -> Duration {
+        rate > 0 ? .microseconds(Int64(1_000_000 / max(rate, 0.001))) : .zero
+    }
+
+    /// The story's slider was moved: what waits is spread anew, or held.
+    func pace(_ pace: Story.Pace) {
+        let now = keeper.realNow
+        state.withLock { state in
+            state.holdsPaced = pace.isPaused
+            let paced = state.queue.filter { $0.isPaced && $0.attempts == 0 }
+            state.queue.removeAll { $0.isPaced && $0.attempts == 0 }
+            state.nextPaced = now
+            for var letter in paced {
+                letter.at = state.nextPaced
+                state.nextPaced = letter.at + Self.gap(pace.rate)
                 Self.insert(letter, into: &state.queue)
             }
         }
@@ -100,7 +125,9 @@ final class Post: Service {
             while index < state.queue.count, state.flying < Self.flyingMax, state.queue[index].at <= now {
                 let letter = state.queue[index]
                 let shuffles = switches.webhooks(of: letter.platform)?.shuffles ?? false
-                if shuffles || state.busyLanes.insert(letter.lane).inserted {
+                if state.holdsPaced, letter.isPaced {
+                    index += 1
+                } else if shuffles || state.busyLanes.insert(letter.lane).inserted {
                     taken.append(state.queue.remove(at: shuffled(index, of: state.queue, shuffles, by: now)))
                     state.flying += 1
                 } else {

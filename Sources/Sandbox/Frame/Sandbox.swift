@@ -60,16 +60,24 @@ public final class Sandbox: Sendable {
         let furniture = furniture
         keeper.turn { world in
             for platform in platforms { platform.furnish(world, furniture) }
-            if let rate = options.story { Story.set(.init(rate: rate, isPaused: rate == 0), in: world) }
+            tellStory(in: world)
         }
     }
 
-    /// Everything as at the start; the same seed unless another is named.
+    private func tellStory(in world: World) {
+        if let rate = options.story { Story.set(.init(rate: rate, isPaused: rate == 0), in: world) }
+    }
+
+    /// Everything as at the start; the same seed unless another is named. Keys stay: clients know them.
     private func reset(seed: UInt64?) {
         switches.set([])
         post.clear()
         let (furniture, platforms) = (furniture, platforms)
-        keeper.reset(seed: seed) { world in for platform in platforms { platform.furnish(world, furniture) } }
+        let kept = keeper.turn { world in platforms.map { $0.keys(in: world, furniture) } }
+        keeper.reset(seed: seed) { world in
+            for (platform, furniture) in zip(platforms, kept) { platform.furnish(world, furniture) }
+            tellStory(in: world)
+        }
     }
 
     /// What runs: the ports, the post, the clock, the story.

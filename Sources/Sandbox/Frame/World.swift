@@ -50,12 +50,16 @@ final class World {
     }
 
     struct Touched {
-        var objects: Set<String> = []
+        /// In the order of their first change, which is the order of lists after a restart.
+        private(set) var objects: [String] = []
+        private var known: Set<String> = []
         var dues: Set<String> = []
         var streams: Set<String> = []
         var counters: Set<String> = []
         var isAhead = false
         var isEmpty: Bool { objects.isEmpty && dues.isEmpty && streams.isEmpty && counters.isEmpty && !isAhead }
+
+        mutating func object(_ key: String) { if known.insert(key).inserted { objects.append(key) } }
     }
 }
 
@@ -80,7 +84,7 @@ extension World {
         let key = Self.key(kind, id)
         let old = objects.updateValue(.json(json), forKey: key)
         undo.append(.object(key, old))
-        touched.objects.insert(key)
+        touched.object(key)
         guard old == nil else { return }
         undo.append(.listed(kind: kind))
         kinds[kind, default: []].append(id)
@@ -90,7 +94,7 @@ extension World {
         let key = Self.key(kind, id)
         guard let old = objects.removeValue(forKey: key) else { return }
         undo.append(.object(key, old))
-        touched.objects.insert(key)
+        touched.object(key)
         guard let place = kinds[kind]?.firstIndex(of: id) else { return }
         kinds[kind]?.remove(at: place)
         undo.append(.unlisted(kind: kind, id: id, at: place))

@@ -45,8 +45,9 @@ extension Books {
     }
 
     /// Puts a method on file. Most cards that decline are refused here already.
+    /// - Parameter quietly: the caller tells of it.
     @discardableResult
-    func attach(_ method: JSON, to customer: String) throws(StripeError) -> JSON {
+    func attach(_ method: JSON, to customer: String, quietly: Bool = false) throws(StripeError) -> JSON {
         if method.text("customer") == customer { return method }
         guard method.text("customer") == nil, !method.isOn("_used") else {
             throw StripeError(
@@ -61,7 +62,9 @@ extension Books {
             error.commits = false
             throw error
         }
-        return change(method, telling: "payment_method.attached") { $0.set("customer", .string(customer)) }
+        return change(method, telling: quietly ? nil : "payment_method.attached") {
+            $0.set("customer", .string(customer))
+        }
     }
 
     func detach(_ method: JSON) throws(StripeError) -> JSON {

@@ -15,7 +15,17 @@ final class SimulatedStripe: Platform {
     /// The one object beside Stripe's own: keys.
     private static let ownKind = "stripe.own"
 
+    func keys(in world: World, _ furniture: Furniture) -> Furniture {
+        var furniture = furniture
+        let keys = world.object(Self.ownKind, "keys")
+        furniture.secretKey = keys?.text("secret_key")
+        furniture.webhookSecret = keys?.text("webhook_secret")
+        return furniture
+    }
+
     func furnish(_ world: World, _ furniture: Furniture) {
+        world.stream = "keys"
+        defer { world.stream = "calls" }
         if world.object(Self.ownKind, "keys") == nil {
             let key = furniture.secretKey ?? "sk_test_" + world.id("", length: 32)
             let secret = furniture.webhookSecret ?? "whsec_" + world.id("", length: 32)
@@ -56,19 +66,29 @@ final class SimulatedStripe: Platform {
         return (id + " " + key, Self.answer(error, "req_twin"))
     }
 
-    func failure(_ status: Int) -> SandboxAnswer {
-        var error = StripeError("Sorry! There was an error while talking to one of our backends.", status: status)
-        error.type = "api_error"
-        if status == 429 {
-            error = StripeError(
-                """
-                Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.
-                """, code: "rate_limit", status: 429)
-        }
+    func failure(_ wish: FailureWish) -> SandboxAnswer {
+        let usual: (code: String?, message: String) =
+            switch wish.status {
+            case 401: ("api_key_expired", "Expired API Key provided: sk_test_********")
+            case 403: ("secret_key_required", "The provided key does not have access to this operation.")
+            case 429 where wish.code == "lock_timeout":
+                (
+                    "lock_timeout",
+                    "This object cannot be accessed right now because another API request is currently accessing it."
+                )
+            case 429:
+                (
+                    "rate_limit",
+                    "Request rate limit exceeded. Learn more about rate limits at https://stripe.com/docs/rate-limits."
+                )
+            default: (nil, "Sorry! There was an error while talking to one of our backends.")
+            }
+        var error = StripeError(usual.message, code: wish.code ?? usual.code, status: wish.status)
+        if wish.status >= 500 { error.type = "api_error" }
         return Self.answer(error, "req_fault")
     }
 
-    func answer(_ request: SandboxRequest, in world: World, failing: Int?) throws(Refused) -> SandboxAnswer {
+    func answer(_ request: SandboxRequest, in world: World, failing: FailureWish?) throws(Refused) -> SandboxAnswer {
         let path = request.path.split(separator: "/").map { Form.decoded($0.utf8) }
         guard path.first == "v1" else { return page(request, path, in: world) }
         let requestID = world.requestID("req_")

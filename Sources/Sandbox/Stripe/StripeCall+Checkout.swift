@@ -102,8 +102,9 @@ extension Books {
         switch session.text("mode") {
         case "subscription":
             guard let customer else { throw StripeError("A subscription needs a customer.") }
-            try attach(method, to: customer.text("id") ?? "")
+            let attached = try attach(method, to: customer.text("id") ?? "", quietly: true)
             let subscription = try subscribe(customer, session, method, data["subscription_data"])
+            tell("payment_method.attached", attached)
             done.set("subscription", subscription["id"] ?? .null)
             done.set("invoice", subscription["latest_invoice"] ?? .null)
             done.set("payment_status", subscription.text("status") == "trialing" ? "no_payment_required" : "paid")

@@ -12,7 +12,7 @@ struct StripeFrontDoor {
     private static let savedFor: Int64 = 24 * 3600
     private static let keyMax = 255
 
-    func answer(_ path: [String], failing: Int?) throws(StripeError) -> SandboxAnswer {
+    func answer(_ path: [String], failing: FailureWish?) throws(StripeError) -> SandboxAnswer {
         let version = request.headers["Stripe-Version"] ?? StripeVersions.newest
         guard StripeVersions.isKnown(version) else {
             throw .validation(
@@ -38,17 +38,17 @@ struct StripeFrontDoor {
     }
 
     private func operation(_ path: [String]) -> (StripeOperation, [String])? {
-        for operation in StripeOperation.all {
-            if let ids = operation.match(request.method, path) { return (operation, ids) }
-        }
-        return nil
+        // `create_preview` is no id, although it stands where one could.
+        StripeOperation.all.compactMap { operation in
+            operation.match(request.method, path).map { (operation, $0) }
+        }.min { $0.1.count < $1.1.count }
     }
 
     private var unrecognized: StripeError {
         StripeError.validation(
             "Unrecognized request URL (\(request.method): \(OutsideText.bounded(request.path, 200))). If you are "
-                + "trying to list objects, remove the trailing slash. If you are trying to retrieve an object, make sure "
-                + "you passed a valid (non-empty) identifier in your code. The sandbox simulates a part of Stripe's API.",
+                + "trying to list objects, remove the trailing slash. If you are trying to retrieve an object, make "
+                + "sure you passed a valid (non-empty) identifier. The sandbox simulates a part of Stripe's API.",
             nil, nil
         ).with(status: 404)
     }
@@ -100,7 +100,7 @@ struct StripeFrontDoor {
 
     /// Keeps the answer under its key, refusals and failures too, once the work has begun.
     private func saving(
-        _ slot: String, _ print: String, _ failing: Int?, _ work: () throws(StripeError) -> SandboxAnswer
+        _ slot: String, _ print: String, _ failing: FailureWish?, _ work: () throws(StripeError) -> SandboxAnswer
     ) throws(StripeError) -> SandboxAnswer {
         var answer: SandboxAnswer
         do {
@@ -110,7 +110,7 @@ struct StripeFrontDoor {
             if !error.commits { world.rollBack() }
             answer = SimulatedStripe.answer(error, requestID)
         }
-        if let status = failing { answer = stripe.failure(status) }
+        if let failing { answer = stripe.failure(failing) }
         world.put(
             Self.savedKind, slot,
             [

@@ -73,7 +73,8 @@ struct StripeParameters: Sendable {
         for (name, child) in form.children {
             guard let parameter = all.first(where: { $0.name == name }) else {
                 // A raw card number is refused as Stripe does, which keeps tests honest.
-                throw name == "number" && path.hasSuffix("card]") ? Self.rawCard : .unknown(full(name))
+                throw name == "number" && (path == "card" || path.hasSuffix("[card]"))
+                    ? Self.rawCard : .unknown(full(name))
             }
             members.append(JSONMember(name, try Self.value(child, parameter.shape, full(name))))
         }

@@ -40,10 +40,10 @@ struct StripeStory {
         books.find(.subscription, members.isEmpty ? nil : members[world.choice(members.count)])
     }
 
-    private static let plans: [(name: String, amount: Int64, interval: String)] = [
-        ("A loaf a week", 1_999, "month"), ("Two loaves a week", 3_599, "month"),
-        ("Pastries on Saturday", 2_450, "month"), ("The whole shelf", 8_900, "month"),
-        ("A loaf a week, by the year", 19_900, "year"),
+    private static let plans: [(id: String, name: String, amount: Int64, interval: String)] = [
+        ("loaf_a_week", "A loaf a week", 1_999, "month"), ("two_loaves", "Two loaves a week", 3_599, "month"),
+        ("pastries", "Pastries on Saturday", 2_450, "month"), ("whole_shelf", "The whole shelf", 8_900, "month"),
+        ("loaf_by_the_year", "A loaf a week, by the year", 19_900, "year"),
     ]
     private static let firstNames = [
         "Mira", "Jonas", "Amina", "Teo", "Hana", "Luis", "Noor", "Elif", "Kofi", "Ines", "Ravi", "Sunniva", "Ji-woo",
@@ -56,10 +56,10 @@ struct StripeStory {
 
     private func price(_ index: Int) -> JSON {
         let plan = Self.plans[index % Self.plans.count]
-        let id = "price_story_\(index % Self.plans.count + 1)"
+        let id = "price_\(plan.id)"
         if let known = books.find(.price, id) { return known }
         let product = books.make(
-            .product, id: "prod_story_\(index % Self.plans.count + 1)",
+            .product, id: "prod_\(plan.id)",
             [.init("name", .string(plan.name)), .init("updated", JSON(books.now))])
         return books.make(
             .price, id: id,
@@ -82,12 +82,18 @@ struct StripeStory {
         return number
     }
 
+    /// The application's own id of a member: `mira_okafor_12`.
+    private func user(_ first: String, _ last: String) -> String {
+        let plain = "\(first)_\(last)".lowercased().replacing("ë", with: "e").replacing("ı", with: "i")
+        return plain.filter { $0.isASCII && $0.isLetter || $0 == "_" } + "_\(nextNumber())"
+    }
+
     // MARK: What happens
 
     private func signUp() {
         let first = Self.firstNames[world.choice(Self.firstNames.count)]
         let last = Self.lastNames[world.choice(Self.lastNames.count)]
-        let user = "rye_\(nextNumber())"
+        let user = user(first, last)
         let customer = books.make(
             .customer,
             [
