@@ -104,7 +104,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "DashboardFiles", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe", "TestSupport", crypto,
+                "DashboardFiles", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe", "TestSupport",
+                crypto,
                 log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),

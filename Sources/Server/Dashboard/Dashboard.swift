@@ -40,7 +40,7 @@ struct Dashboard: Sendable {
             try await answered(request, context) { try await fragments($0) }
         }
         let old = OtherRoute("GET", "/dashboard") { _, _ in Self.redirect("/") }
-        return [assets, live, once, old] + doors + shown + sent
+        return [assets, live, once, old] + doors + downloads + shown + sent
     }
 
     // MARK: Showing

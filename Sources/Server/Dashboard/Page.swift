@@ -30,6 +30,8 @@ struct PageContent: Sendable {
     /// The same as curl and as a command.
     var commands: [Command] = []
     var status = 200
+    /// The address under which the page is drawn anew, where it is not the page's own.
+    var liveTarget: String?
 
     init(_ head: Head, _ model: any Sendable, commands: [Command] = []) {
         self.head = head
