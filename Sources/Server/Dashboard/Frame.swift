@@ -62,6 +62,7 @@ struct FrameModel: Sendable {
     let page: any Sendable
     let body: String
     let commands: [Command]
+    let hasCommands: Bool
     let isWide: Bool
     var fragment = ""
     var isOfFrame = false
@@ -109,6 +110,7 @@ extension FrameModel {
         self.page = content.model
         body = page.template
         commands = content.commands
+        hasCommands = !content.commands.isEmpty
         isWide = false
         let needed = around.attention.total
         let name = [content.head.title, app.settings.isDemo ? words("mode.demo") : nil, Self.testWord(app, words)]

@@ -62,6 +62,8 @@ enum PageProblem: Error, Sendable {
     case notFound
     /// The operator's role does not reach.
     case forbidden
+    /// The same where an admin may do it: by name.
+    case needsAdmin([String])
     /// A form that this server's pages did not send.
     case foreignForm
     case tooBusy
