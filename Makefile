@@ -31,7 +31,7 @@ lint:
 	@swift format lint --strict --parallel --recursive $(SWIFT_FILES)
 	@scripts/tidy
 
-torture: ## the long tests: crashes, dropped writes, planted bugs (an hour or more)
+torture: ## the long tests: crashes, dropped writes, planted bugs (two hours or more)
 	@scripts/prepare test
 	@scripts/torture
 
@@ -39,12 +39,15 @@ bench: ## measures, and compares with the figures of the last release
 	@scripts/prepare bench
 	@Benchmarks/run
 
-release: ## builds dist/patchbay, the Swift runtime inside, without symbols
+release: ## builds dist/: patchbay without symbols, its unit, its Containerfile, their checksums
 	@scripts/prepare build
 	swift build -c release --static-swift-stdlib --scratch-path .build-release --product patchbay
 	@mkdir -p dist
 	@strip -o dist/patchbay .build-release/release/patchbay
-	@ls -lh dist/patchbay | awk '{ print "dist/patchbay, " $$5 }'
+	@cp packaging/patchbay.service packaging/Containerfile patchbay.env.example dist/
+	@scripts/check-release
+	@cd dist && sha256sum patchbay patchbay.service Containerfile patchbay.env.example >SHA256SUMS
+	@ls -lh dist/patchbay | awk '{ print "dist/patchbay, " $$5 "; beside it the unit, the Containerfile and SHA256SUMS" }'
 
 format: ## formats the Swift files in place
 	@swift format --in-place --parallel --recursive $(SWIFT_FILES)
@@ -55,4 +58,4 @@ docs: ## writes docs/openapi.json, the API's contract, from the code
 	@scripts/docs
 
 clean: ## removes what was built; the demo's data stays
-	@rm -rf .build .build-release .build-planted .build-torture .build-bench dist
+	@rm -rf .build .build-release .build-planted .build-torture .build-tsan .build-bench dist

@@ -71,10 +71,23 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
+        .target(
+            name: "Sandbox",
+            dependencies: [
+                "Kit", crypto, log, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
         .executableTarget(
             name: "patchbay",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", log, lifecycle,
+                "Kit", "Store", "Engine", "Server", "Sandbox", log, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -112,12 +125,15 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "SandboxTests", dependencies: ["Kit", "Sandbox", "Stripe", lifecycle], swiftSettings: strict),
+        .testTarget(
             name: "PromisesTests",
             dependencies: [
-                "Kit", "Store", "Server", "TestSupport", "patchbay", crypto, log,
+                "Kit", "Store", "Engine", "Server", "TestSupport", "patchbay", crypto, log,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
     ]

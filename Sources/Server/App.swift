@@ -111,8 +111,8 @@ public protocol ReviewDecider: Sendable {
 
     /// Makes the effect. Ids and times are made here, outside of the transaction; the closure may run more than once.
     ///
-    /// - Throws: `Problem` when the input does not fit the choice.
-    func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void
+    /// - Throws: `Problem` when the input does not fit the choice, or nothing can come of it.
+    func effect(of decision: Decision, on review: Review) async throws -> @Sendable (Session, Review) throws -> Void
 }
 
 /// A decision as it was asked for.

@@ -42,6 +42,10 @@ public struct Instance: Sendable {
     ) async throws -> Instance {
         let database = try open(settings.database, owner: true, logger: logger)
         do {
+            let copy = UpgradeCopy(of: settings.database, logger: logger)
+            copy?.sweep(at: time.now())
+            let state = try await database.schemaState()
+            if settings.migrates { try await copy?.make(from: state.version, pending: state.pending) }
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
             return try await Instance(settings, database: database, time: time, logger: logger, keep: keep)
         } catch {
@@ -202,8 +206,8 @@ public struct Instance: Sendable {
 }
 
 extension Settings {
-    /// By platform id.
-    var webhookSecrets: [String: [WebhookSecret]] {
+    /// What proves each platform's webhooks, newest first, by the platform's id; empty where its route is off.
+    public var webhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
 

@@ -13,6 +13,16 @@ enum Providers {
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
 }
 
+/// Whose webhooks this program can sign as well as prove.
+public enum Signing {
+    /// How a platform's webhooks are signed; nil for a platform that sends none.
+    public static func scheme(of provider: String) -> WebhookScheme? {
+        Providers.webhookSources.first { $0.about.id == provider }?.webhooks
+    }
+    /// The ids of the platforms that send webhooks.
+    public static var providers: [String] { Providers.webhookSources.map(\.about.id) }
+}
+
 /// Every scheme that `patchbay verify` knows, under its name there.
 public enum Verifying {
     public static let all = Verify([

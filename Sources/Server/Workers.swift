@@ -28,9 +28,11 @@ struct Workers: Sendable {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
         return [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            EventReleasing(database: database, ids: ids, time: time, bells: bells),
             UserErasing(database: database, ids: ids, time: time, bells: bells, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
+            IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
@@ -39,6 +41,9 @@ struct Workers: Sendable {
 
     /// Declared at each start; what is declared already goes on as it was.
     static func schedules(firstAt first: Timestamp) -> [NewSchedule] {
-        [RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first)]
+        [
+            RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
+            IntegrityWorker.schedule(firstAt: first + .minutes(10)),
+        ]
     }
 }

@@ -48,12 +48,17 @@ public protocol Database: Sendable {
     /// too long: ask again. PostgreSQL's own vacuum does this there.
     func scrub() async throws -> Bool
 
+    /// What is wrong with the file that the data lies in; nil where the engine sees to that itself. Reads all of it,
+    /// beside everything else.
+    func problems() async throws -> [String]?
+
     /// Finishes what has begun, refuses what comes, closes all connections.
     func close() async
 }
 
 extension Database {
     public func scrub() async throws -> Bool { true }
+    public func problems() async throws -> [String]? { nil }
 
     @discardableResult
     public func write<Value: Sendable>(

@@ -11,11 +11,15 @@ struct APIClient: Sendable {
     /// Larger answers are not shown on a terminal.
     private static let answerMax = 64 << 20
 
+    /// Of a stream that says nothing for so long nobody is at the other end: a comment comes every fifteen seconds.
+    private static let silenceMax = TimeAmount.seconds(45)
+
     /// Lives as long as the process. A server that is not there is told at once, not tried again for a minute.
     private static let client: HTTPClient = {
         var configuration = HTTPClient.Configuration()
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.timeout.connect = .seconds(5)
+        configuration.timeout.read = silenceMax
         return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }()
 
@@ -25,6 +29,44 @@ struct APIClient: Sendable {
         _ method: String, _ path: String, query: [(String, String?)] = [], body: JSON? = nil,
         headers: [(String, String)] = []
     ) async throws -> JSON {
+        var request = request(method, path, query, headers)
+        if let body {
+            request.headers.add(name: "Content-Type", value: "application/json")
+            request.body = .bytes(ByteBuffer(bytes: body.bytes))
+        }
+        let (status, bytes) = try await exchange(request)
+        if bytes.isEmpty, status < 400 { return .null }
+        let json = try json(bytes, status)
+        guard status < 400 else { throw Self.fault(json, status) }
+        return json
+    }
+
+    /// An answer without an end, as it comes.
+    func stream(
+        _ path: String, query: [(String, String?)], headers: [(String, String)]
+    ) async throws -> HTTPClientResponse.Body {
+        let answer: HTTPClientResponse
+        do {
+            answer = try await Self.client.execute(request("GET", path, query, headers), deadline: .distantFuture)
+        } catch {
+            throw unreachable
+        }
+        guard answer.status == .ok else {
+            let bytes = Array(try await answer.body.collect(upTo: Self.answerMax).readableBytesView)
+            throw Self.fault(try json(bytes, Int(answer.status.code)), Int(answer.status.code))
+        }
+        return answer.body
+    }
+
+    /// What is answered to a request without a key: health and documents.
+    func open(_ path: String) async throws -> (status: Int, json: JSON) {
+        let (status, bytes) = try await exchange(HTTPClientRequest(url: base + path))
+        return (status, try json(bytes, status))
+    }
+
+    private func request(
+        _ method: String, _ path: String, _ query: [(String, String?)], _ headers: [(String, String)]
+    ) -> HTTPClientRequest {
         let pairs = query.compactMap { name, value in value.map { "\(name)=\(Self.encoded($0))" } }
         var request = HTTPClientRequest(url: base + path + (pairs.isEmpty ? "" : "?" + pairs.joined(separator: "&")))
         request.method = .init(rawValue: method)
@@ -32,17 +74,18 @@ struct APIClient: Sendable {
             request.headers.add(name: "Authorization", value: "Bearer " + String(decoding: $0, as: UTF8.self))
         }
         for (name, value) in headers { request.headers.add(name: name, value: value) }
-        if let body {
-            request.headers.add(name: "Content-Type", value: "application/json")
-            request.body = .bytes(ByteBuffer(bytes: body.bytes))
-        }
-        let (status, bytes) = try await exchange(request)
-        if bytes.isEmpty, status < 400 { return .null }
+        return request
+    }
+
+    private func json(_ bytes: [UInt8], _ status: Int) throws -> JSON {
         guard let json = try? JSON.parse(bytes) else {  // Not ours: a proxy's page, say.
             throw Fault("\(base) answers \(status) without JSON. Is it a Patchbay?", code: 3)
         }
-        guard status < 400 else { throw Self.fault(json, status) }
         return json
+    }
+
+    private var unreachable: Fault {
+        Fault("\(base) cannot be reached. Is the server running? patchbay serve", code: 3)
     }
 
     private func exchange(_ request: HTTPClientRequest) async throws -> (status: Int, bytes: [UInt8]) {
@@ -51,14 +94,23 @@ struct APIClient: Sendable {
             let body = try await answer.body.collect(upTo: Self.answerMax)
             return (Int(answer.status.code), Array(body.readableBytesView))
         } catch {
-            throw Fault("\(base) cannot be reached. Is the server running? patchbay serve", code: 3)
+            throw unreachable
         }
     }
 
     private static func fault(_ problem: JSON, _ status: Int) -> Fault {
         let detail = problem["detail"]?.text ?? "The server answers \(status)."
         let code = problem["code"]?.text.map { " (\($0))" } ?? ""
-        return Fault(detail + code, code: status >= 500 ? 3 : status == 400 || status == 422 ? 2 : 1)
+        return Fault(detail + code, problem: problem["code"]?.text, code: Self.exitCode(status))
+    }
+
+    /// What a script learns of a refusal: 2 it asked wrongly, 3 the server cannot answer now, 1 all else.
+    private static func exitCode(_ status: Int) -> Int32 {
+        switch status {
+        case 400, 422: 2
+        case 429, 500...: 3
+        default: 1
+        }
     }
 
     /// RFC 3986, everything but the unreserved characters.

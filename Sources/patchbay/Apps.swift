@@ -43,7 +43,7 @@ struct Apps: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "app_…") var id: String
         func run() async throws {
-            server.print(try await server.server().send("GET", "/v1/apps/\(APIClient.encoded(id))"), Table.print)
+            try await server.show("GET", "/v1/apps/\(APIClient.encoded(id))")
         }
     }
 
@@ -65,7 +65,7 @@ struct Apps: AsyncParsableCommand {
             let body: JSON = [
                 "provider": .string(provider), "name": .string(name), "secrets": try SecretLines.read(secrets),
             ]
-            server.print(try await server.server().send("POST", "/v1/apps", body: body), Table.print)
+            try await server.show("POST", "/v1/apps", body: body)
         }
     }
 

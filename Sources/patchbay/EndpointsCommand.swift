@@ -52,7 +52,7 @@ struct EndpointsCommand: AsyncParsableCommand {
             var body: [JSONMember] = [.init("url", .string(address)), .init("types", .array(type.map(JSON.string)))]
             if let orderedBy { body.append(.init("ordered_by", .string(orderedBy))) }
             if let description { body.append(.init("description", .string(description))) }
-            server.print(try await server.server().send("POST", "/v1/endpoints", body: .object(body)), Table.print)
+            try await server.show("POST", "/v1/endpoints", body: .object(body))
         }
     }
 
@@ -67,7 +67,7 @@ struct EndpointsCommand: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "ep_…") var id: String
         func run() async throws {
-            server.print(try await server.server().send("GET", "/v1/endpoints/\(APIClient.encoded(id))"), Table.print)
+            try await server.show("GET", "/v1/endpoints/\(APIClient.encoded(id))")
         }
     }
 

@@ -50,7 +50,7 @@ struct Events: AsyncParsableCommand {
         @Argument(help: "evt_…") var id: String
 
         func run() async throws {
-            server.print(try await server.server().send("GET", "/v1/events/\(APIClient.encoded(id))"), Table.print)
+            try await server.show("GET", "/v1/events/\(APIClient.encoded(id))")
         }
     }
 

@@ -44,7 +44,7 @@ struct Jobs: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "job_…") var id: String
         func run() async throws {
-            server.print(try await server.server().send("GET", "/v1/jobs/\(APIClient.encoded(id))"), Table.print)
+            try await server.show("GET", "/v1/jobs/\(APIClient.encoded(id))")
         }
     }
 
@@ -59,7 +59,7 @@ struct Jobs: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "job_…") var id: String
         func run() async throws {
-            server.print(try await server.server().send("POST", "/v1/jobs/\(APIClient.encoded(id))/retry"), Table.print)
+            try await server.show("POST", "/v1/jobs/\(APIClient.encoded(id))/retry")
         }
     }
 
@@ -74,8 +74,7 @@ struct Jobs: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "job_…") var id: String
         func run() async throws {
-            server.print(
-                try await server.server().send("POST", "/v1/jobs/\(APIClient.encoded(id))/cancel"), Table.print)
+            try await server.show("POST", "/v1/jobs/\(APIClient.encoded(id))/cancel")
         }
     }
 

@@ -17,6 +17,8 @@ struct Migrate: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Prints the SQL that would run and changes nothing.")
     var print = false
+    @Flag(help: "Makes no copy of an SQLite file before its schema changes.")
+    var withoutCopy = false
 
     func run() async throws {
         let settings = try options.settings()
@@ -26,6 +28,10 @@ struct Migrate: AsyncParsableCommand {
             if print {
                 Swift.print(Migrations.sql(for: database.dialect, after: state.version))
             } else {
+                if !withoutCopy {
+                    try await UpgradeCopy(of: settings.database, logger: LogOutput.logger(settings.log))?
+                        .make(from: state.version, pending: state.pending)
+                }
                 let applied = try await database.migrate(program: Instance.version, at: .system)
                 Swift.print(
                     applied.isEmpty

@@ -10,9 +10,9 @@ struct Patchbay: AsyncParsableCommand {
         version: Instance.version,
         subcommands: [
             Serve.self, Demo.self, VerifyCommand.self, Events.self, Jobs.self, Reviews.self, Alerts.self, Users.self,
-            Apps.self,
-            EndpointsCommand.self, Keys.self, OperatorsCommand.self, Audit.self, VaultCommand.self, Migrate.self,
-            Bench.self, DoctorCommand.self, Trace.self, Why.self,
+            Apps.self, EndpointsCommand.self, Keys.self, OperatorsCommand.self, Audit.self, VaultCommand.self,
+            Migrate.self, BackupCommand.self, RestoreCommand.self, Bench.self, DoctorCommand.self, Trace.self,
+            Why.self, SandboxCommand.self, Trigger.self, Listen.self, Status.self, Deliveries.self, Completion.self,
         ])
 
     /// Faults are one sentence on standard error and an exit code of ours; the parser's own usage errors are 2.
@@ -41,9 +41,12 @@ struct Patchbay: AsyncParsableCommand {
 /// A sentence on standard error and an exit code: 1 a check failed, 2 usage, 3 not reachable, 4 needs a person.
 struct Fault: Error, CustomStringConvertible {
     let description: String
+    /// The API's own code of what went wrong, where it said one.
+    let problem: String?
     let code: Int32
-    init(_ sentence: String, code: Int32) {
+    init(_ sentence: String, problem: String? = nil, code: Int32) {
         description = sentence
+        self.problem = problem
         self.code = code
     }
 }

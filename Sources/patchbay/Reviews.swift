@@ -43,7 +43,7 @@ struct Reviews: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "rev_…") var id: String
         func run() async throws {
-            server.print(try await server.server().send("GET", "/v1/reviews/\(APIClient.encoded(id))"), Table.print)
+            try await server.show("GET", "/v1/reviews/\(APIClient.encoded(id))")
         }
     }
 
@@ -58,8 +58,7 @@ struct Reviews: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "rev_…") var id: String
         func run() async throws {
-            server.print(
-                try await server.server().send("POST", "/v1/reviews/\(APIClient.encoded(id))/claim"), Table.print)
+            try await server.show("POST", "/v1/reviews/\(APIClient.encoded(id))/claim")
         }
     }
 

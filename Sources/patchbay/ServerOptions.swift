@@ -9,16 +9,31 @@ struct ServerOptions: ParsableArguments {
     @Flag(help: "Prints JSON, as the API answers it.")
     var json = false
 
+    /// The address, without a slash at its end.
+    var base: String {
+        get throws {
+            let base = url ?? ProcessInfo.processInfo.environment["PATCHBAY_URL"] ?? "http://127.0.0.1:8484"
+            guard base.hasPrefix("http://") || base.hasPrefix("https://") else {
+                throw Fault("\(base) is no address of a server. Example: --url http://127.0.0.1:8484", code: 2)
+            }
+            return base.hasSuffix("/") ? String(base.dropLast()) : base
+        }
+    }
+
     func server() throws -> APIClient {
         let environment = ProcessInfo.processInfo.environment
         guard let key = environment["PATCHBAY_API_KEY"], !key.isEmpty else {
             throw Fault("PATCHBAY_API_KEY is not set. Make a key with: patchbay keys create --scope admin", code: 2)
         }
-        let base = url ?? environment["PATCHBAY_URL"] ?? "http://127.0.0.1:8484"
-        guard base.hasPrefix("http://") || base.hasPrefix("https://") else {
-            throw Fault("\(base) is no address of a server. Example: --url http://127.0.0.1:8484", code: 2)
-        }
-        return APIClient(base: base.hasSuffix("/") ? String(base.dropLast()) : base, key: Secret(key))
+        return APIClient(base: try base, key: Secret(key))
+    }
+
+    /// Asks, and shows the answer: whole as JSON, else by `show`.
+    func show(
+        _ method: String, _ path: String, query: [(String, String?)] = [], body: JSON? = nil,
+        headers: [(String, String)] = [], by show: (JSON) -> Void = Table.print
+    ) async throws {
+        print(try await server().send(method, path, query: query, body: body, headers: headers), show)
     }
 
     /// Prints an answer: whole as JSON, or by `show`.

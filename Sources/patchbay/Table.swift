@@ -1,5 +1,3 @@
-import Foundation
-import Glibc
 import Kit
 
 /// Rows of an answer for a terminal: a column for each member.
@@ -23,7 +21,7 @@ struct Table {
             say(String(line.reversed().drop { $0 == " " }.reversed()))
         }
         if let cursor = page["next_cursor"]?.text {
-            FileHandle.standardError.write(Data("More: --cursor \(cursor)\n".utf8))
+            note("More: --cursor \(cursor)")
         }
     }
 
@@ -42,28 +40,15 @@ struct Table {
     private static func text(_ value: JSON?, short: Bool = true) -> String {
         switch value {
         case nil, .null: "-"
-        case .string(let text): localTime(text) ?? visible(text, short ? 60 : 100_000)
+        case .string(let text): localTime(text) ?? text.visible(atMost: short ? 60 : 100_000)
         case .number(let number): number
         case .bool(let bool): bool ? "yes" : "no"
-        case .some(let other): visible(String(decoding: other.bytes, as: UTF8.self), short ? 60 : 100_000)
+        case .some(let other): other.line.visible(atMost: short ? 60 : 100_000)
         }
-    }
-
-    /// Without control characters, which could play tricks on a terminal.
-    private static func visible(_ text: String, _ most: Int) -> String {
-        let plain = String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "·" : $0 }))
-        return plain.count > most ? plain.prefix(most - 1) + "…" : plain
     }
 
     private static func localTime(_ text: String) -> String? {
         guard text.utf8.count == 27, let moment = Timestamp(rfc3339: text) else { return nil }
-        var seconds = time_t(moment.seconds)
-        var parts = tm()
-        guard localtime_r(&seconds, &parts) != nil else { return nil }
-        func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        return "\(parts.tm_year + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday)) "
-            + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec))"
+        return LocalTime.full(moment)
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Glibc
 import Kit
 
 /// The past of one thing.
@@ -27,27 +26,11 @@ struct Trace: AsyncParsableCommand {
 
     /// Two lines: when and what, then the sentence. The time in the local zone.
     private static func show(_ step: JSON) {
-        // Without control characters, which could play tricks on a terminal.
-        func text(_ name: String) -> String {
-            String(
-                String.UnicodeScalarView(
-                    (step[name]?.text ?? "").unicodeScalars.prefix(2000).map {
-                        $0.value < 0x20 || (0x7F...0x9F).contains($0.value) ? "·" : $0
-                    }))
-        }
+        func text(_ name: String) -> String { (step[name]?.text ?? "").visible(atMost: 2000) }
         let moment = Timestamp(rfc3339: text("at"))
         let milliseconds = String((moment?.microseconds ?? 0) / 1000 % 1000 + 1000).dropFirst()
-        say("\(localTime(moment ?? .zero)).\(milliseconds)  \(text("kind")) \(text("state"))  \(text("id"))")
+        say("\(LocalTime.full(moment ?? .zero)).\(milliseconds)  \(text("kind")) \(text("state"))  \(text("id"))")
         say("    \(text("sentence"))")
-    }
-
-    private static func localTime(_ moment: Timestamp) -> String {
-        var seconds = time_t(moment.seconds)
-        var parts = tm()
-        guard localtime_r(&seconds, &parts) != nil else { return moment.rfc3339 }
-        var text = [CChar](repeating: 0, count: 32)
-        let count = strftime(&text, text.count, "%Y-%m-%d %H:%M:%S", &parts)
-        return String(decoding: text.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
 

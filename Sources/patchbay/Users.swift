@@ -44,7 +44,7 @@ struct Users: AsyncParsableCommand {
         @OptionGroup var server: ServerOptions
         @Argument(help: "The application's own id.") var id: String
         func run() async throws {
-            server.print(try await server.server().send("GET", "/v1/users/\(APIClient.encoded(id))"), Table.print)
+            try await server.show("GET", "/v1/users/\(APIClient.encoded(id))")
         }
     }
 

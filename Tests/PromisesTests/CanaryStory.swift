@@ -65,6 +65,30 @@ struct CanaryStory {
 
     private func deliver(_ round: Int, _ told: inout Told) async throws {
         let now = Int(Date().timeIntervalSince1970)
+        for body in Self.bodies(round, at: now) {
+            let status = try await server.deliver(bytes: Array(body.utf8), secret: "whsec_canaryStripe0123456789")
+            guard status == 200 else { throw ServerDied(log: "answered \(status)") }
+        }
+        // Somebody sends what belongs to the API, or to a browser, along with a webhook.
+        let extra = [("Authorization", "Bearer \(canaries.key)"), ("Cookie", "session=canaryCookie5512")]
+        for secret in ["whsec_canaryStripeOld987654321", "whsec_of_a_forger_00000"] {
+            let body =
+                #"{"id":"evt_\#(round)_7","object":"event","created":\#(now),"type":"x.y","note":"canary of a forger"}"#
+            let reply = try await server.deliver(reply: Array(body.utf8), secret: secret, adding: extra)
+            told.answers.append(Data(reply.body))
+        }
+        // Until jobs have failed, Stripe was asked in vain and the endpoint has refused.
+        for _ in 0..<200 {
+            let attempts = try await server.json("/v1/endpoints/\(told.endpoint)/attempts", key: canaries.key)
+            let jobs = try await server.json("/v1/events?state=queued", key: canaries.key)["data"]?.elements ?? []
+            if attempts["data"]?.elements?.isEmpty == false, jobs.count <= 2 { break }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        told.event = try await server.json("/v1/events", key: canaries.key)["data"]?.elements?.last?["id"]?.text ?? ""
+    }
+
+    /// What a platform sends: good, contradictory, of no shape that anyone knows.
+    private static func bodies(_ round: Int, at now: Int) -> [String] {
         let person = #"""
             "receipt_email":"canary.payer@mail.example","description":"the canary sings at dawn","billing_details":
             {"name":"Canaria Quillfeather","email":"canary.payer@mail.example","phone":"+49 30 5550147",
@@ -78,7 +102,7 @@ struct CanaryStory {
         }
         let intent = #""object":"payment_intent","amount":100,"currency":"eur""#
         let subscription = #""id":"sub_1","object":"subscription","customer":"cus_known","items":{"data":[]}"#
-        let bodies = [
+        return [
             event(
                 0, "payment_intent.succeeded", #""id":"pi_1","customer":"cus_known","status":"succeeded",\#(intent)"#),
             event(
@@ -106,26 +130,6 @@ struct CanaryStory {
             event(6, "customer.updated", #""id":"cus_known","object":"customer","name":"Canaria Quillfeather""#),
             #"{"id":17,"type":"canary of no use","object":"event"}"#, "canary of no use {",
         ]
-        for body in bodies {
-            let status = try await server.deliver(bytes: Array(body.utf8), secret: "whsec_canaryStripe0123456789")
-            guard status == 200 else { throw ServerDied(log: "answered \(status)") }
-        }
-        // Somebody sends what belongs to the API, or to a browser, along with a webhook.
-        let extra = [("Authorization", "Bearer \(canaries.key)"), ("Cookie", "session=canaryCookie5512")]
-        for secret in ["whsec_canaryStripeOld987654321", "whsec_of_a_forger_00000"] {
-            let body =
-                #"{"id":"evt_\#(round)_7","object":"event","created":\#(now),"type":"x.y","note":"canary of a forger"}"#
-            let reply = try await server.deliver(reply: Array(body.utf8), secret: secret, adding: extra)
-            told.answers.append(Data(reply.body))
-        }
-        // Until jobs have failed, Stripe was asked in vain and the endpoint has refused.
-        for _ in 0..<200 {
-            let attempts = try await server.json("/v1/endpoints/\(told.endpoint)/attempts", key: canaries.key)
-            let jobs = try await server.json("/v1/events?state=queued", key: canaries.key)["data"]?.elements ?? []
-            if attempts["data"]?.elements?.isEmpty == false, jobs.count <= 2 { break }
-            try await Task.sleep(for: .milliseconds(50))
-        }
-        told.event = try await server.json("/v1/events", key: canaries.key)["data"]?.elements?.last?["id"]?.text ?? ""
     }
 
     /// Requests that are refused.

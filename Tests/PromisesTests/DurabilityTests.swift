@@ -148,6 +148,36 @@ struct DurabilityTests {
         }
     }
 
+    @Test(
+        "R29 what the application has answered is on record at the end, and is not sent again",
+        arguments: TestEngine.all)
+    func terminatedWhileSending(engine: TestEngine) async throws {
+        try await TestDatabase.withAddress(engine) { url in
+            let application = try Responder(status: 204, body: "", pause: 150)
+            defer { application.stop() }
+            let server = try ServerProcess(
+                databaseURL: url, environment: ["PATCHBAY_ALLOW_PRIVATE_ADDRESSES": "127.0.0.0/8"])
+            let key = try server.makeKey()
+            try await server.start()
+            _ = try await server.addEndpoint("http://127.0.0.1:\(application.port)/", types: [], key: key)
+            for number in 0..<24 { #expect(try await server.deliver("evt_\(number)", type: "price.created") == 200) }
+
+            // In the middle of it, several times.
+            for round in 1...3 {
+                _ = try await eventually { application.requests.count >= round * 3 }
+                #expect(server.stop() == 0)
+                try await server.start()
+            }
+            let isTold = try await eventually { application.messages.count >= 24 }
+            try await Task.sleep(for: .milliseconds(500))  // What is sent twice comes after the others.
+
+            #expect(isTold)
+            #expect(Set(application.messages).count == 24)
+            #expect(application.messages.count == 24, "each once")
+            #expect(server.stop() == 0)
+        }
+    }
+
     @Test("a second serve on the same file is refused with a sentence")
     func twoServers() async throws {
         try await TestDatabase.withAddress(.sqlite) { url in

@@ -111,7 +111,7 @@ private struct Life {
 }
 
 /// Asks again until it is so, for at most twenty seconds.
-private func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
+func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
     for _ in 0..<400 {
         if try await condition() { return true }
         try await Task.sleep(for: .milliseconds(50))

@@ -6,9 +6,12 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
     let port: Int
     private let descriptor: Int32
     private let answer: [UInt8]
+    private let pause: useconds_t
     private let state = Mutex<[[UInt8]]>([])
 
-    init(status: Int, body: String) throws {
+    /// - Parameter pause: in milliseconds, before each answer; one after the other.
+    init(status: Int, body: String, pause: Int = 0) throws {
+        self.pause = useconds_t(pause * 1000)
         answer = Array(
             """
             HTTP/1.1 \(status) Answer\r\nContent-Type: application/json\r\nConnection: close\r\n\
@@ -32,6 +35,14 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
 
     /// What was sent here: heads, and as much of the bodies as came with them.
     var requests: [[UInt8]] { state.withLock { $0 } }
+    /// The ids of the webhooks among them, as often as they came.
+    var messages: [String] {
+        requests.compactMap { request in
+            String(decoding: request, as: UTF8.self).split(separator: "\r\n").first {
+                $0.lowercased().hasPrefix("webhook-id:")
+            }.map { String($0.dropFirst("webhook-id:".count)).filter { $0 != " " } }
+        }
+    }
     func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
     private func serve() {
@@ -43,6 +54,7 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
             var buffer = [UInt8](repeating: 0, count: 65_536)
             let count = recv(connection, &buffer, buffer.count, 0)
             if count > 0 { state.withLock { $0.append(Array(buffer[..<count])) } }
+            if pause > 0 { usleep(pause) }
             _ = Glibc.send(connection, answer, answer.count, Int32(MSG_NOSIGNAL))
             close(connection)
         }

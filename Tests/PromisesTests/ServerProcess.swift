@@ -19,10 +19,10 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     var environment: [String: String]
     private var process: ChildProcess?
 
-    init(databaseURL: String, environment: [String: String] = [:]) throws {
+    init(databaseURL: String, port: Int? = nil, environment: [String: String] = [:]) throws {
         self.databaseURL = databaseURL
         self.environment = environment
-        port = try freePort()
+        self.port = try port ?? freePort()
         log = FileManager.default.temporaryDirectory.appendingPathComponent("patchbay-\(UUID().uuidString).log")
     }
     deinit {
@@ -42,13 +42,18 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
     func start() async throws {
+        try launch()
+        try await waitUntilReady()
+    }
+
+    /// Starts it and does not wait.
+    func launch() throws {
         let variables = [
             "PATH": "/usr/bin:/bin", "PATCHBAY_MODE": "test", "PATCHBAY_DATABASE_URL": databaseURL,
             "PATCHBAY_LISTEN": "127.0.0.1:\(port)", "PATCHBAY_ENCRYPTION_KEYS": Self.encryptionKey,
             "STRIPE_WEBHOOK_SECRET": Self.secret, "PATCHBAY_LOG": "text,notice", "SWIFT_BACKTRACE": "enable=no",
         ].merging(environment) { $1 }
         process = try ChildProcess(Self.binary.path, ["serve"], environment: variables, output: log.path)
-        try await waitUntilReady()
     }
 
     private func waitUntilReady() async throws {

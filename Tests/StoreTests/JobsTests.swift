@@ -183,10 +183,31 @@ struct JobsTests {
             let later = .testNow + .hours(25) + .minutes(10)
             let fresh = (0..<5).map { _ in ids.make(JobKind.self) }
             let fired = try await database.set("fire", in: .work) { try $0.fireSchedules(at: later, ids: fresh) }
-            let next = try await database.read("next") { try $0.nextSchedule() }
+            let next = try await database.read("next") { try $0.nextSchedule(at: later) }
 
             #expect(fired == 1)
             #expect(next == .testNow + .hours(26))
+        }
+    }
+
+    @Test("a schedule that a wrong clock moved a day ahead fires once the clock is right", arguments: TestEngine.all)
+    func schedulesSetBack(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let schedule = NewSchedule(
+                name: "s", kind: "k", lane: Lane("a", .analytics), every: .hours(1), firstAt: .testNow)
+            try await database.write("declare") { try $0.declare(schedule) }
+            let fresh = (0..<5).map { _ in ids.make(JobKind.self) }
+            _ = try await database.set("ahead", in: .work) {
+                try $0.fireSchedules(at: .testNow + .hours(24), ids: fresh)
+            }
+
+            let next = try await database.read("next") { try $0.nextSchedule(at: .testNow) }
+            let fired = try await database.set("back", in: .work) { try $0.fireSchedules(at: .testNow, ids: fresh) }
+            let after = try await database.read("after") { try $0.nextSchedule(at: .testNow) }
+
+            #expect(next == .testNow)
+            #expect(fired == 1)
+            #expect(after == .testNow + .hours(1))
         }
     }
 

@@ -146,6 +146,9 @@ struct Application {
         if SubscriptionRules.isOpen(row) { try settle(&row, in: session) }
         if SubscriptionRules.isOpen(row) { open.append(id) }
         if row.isUnclear { unclear.append(id) }
+        if old.isUnclear, !row.isUnclear {
+            try session.resolve(BillingHandler.unclearAlert, id, changeID: ids.change(), at: now)
+        }
         row.userID = user ?? row.userID
         guard row != old else { return row.userID }
         try session.keep(row, at: now)

@@ -3,6 +3,9 @@ public import Store
 
 /// Gives a billing platform's events to `Billing`, and turns what became of them into the job's end.
 public struct BillingHandler: EventHandler {
+    /// Of a subscription whose status is a guess; over when it is known.
+    static let unclearAlert = "subscription_unclear"
+
     private let billing: Billing
     private let ids: Identifiers
 
@@ -27,14 +30,8 @@ public struct BillingHandler: EventHandler {
 
         func apply(_ session: Session, at now: Timestamp) throws -> EventEffect {
             let applied = try rules.apply(plan, of: event, in: session, ids: ids, at: now)
-            var released = applied.linked.released
-            // Few wait for one customer; where more do, they come in the same transaction up to its bound.
-            for customer in applied.linked.more where released.count < EventApplying.releasedMax {
-                released += try session.releaseMore(customer, at: now).released
-            }
             var effect = EventEffect(
-                next(applied.next), userID: applied.userID,
-                released: [ReleasedEvents(subject: event.subject ?? event.id.text, events: released)],
+                next(applied.next), userID: applied.userID, linked: applied.linked,
                 alerts: zip(applied.unclear, alerts).map { alert(about: $0, $1, at: now) })
             effect.isErased = applied.state == .erased
             return effect
@@ -52,7 +49,7 @@ public struct BillingHandler: EventHandler {
             about subscription: String, _ ids: (alert: ID<AlertKind>, change: ID<ChangeKind>), at now: Timestamp
         ) -> NewAlert {
             NewAlert(
-                id: ids.alert, kind: "subscription_unclear", subject: subscription,
+                id: ids.alert, kind: BillingHandler.unclearAlert, subject: subscription,
                 summary:
                     "Two events of one second contradict each other about \(subscription); the best guess is kept.",
                 action: "Set the platform's secret key, then replay the event \(event.id).", at: now,

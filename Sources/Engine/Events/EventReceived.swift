@@ -4,11 +4,11 @@ import Store
 /// The change that tells the application of a platform's event, with the platform's own bytes as `payload`.
 enum EventReceived {
     static func change(
-        _ id: ID<ChangeKind>, event: ID<EventKind>, provider: String, type: String, providerEventID: String?,
-        occurredAt: Timestamp?, receivedAt: Timestamp, userID: String?, body: BodyRange
+        _ id: ID<ChangeKind>, event: ID<EventKind>, delivery: ID<DeliveryKind>, provider: String, type: String,
+        providerEventID: String?, occurredAt: Timestamp?, receivedAt: Timestamp, userID: String?, body: BodyRange
     ) -> NewChange {
         let data: JSON = [
-            "id": JSON(event), "provider": .string(provider), "type": .string(type),
+            "id": JSON(event), "delivery_id": JSON(delivery), "provider": .string(provider), "type": .string(type),
             "provider_event_id": JSON(providerEventID), "occurred_at": JSON(occurredAt),
             "received_at": JSON(receivedAt), "user_id": JSON(userID), "connection_id": .null,
         ]

@@ -172,7 +172,9 @@ public struct Gateway: Sendable {
             repeatsOnly: trust.expired != nil)
     }
 
-    private func arriving(
+    func scheme(of provider: String) -> WebhookScheme? { schemes[provider] }
+
+    func arriving(
         _ event: Event, provider: String, app: ID<AppKind>, delivery: Delivery, body: ID<DeliveryKind>,
         scheme: WebhookScheme
     ) -> ArrivingEvent {
@@ -183,7 +185,8 @@ public struct Gateway: Sendable {
         }
         guard scheme.handles(event.type) else {
             let change = EventReceived.change(
-                ids.make(), event: id, provider: provider, type: event.type, providerEventID: event.providerEventID,
+                ids.make(), event: id, delivery: body, provider: provider, type: event.type,
+                providerEventID: event.providerEventID,
                 occurredAt: event.occurredAt, receivedAt: delivery.receivedAt, userID: nil,
                 body: BodyRange(body: body.text, offset: event.body.lowerBound, length: event.body.count))
             return ArrivingEvent(id: id, event: event, job: nil, change: change)
@@ -206,9 +209,10 @@ public struct Gateway: Sendable {
     {
         NewReview(
             id: ids.make(), kind: "unreadable_delivery", subject: delivery.text,
-            question: "A believed delivery cannot be read: \(problem.reason) Does it matter?",
+            question:
+                "A believed delivery cannot be read: \(problem.reason) Read it again after an upgrade, or dismiss it?",
             evidence: (["delivery_id": .string(delivery.text), "reason": .string(problem.reason)] as JSON).line,
-            choices: ["dismiss"], provider: provider, openedAt: now, changeID: ids.make())
+            choices: ["read_again", "dismiss"], provider: provider, openedAt: now, changeID: ids.make())
     }
 }
 

@@ -124,8 +124,9 @@ public final class JobRunner: Service {
                 let next = try await database.read("next_scheduled") { try $0.nextScheduled() }
                 if let next, next <= time.now() { try await promoteOnce() }
                 if let next, next > time.now() { pause = min(pause, max(.milliseconds(5), next - time.now())) }
-                let schedule = try await database.read("next_schedule") { try $0.nextSchedule() }
-                if let schedule, schedule <= time.now() { try await fireSchedules() }
+                let now = time.now()
+                let schedule = try await database.read("next_schedule") { try $0.nextSchedule(at: now) }
+                if let schedule, schedule <= now { try await fireSchedules() }
                 if rounds % 5 == 0 { try await wakeForgotten() }
                 rounds += 1
             } catch {

@@ -159,7 +159,7 @@ struct EndpointRun {
                 for report in control.takeReports() { absorb(report) }
                 if isLost { break }
                 if control.takeReload() { isStale = true }
-                if isStale, tools.clock.now >= readAgainAt { await reload() }
+                if isStale, mayRead(at: tools.clock.now) { await reload() }
                 let isEnding = control.isStopping || judge.state == .disabled
                 if isEnding, hasEnded { break }
                 if !isEnding {
@@ -229,7 +229,7 @@ struct EndpointRun {
         readsOn = false
         let now = tools.clock.now
         if control.takeLookForDue() { window.nextDueAt = now }
-        guard now >= readAgainAt else { return }
+        guard mayRead(at: now) else { return }
         do {
             if let due = window.nextDueAt, due <= now, window.hasRoomForDue { try await refillDue(now) }
             readsOn = window.hasRoom ? try await readOn() : false
@@ -237,6 +237,9 @@ struct EndpointRun {
             failedToRead(error)
         }
     }
+
+    /// Not so soon after a failure; whatever the clock was at that moment.
+    private func mayRead(at now: Timestamp) -> Bool { now >= readAgainAt || readAgainAt - now > Self.look }
 
     private mutating func failedToRead(_ error: any Error) {
         tools.logger.warning("endpoint.not_read", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])

@@ -15,7 +15,9 @@ extension EventCatalogue {
     private static let received = EventType(
         name: "event.received", what: "A platform told us something, and it was believed.",
         members: [
-            .always("id", .text, "The event, evt_…"), .always("provider", .text, "The platform."),
+            .always("id", .text, "The event, evt_…"),
+            .sometimes("delivery_id", .text, "The delivery that brought it, dlv_…"),
+            .always("provider", .text, "The platform."),
             .always("type", .text, "What the platform calls it."),
             .orNull("provider_event_id", .text, "The platform's own id of it."),
             .orNull("occurred_at", .time, "When it happened, as the platform says."),

@@ -55,6 +55,12 @@ extension WebhookScheme {
         guard case .hmac(let scheme) = verification else { return [] }
         return scheme.sign(body, with: secrets, id: id, at: time)
     }
+
+    /// The names of all headers that a table says carry the proof; empty where no table says it.
+    public var signatureHeaders: [String] {
+        guard case .hmac(let scheme) = verification else { return [] }
+        return scheme.headers.flatMap(\.all)
+    }
 }
 
 extension Ed25519 {

@@ -5,15 +5,22 @@ import Store
 
 /// The change feed: everything that happened here, in commit order. The only list that may be followed.
 enum ChangesAPI {
+    /// Positions are counted from 1; none will ever be greater than what every JSON reader holds exactly.
+    fileprivate static let positions: ClosedRange<Int64> = 0...(1 << 53)
+
     static let list = Action(
         "listChanges", "Read the change feed",
         notes: "Ask with `after` = the last position you have handled, again and again: positions are dense and final. "
             + "Begin with after=0, or with the `head` of an answer.",
         .needs(.read, "changes"),
         query: [
-            Parameter("after", .integer(0...Int64.max), "Changes behind this position; 0 unless said."),
+            Parameter("after", .integer(positions), "Changes behind this position; 0 unless said."),
             Parameter("limit", .integer(1...100), "Rows a page, 20 unless said."),
             Parameter("cursor", .line(1...20), "The same as `after`, from `next_cursor`."),
+            Parameter("since", .time, "Instead of `after`: what happened at this time and later."),
+            Parameter(
+                "since_event", .id(EventKind.self), "Instead of `after`: from where this event was told as received on."
+            ),
         ],
         answers: [
             .ok(
@@ -25,14 +32,16 @@ enum ChangesAPI {
                     .required("head", .integer(), "The last position given so far."),
                 ]))
         ],
-        problems: [.invalidCursor, .positionGone]
+        problems: [.invalidCursor, .positionGone, .notFound]
     ) { request in
-        let after = try request.position()
+        let start = try request.feedStart()
         let limit = Int(request.queryInteger("limit") ?? Paging.usualLimit)
-        let (changes, head, tail) = try await request.app.database.read("changes") { session in
-            (try session.changes(after: after, limit: limit), try session.feedHead(), try session.feedTail())
+        let (after, changes, head, tail) = try await request.app.database.read("changes") { session in
+            let head = try session.feedHead()
+            let after = try start.position(in: session) ?? head
+            return (after, try session.changes(after: after, limit: limit), head, try session.feedTail())
         }
-        guard after + 1 >= tail || after >= head else {
+        guard after >= tail - 1 || after >= head else {
             throw Problem(
                 .positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
         }
@@ -57,7 +66,7 @@ extension ChangesAPI {
             + "resumes; without either it begins with what comes. A client that falls behind is closed and resumes.",
         .needs(.read, "changes"),
         query: [
-            Parameter("after", .integer(0...Int64.max), "Changes behind this position first."),
+            Parameter("after", .integer(positions), "Changes behind this position first."),
             Parameter("types", .line(1...1024), "Patterns with commas between: `user.*,payment.failed`."),
             Parameter("user_id", .line(), "About one user."),
             Parameter("connection_id", .line(), "About one connection."),
@@ -71,7 +80,7 @@ extension ChangesAPI {
         }
         let after = try request.resumesAfter
         let tail = try await request.app.database.read("feed_tail") { try $0.feedTail() }
-        if let after, after + 1 < tail {
+        if let after, after < tail - 1 {
             throw Problem(
                 .positionGone, "The feed begins at position \(tail). What came before it was removed by retention.")
         }
@@ -95,19 +104,50 @@ extension APIRequest {
     fileprivate var resumesAfter: Int64? {
         get throws(Problem) {
             guard let text = headers[.lastEventID] else { return queryInteger("after") }
-            guard let position = Int64(text), position >= 0 else {
+            guard let position = Int64(text), ChangesAPI.positions.contains(position) else {
                 throw Problem(.invalidQuery, [FieldProblem("Last-Event-ID", "must be a position of the feed.")])
             }
             return position
         }
     }
 
-    fileprivate func position() throws(Problem) -> Int64 {
-        guard let cursor = queryText("cursor") else { return queryInteger("after") ?? 0 }
-        guard let position = Int64(cursor), position >= 0, String(position) == cursor, query["after"] == nil else {
-            throw Problem(.invalidCursor, "The cursor of this list is a position, and stands instead of after.")
+    /// Where in the feed the answer begins: one of `after`, `cursor`, `since` and `since_event` says so.
+    fileprivate func feedStart() throws(Problem) -> FeedStart {
+        let said = ["after", "since", "since_event"].filter { query[$0] != nil }
+        if let cursor = queryText("cursor") {
+            guard let position = Int64(cursor), ChangesAPI.positions.contains(position), String(position) == cursor,
+                said.isEmpty
+            else {
+                throw Problem(.invalidCursor, "The cursor of this list is a position, and stands instead of after.")
+            }
+            return .position(position)
         }
-        return position
+        guard said.count < 2 else {
+            throw Problem(.invalidQuery, said.map { FieldProblem($0, "stands alone: name one place to begin at.") })
+        }
+        if let moment = queryTime("since") { return .moment(moment) }
+        if let event = queryText("since_event") { return .event(ID(stored: event)) }
+        return .position(queryInteger("after") ?? 0)
+    }
+}
+
+/// A place in the feed, as a request names it.
+private enum FeedStart: Sendable {
+    case position(Int64)
+    case moment(Timestamp)
+    case event(ID<EventKind>)
+
+    /// The position to begin behind; nil for the head.
+    func position(in session: Session) throws -> Int64? {
+        switch self {
+        case .position(let position): return position
+        case .moment(let moment): return try session.feedPosition(since: moment)
+        case .event(let id):
+            guard let position = try session.feedPosition(ofFirstAbout: id.text) else {
+                throw Problem(.notFound, "The feed does not tell of \(id): it is not applied yet, or too old.")
+            }
+            return position
+        }
     }
 }
 

@@ -20,23 +20,30 @@ enum DeliveriesAPI {
         filter.code = request.queryText("code")
         let page = try request.page()
         let rows = try await request.app.database.read("deliveries") { [filter] in try $0.deliveries(filter, page) }
-        return request.list(rows, page, id: \.id.text, DeliveryView.init)
+        return request.list(rows, page, id: \.id.text) { DeliveryView(row: $0) }
     }
 
     static let get = Action(
         "getDelivery", "Get a delivery", .needs(.read, "deliveries"), path: [.id(DeliveryKind.self)],
+        query: [Parameter("include", .words(["body"]), "`body` adds `body_base64`: the bytes as they came.")],
         answers: [.ok("The delivery.", DeliveryView.schema)], problems: [.notFound]
     ) { request in
         let id = request.pathID(DeliveryKind.self)
-        guard let row = try await request.app.database.read("delivery", { try $0.delivery(id) }) else {
-            throw Problem(.notFound, "There is no delivery \(id).")
+        let includesBody = request.queryText("include") == "body"
+        let view = try await request.app.database.read("delivery") { session in
+            try session.delivery(id).map { row in
+                DeliveryView(row: row, body: includesBody ? .some(try session.deliveryBody(id)) : nil)
+            }
         }
-        return .json(200, DeliveryView(row: row))
+        guard let view else { throw Problem(.notFound, "There is no delivery \(id).") }
+        return .json(200, view)
     }
 }
 
 struct DeliveryView: View {
     let row: DeliveryRow
+    /// Nil where nobody asked for it; nil within where none is kept.
+    var body: [UInt8]??
 
     static let schema = Schema.named(
         "Delivery",
@@ -60,6 +67,9 @@ struct DeliveryView: View {
             .required("remote", Schema.text().orNull, "The address that sent it."),
             .required("size", .integer(), "Bytes of the whole body."),
             .required("event_id", Schema.text().orNull, "The first event in it, or the event that it repeats."),
+            .optional(
+                "body_base64", Schema.text().orNull,
+                "The body as it came, of a rejected delivery its first 4 KiB; null where none is kept."),
         ]))
 
     func write(to writer: inout JSONWriter) {
@@ -81,6 +91,9 @@ struct DeliveryView: View {
             writer.member("remote", JSON(row.remote))
             writer.member("size", JSON(row.size))
             writer.member("event_id", JSON(row.eventID))
+            if let body {
+                writer.member("body_base64", JSON(body.map { String(decoding: Base64.encode($0), as: UTF8.self) }))
+            }
         }
     }
 

@@ -68,7 +68,8 @@ struct ErasureView: View {
         ("erased_names", "Hashes of the ids of user and customers, so that what comes later about them is not kept."),
     ]
     private static let outside = [
-        "Backups made before this erasure: delete them, or erase again after a restore.",
+        "Backups made before this erasure, the copy before an upgrade included: delete them, or erase again after a "
+            + "restore.",
         "What was already sent to endpoints and live clients.",
         "PostgreSQL: old versions of rows until its next vacuum, and its archive of the log.",
         "Stored answers to an Idempotency-Key: for seven days.",

@@ -40,7 +40,12 @@ enum JobsAPI {
         answers: [.accepted("The job is queued.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound, .wrongState]
     ) { request in
-        let answer = try await request.wish("job.retried") { session, id, now in try session.retry(id, at: now) }
+        let changeID = request.app.ids.make(ChangeKind.self)
+        let answer = try await request.wish("job.retried") { session, id, now in
+            let wish = try session.retry(id, at: now)
+            if case .done = wish { try session.resolve("job_dead", id.text, changeID: changeID, at: now) }
+            return wish
+        }
         return try await request.awaitingJob(answer)
     }
 

@@ -40,8 +40,9 @@ final class RateLimiter: Sendable {
         return due.withLock { due in
             if due.count >= Self.callersMax { due = due.filter { $0.value > now } }
             let key = policy.name + "/" + caller
-            // A clock that went back must not lock anybody out for longer than the tolerance.
-            let next = min(max(due[key] ?? now, now), now + tolerance) + interval
+            // Nothing is granted beyond the tolerance: what is due later was written before the clock was set back.
+            let known = due[key].flatMap { $0 - now <= tolerance ? $0 : nil }
+            let next = max(known ?? now, now) + interval
             guard next - now <= tolerance else {
                 return Self.verdict(policy, remaining: 0, wait: next - now - tolerance, full: next - now)
             }

@@ -73,12 +73,12 @@ enum UsersAPI {
             try request.userEdit(), try request.expectedVersion, request.now, request.caller.id
         )
         let (ids, auditID) = (ReadyIDs(request.app.ids, changes: 64), request.app.ids.make(AuditKind.self))
-        let jobIDs = (0..<Released.most).map { _ in request.app.ids.make(JobKind.self) }
+        let jobs = EventReleasing.ReadyJobs(request.app.ids)
         let (view, isNew) = try await request.app.database.write("put_user") { session in
             try request.check(expected, against: try session.user(edit.id)?.version)
             var ids = ids
             let (user, isNew, linked) = try session.upsertUser(edit, by: actor, ids: &ids, at: now)
-            try Released(linked).enqueue(in: session, ids: jobIDs, at: now)
+            try EventReleasing.enqueue(linked, jobs, in: session, at: now)
             try session.audit(
                 NewAudit(
                     auditID, isNew ? "user.created" : "user.changed", nil, by: request,

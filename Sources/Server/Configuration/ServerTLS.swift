@@ -2,6 +2,7 @@ import FoundationEssentials
 import Kit
 public import Logging
 import NIOCore
+import NIOPosix
 public import NIOSSL
 import Synchronization
 
@@ -18,7 +19,12 @@ public enum ServerTLS {
         }
         var configuration = TLSConfiguration.makeServerConfiguration(certificateChain: chain, privateKey: key)
         configuration.minimumTLSVersion = .tlsv12
-        configuration.sslContextCallback = { _, promise in promise.succeed(certificate.current) }
+        // On a thread of its own: what a bad file leaves in BoringSSL's error queue, which is the thread's, would end
+        // the handshake that asked.
+        configuration.sslContextCallback = { _, promise in
+            let loop = promise.futureResult.eventLoop
+            promise.completeWith(NIOThreadPool.singleton.runIfActive(eventLoop: loop) { certificate.current })
+        }
         return configuration
     }
 }

@@ -72,16 +72,16 @@ public final class SQLiteDatabase: Database {
     /// On a connection and a thread of its own; the writer waits no longer than the copying of the log takes.
     public func scrub() async throws -> Bool {
         let file = SQLiteFile(path: path, pagesMax: nil)
-        return try await withCheckedThrowingContinuation { continuation in
-            startThread("sqlite-scrub") {
-                continuation.resume(
-                    with: Result {
-                        let connection = try file.openWriter()
-                        defer { connection.close() }
-                        return try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
-                    })
-            }
+        return try await onThread("sqlite-scrub") {
+            let connection = try file.openWriter()
+            defer { connection.close() }
+            return try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
         }
+    }
+
+    public func problems() async throws -> [String]? {
+        let path = path
+        return try await onThread("sqlite-check") { try SQLiteCopy.problems(in: path, quick: true) }
     }
 
     public func close() async {

@@ -142,6 +142,39 @@ extension Session {
         return try first ?? feedHead() + 1
     }
 
+    /// The position before the first change of a moment or later; nil where there is none.
+    ///
+    /// Ids sort by time and positions by commit, so that the least of the first `near` counts: nodes whose clocks
+    /// differ and commits that took long lose nothing.
+    public func feedPosition(since moment: Timestamp) throws -> Int64? {
+        let near = 256
+        let first = try row(
+            """
+            SELECT min(position)
+              FROM (SELECT f.position AS position
+                      FROM changes c
+                      JOIN feed f ON f.seq = c.seq
+                     WHERE c.id >= \(ID<ChangeKind>.first(at: moment))
+                     ORDER BY c.id
+                     LIMIT \(near)) AS first_changes
+            """
+        ) { try $0.optionalInteger() }
+        return (first ?? nil).map { $0 - 1 }
+    }
+
+    /// The position before the first change about a subject; nil where none is kept.
+    public func feedPosition(ofFirstAbout subject: String) throws -> Int64? {
+        let first = try row(
+            """
+            SELECT min(f.position)
+              FROM changes c
+              JOIN feed f ON f.seq = c.seq
+             WHERE c.subject = \(subject)
+            """
+        ) { try $0.optionalInteger() }
+        return (first ?? nil).map { $0 - 1 }
+    }
+
     /// Changes after a position, in order, at most `limit`.
     public func changes(after position: Int64, limit: Int) throws -> [Change] {
         try rows(

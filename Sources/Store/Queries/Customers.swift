@@ -167,6 +167,18 @@ extension Session {
         return linked
     }
 
+    /// The oldest event that waits under a customer.
+    public func firstWaiting(under name: CustomerName) throws -> ID<EventKind>? {
+        try row(
+            """
+            SELECT id FROM events
+             WHERE provider = \(name.provider) AND subject = \(name.customer) AND state = 'waiting_review'
+             ORDER BY id
+             LIMIT 1
+            """
+        ) { try $0.id() }
+    }
+
     /// Takes a customer from a user. What is known of it stays, and is nobody's.
     func unlink(_ customer: String, at provider: String, from user: String, ids: inout ReadyIDs, now: Timestamp) throws
     {

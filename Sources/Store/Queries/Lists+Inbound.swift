@@ -77,6 +77,24 @@ extension Session {
         try row("SELECT \(Self.deliveries.columns) FROM deliveries t WHERE t.id = \(id)", Self.delivery)
     }
 
+    /// What is kept of a delivery's body, byte for byte: of one that was not believed its beginning, of a repetition
+    /// and of what retention has removed nothing.
+    ///
+    /// - Throws: `StoreError.damaged` when the bytes are not those that were stored.
+    public func deliveryBody(_ id: ID<DeliveryKind>) throws -> [UInt8]? {
+        let body = try row(
+            """
+            SELECT b.bytes, b.checksum
+              FROM deliveries d
+              JOIN bodies b ON b.id = d.body_id
+             WHERE d.id = \(id)
+            """
+        ) { row in (bytes: try row.blob(), checksum: try row.integer()) }
+        guard let body else { return nil }
+        guard Checksum.of(body.bytes) == body.checksum else { throw StoreError.damaged("the body of \(id)") }
+        return body.bytes
+    }
+
     public func events(_ filter: EventFilter, _ page: ListPage) throws -> [EventRow] {
         try list(Self.events, where: filter.conditions, page, Self.event)
     }

@@ -7,6 +7,7 @@ public struct NewSchedule: Sendable {
     public let lane: Lane
     public let input: [UInt8]
     public let every: Duration
+    /// Not further ahead than `every`.
     public let firstAt: Timestamp
 
     public init(name: String, kind: String, lane: Lane, input: [UInt8] = [], every: Duration, firstAt: Timestamp) {
@@ -35,13 +36,16 @@ extension Session {
             """)
     }
 
-    /// When the next schedule is due.
-    public func nextSchedule() throws -> Timestamp? {
-        try row("SELECT min(next_at) FROM schedules") { try $0.optionalTime() } ?? nil
+    /// When the next schedule is due: now, where a clock that was set back has left one too far ahead.
+    public func nextSchedule(at now: Timestamp) throws -> Timestamp? {
+        try row(
+            "SELECT min(CASE WHEN next_at - every > \(now) THEN \(now) ELSE next_at END) FROM schedules"
+        ) { try $0.optionalTime() } ?? nil
     }
 
     /// Enqueues what is due and moves each schedule on, in one transaction. However many occurrences were missed, one
-    /// job makes up for them; the next is at the first regular moment after now.
+    /// job makes up for them; the next is at the first regular moment after now. One that is further ahead than its
+    /// interval was moved on by a clock that has been set back since: it fires, too, and begins a new rhythm.
     ///
     /// - Parameter ids: one for each that may fire; more wait for the next round.
     public func fireSchedules(at now: Timestamp, ids: [ID<JobKind>]) throws -> Int {
@@ -49,7 +53,7 @@ extension Session {
             """
             SELECT name, kind, lane, class, input, every, next_at
               FROM schedules
-             WHERE next_at <= \(now)
+             WHERE next_at <= \(now) OR next_at - every > \(now)
              ORDER BY next_at, name
              LIMIT \(ids.count) \(dialect.skipLocked)
             """
@@ -86,6 +90,7 @@ private struct DueSchedule {
 
     /// The first moment of its rhythm that is after `now`; saturates.
     func following(_ now: Timestamp) -> Timestamp {
+        if nextAt > now { return now + .microseconds(every) }
         let missed = max(0, (now - nextAt).microseconds / max(1, every))
         let (steps, overflow) = every.multipliedReportingOverflow(by: missed + 1)
         return overflow ? Timestamp(microseconds: .max) : nextAt + .microseconds(steps)

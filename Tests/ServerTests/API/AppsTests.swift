@@ -173,28 +173,32 @@ extension TestAPI {
     /// With a gateway that knows the apps of the API.
     static func withApps(_ engine: TestEngine, _ body: @Sendable @escaping (TestAPI) async throws -> Void) async throws
     {
-        try await with(engine, assemble: gateway, body)
+        try await with(engine, assemble: gateway([StandardWebhooks(), Stripe()]), body)
     }
 
     /// The webhook routes over a gateway that knows the apps of the API and none of the settings.
-    @Sendable static func gateway(_ database: any Database, _ ids: Identifiers, _ clock: TurningClock) -> (
-        Hooks, [OtherRoute]
-    ) {
-        let time = TimeSource(now: { clock.now }, uptime: { clock.now - .testNow }, sleep: { clock.advance($0) })
-        let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
-        let sources: [any WebhookSource] = [StandardWebhooks(), Stripe()]
-        let secrets = WebhookSecrets(
-            settings: [:], source: AppSecrets(database: database, vault: vault, time: time), time: time)
-        let gateway = Gateway(
-            sources: sources, secrets: secrets, database: database,
-            rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
-            metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
-        var hooks = Hooks()
-        hooks.apps = AppCredentials(sources, vault, ids)
-        hooks.appChanged = { secrets.forget($0) }
-        let routes = WebhookRoutes(
-            gateway: gateway, aliases: [:], trustedProxies: [], time: time, metrics: Metrics())
-        return (hooks, routes.all)
+    static func gateway(_ sources: [any WebhookSource])
+        -> @Sendable (any Database, Identifiers, TurningClock) -> (
+            Hooks, [OtherRoute]
+        )
+    {
+        { database, ids, clock in
+            let time = TimeSource(now: { clock.now }, uptime: { clock.now - .testNow }, sleep: { clock.advance($0) })
+            let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
+            let secrets = WebhookSecrets(
+                settings: [:], source: AppSecrets(database: database, vault: vault, time: time), time: time)
+            let gateway = Gateway(
+                sources: sources, secrets: secrets, database: database,
+                rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
+                metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
+            var hooks = Hooks()
+            hooks.apps = AppCredentials(sources, vault, ids)
+            hooks.appChanged = { secrets.forget($0) }
+            hooks.deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
+            let routes = WebhookRoutes(
+                gateway: gateway, aliases: [:], trustedProxies: [], time: time, metrics: Metrics())
+            return (hooks, routes.all)
+        }
     }
 
     /// What a sender of Standard Webhooks would send.

@@ -98,6 +98,28 @@ struct JobsTests {
         }
     }
 
+    @Test("the alert about a dead job is over when somebody runs the job again", arguments: TestEngine.all)
+    func alertOver(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            let dead = job(api)
+            let alert = NewAlert(
+                id: api.app.ids.make(), kind: "job_dead", subject: dead.id.text, summary: "It died.",
+                action: "Look at it.", at: api.clock.now, changeID: api.app.ids.make())
+            try await api.database.write("add") { [now = api.clock.now] session in
+                try session.enqueue([dead])
+                try session.end(dead.id, as: "dead", reason: "x", at: now)
+                _ = try session.raise(alert)
+            }
+
+            #expect(try await api.post("/v1/jobs/\(dead.id)/retry").status == 202)
+
+            #expect(try await api.get("/v1/alerts").data.first?["state"]?.text == "resolved")
+            try await api.sequence()
+            let told = try await api.get("/v1/changes").data.compactMap { $0["type"]?.text }
+            #expect(told == ["alert.raised", "alert.resolved"])
+        }
+    }
+
     @Test("a replay queues one job an event; a dry run changes nothing", arguments: TestEngine.all)
     func replay(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
@@ -259,7 +281,7 @@ struct JobsTests {
 /// Assigns a customer, as far as a test needs.
 private struct Assign: ReviewDecider {
     var input: Schema? { .object([.required("user_id", .line(), "The user.")]) }
-    func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void {
+    func effect(of decision: Decision, on review: Review) async throws -> @Sendable (Session, Review) throws -> Void {
         guard decision.choice == "assign" else { return { _, _ in } }
         guard let user = decision.input["user_id"]?.text else {
             throw Problem(.invalidFields, "input.user_id: is missing.")

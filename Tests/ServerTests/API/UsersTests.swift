@@ -137,9 +137,15 @@ extension TestAPI {
     static func withDeciders(_ engine: TestEngine, _ body: @Sendable @escaping (TestAPI) async throws -> Void)
         async throws
     {
-        var hooks = Hooks()
-        hooks.deciders = Hooks.deciders(ids: Identifiers(now: { .testNow }))
-        try await with(engine, hooks: hooks, body)
+        try await with(
+            engine,
+            makeHooks: { database, ids in
+                var hooks = Hooks()
+                hooks.deciders = Hooks.deciders(ids: ids, database: database) { _ throws(Unreadable) in
+                    throw Unreadable("Nothing here reads it.")
+                }
+                return hooks
+            }, body)
     }
 
     /// Lets events wait for whoever knows the customer. Answers the review.

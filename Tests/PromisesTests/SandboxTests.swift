@@ -1,0 +1,103 @@
+import Foundation
+import Kit
+import NIOHTTP1
+import TestSupport
+import Testing
+
+@Suite("The sandbox as a process", .serialized)
+struct SandboxTests {
+    @Test("a subscription bought in the sandbox is the user's status in the server")
+    func boughtAndKnown() async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let port = try freePort()
+            let sandbox = SandboxProcess([
+                "--ephemeral", "--webhook-url", "http://127.0.0.1:\(port)/webhooks/stripe", "--webhook-secret",
+                ServerProcess.secret,
+            ])
+            try await sandbox.start()
+            let server = try ServerProcess(
+                databaseURL: url, port: port,
+                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
+            let key = try server.makeKey()
+            try await server.start()
+
+            // A fault that only counts: how often the server asks for a subscription.
+            let asked =
+                #"[{"platform":"stripe","method":"GET","path":"/v1/subscriptions/*","times":1000,"latency_ms":1}]"#
+            _ = try await sandbox.tell(.PUT, "/faults", asked)
+            let member = try await sandbox.buy(for: "rye", card: "pm_card_visa")
+            #expect(member["status"] == "active")
+            #expect(
+                try await eventually {
+                    try await server.json("/v1/users/rye", key: key)["subscription_status"] == "active"
+                })
+
+            let bad = try await sandbox.stripe(
+                .POST, "/v1/payment_methods/pm_card_chargeCustomerFail/attach",
+                "customer=\(member["customer"]?.text ?? "")")
+            _ = try await sandbox.stripe(
+                .POST, "/v1/subscriptions/\(member["id"]?.text ?? "")",
+                "default_payment_method=\(bad["id"]?.text ?? "")")
+            _ = try await sandbox.tell(.POST, "/clock", #"{"advance_seconds": 2764800}"#)
+            #expect(
+                try await eventually {
+                    try await server.json("/v1/users/rye", key: key)["subscription_status"] == "past_due"
+                })
+            _ = try await sandbox.stripe(.DELETE, "/v1/subscriptions/\(member["id"]?.text ?? "")")
+            #expect(
+                try await eventually {
+                    try await server.json("/v1/users/rye", key: key)["subscription_status"] == "canceled"
+                })
+            let left = try await sandbox.tell(.GET, "/faults").elements?.first?["times"]?.integer ?? 1000
+            #expect(left < 1000, "where events leave a doubt, the server has asked")
+            #expect(sandbox.stop() == 0)
+            #expect(server.stop() == 0)
+        }
+    }
+
+    @Test("killed at random moments it has lost nothing that it answered", arguments: 0..<3)
+    func kills(round: Int) async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("sandbox-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: file) }  // A leftover harms nobody.
+        let sandbox = SandboxProcess(["--file", file, "--seed", "7", "--secret-key", "sk_test_kills"])
+        try await sandbox.start()
+        let names = Task {
+            var answered: [String] = []
+            while !Task.isCancelled,
+                let made = try? await sandbox.stripe(.POST, "/v1/customers", "name=n\(answered.count)")
+            {
+                if let id = made["id"]?.text { answered.append(id) }
+            }
+            return answered
+        }
+        try await Task.sleep(for: .milliseconds(150 + 170 * round))
+        sandbox.crash()
+        let answered = await names.value
+
+        try await sandbox.start()
+
+        #expect(answered.count > 3)
+        for id in answered {
+            #expect(try await sandbox.stripe(.GET, "/v1/customers/\(id)")["id"]?.text == id)
+        }
+        let made = try await sandbox.tell(.GET, "/effects")["stripe", "customer.created"]?.integer ?? 0
+        #expect((Int64(answered.count)...Int64(answered.count + 1)).contains(made), "counters survive, in step")
+        #expect(sandbox.stop() == 0)
+    }
+}
+
+extension SandboxProcess {
+    /// Somebody subscribes. The subscription.
+    fileprivate func buy(for user: String, card: String) async throws -> JSON {
+        let customer =
+            try await stripe(.POST, "/v1/customers", "name=Mira&metadata[patchbay_user]=\(user)")["id"]?.text ?? ""
+        let method =
+            try await stripe(.POST, "/v1/payment_methods/\(card)/attach", "customer=\(customer)")["id"]?.text ?? ""
+        let price = try await stripe(
+            .POST, "/v1/prices", "currency=usd&unit_amount=1999&recurring[interval]=month&product_data[name]=Loaf")
+        return try await stripe(
+            .POST, "/v1/subscriptions",
+            "customer=\(customer)&items[0][price]=\(price["id"]?.text ?? "")&default_payment_method=\(method)"
+                + "&metadata[patchbay_user]=\(user)")
+    }
+}
