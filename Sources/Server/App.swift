@@ -92,6 +92,14 @@ public struct Hooks: Sendable {
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
+    /// The webhook secrets that an app of a platform has now, for explaining a proof; they are compared, never shown.
+    public var webhookSecrets: @Sendable (_ provider: String, _ app: ID<AppKind>) async throws -> [WebhookSecret] = {
+        _, _ in []
+    }
+    /// What replaying an event would change, tried and undone; nil where nothing here acts on it.
+    public var rehearse: @Sendable (ID<EventKind>) async throws -> [Change]? = { _ in nil }
+    /// First steps to be shown on the dashboard's Now, in the reader's language (`en`, `ko`); nil for none.
+    public var checklist: @Sendable (_ language: String) async -> Checklist? = { _ in nil }
     /// The schemas of the events that we send, by type: whole JSON documents.
     public var eventSchemas: [String: JSON] = [:]
 

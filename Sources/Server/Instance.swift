@@ -22,6 +22,7 @@ public struct Instance: Sendable {
     public let endpoints: Endpoints
     public let hub: ChangeHub
     let webhookSecrets: WebhookSecrets
+    let rehearsal: Rehearsal
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -121,6 +122,7 @@ public struct Instance: Sendable {
         self.node = node
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
+        rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let policy = AddressPolicy(
             allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
