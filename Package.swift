@@ -12,6 +12,7 @@ let strict: [SwiftSetting] = [
     .treatAllWarnings(as: .error),
 ]
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let log = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
@@ -51,9 +52,13 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "DashboardFiles", exclude: ["tokens.json"],
+            resources: [.embedInCode("Templates"), .embedInCode("Words"), .embedInCode("Assets")],
+            swiftSettings: strict),
+        .target(
             name: "Server",
             dependencies: [
-                "CLinux", "Kit", "Store", "Engine", crypto, log, lifecycle,
+                "CLinux", "Kit", "Store", "Engine", "DashboardFiles", crypto, cryptoExtras, log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -66,10 +71,23 @@ let package = Package(
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
+        .target(
+            name: "Sandbox",
+            dependencies: [
+                "Kit", crypto, log, lifecycle,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "NIOConcurrencyHelpers", package: "swift-nio"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ] + providers.map { .init(stringLiteral: $0) },
+            swiftSettings: strict),
         .executableTarget(
             name: "patchbay",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", log, lifecycle,
+                "Kit", "Store", "Engine", "Server", "Sandbox", log, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
@@ -99,7 +117,9 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", "TestSupport", log,
+                "DashboardFiles", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe", "TestSupport",
+                crypto,
+                log,
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ],

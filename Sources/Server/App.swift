@@ -14,6 +14,8 @@ public struct App: Sendable {
     public let logger: Logger
     public let hooks: Hooks
 
+    /// What hashing a password costs; tests take less.
+    var passwordCost = Passwords.Cost.usual
     let keys: KeyRing
     let limits: RateLimiter
 
@@ -55,6 +57,9 @@ public struct App: Sendable {
         _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
         guard hourly else { return }
         while try await database.write(
+            "sweep_operators", in: .maintenance, { try $0.sweepOperators(200, at: now) })
+        {}
+        while try await database.write(
             "sweep_idempotency", in: .maintenance,
             {
                 try $0.sweepIdempotency(before: now - Self.idempotencyLife, 500)
@@ -79,6 +84,10 @@ public struct Hooks: Sendable {
     public var endpoints: Endpoints?
     /// Called after an endpoint was made or changed.
     public var endpointsChanged: @Sendable () -> Void = {}
+    /// Makes app credentials; nil where nothing can be sealed.
+    public var apps: AppCredentials?
+    /// Called after an app or its secrets changed.
+    public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
     /// The schemas of the events that we send, by type: whole JSON documents.
@@ -94,8 +103,8 @@ public protocol ReviewDecider: Sendable {
 
     /// Makes the effect. Ids and times are made here, outside of the transaction; the closure may run more than once.
     ///
-    /// - Throws: `Problem` when the input does not fit the choice.
-    func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void
+    /// - Throws: `Problem` when the input does not fit the choice, or nothing can come of it.
+    func effect(of decision: Decision, on review: Review) async throws -> @Sendable (Session, Review) throws -> Void
 }
 
 /// A decision as it was asked for.

@@ -21,6 +21,7 @@ public struct Instance: Sendable {
     public let logger: Logger
     public let endpoints: Endpoints
     public let hub: ChangeHub
+    let webhookSecrets: WebhookSecrets
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -103,10 +104,10 @@ public struct Instance: Sendable {
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
         vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
+        webhookSecrets = WebhookSecrets(
+            settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
         gateway = Gateway(
-            sources: Providers.webhookSources,
-            secrets: WebhookSecrets(
-                settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time),
+            sources: Providers.webhookSources, secrets: webhookSecrets,
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
             metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
             keep: keep)
@@ -116,17 +117,10 @@ public struct Instance: Sendable {
         self.node = node
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
-        let workers: [any JobWorker] = [
-            EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
-            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
-            RetentionWorker(
-                database: database, limits: settings.retention.limits,
-                identityLives: Dictionary(
-                    uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }),
-                time: time, logger: logger),
-        ]
+        let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         runner = JobRunner(
-            workers: workers, database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics,
+            workers: workers.all(handlers: handlers), database: database, node: node, ids: ids, time: time,
+            bell: bells.jobs, metrics: metrics,
             logger: logger)
 
         let policy = AddressPolicy(
@@ -170,12 +164,17 @@ public struct Instance: Sendable {
     public func begin() async throws {
         try await node.open()
         let first = time.now() + .minutes(1)
-        try await database.write("schedules") { try $0.declare(RetentionWorker.schedule(firstAt: first)) }
+        try await database.write("schedules") { session in
+            for schedule in Workers.schedules(firstAt: first) { try session.declare(schedule) }
+        }
     }
 
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
+
+    /// Who may sign in to the dashboard.
+    public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }
 
     /// Ends what holds connections; after the services.
     public func close() async {
@@ -201,8 +200,8 @@ public struct Instance: Sendable {
 }
 
 extension Settings {
-    /// By platform id.
-    var webhookSecrets: [String: [WebhookSecret]] {
+    /// What proves each platform's webhooks, newest first, by the platform's id; empty where its route is off.
+    public var webhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
 

@@ -52,9 +52,11 @@ extension Instance {
         hooks.jobsArrived = { bells.jobs.ring() }
         hooks.changesWritten = { bells.written.ring() }
         hooks.endpointsChanged = { bells.endpoints.ring() }
-        hooks.deciders = Hooks.deciders(ids: ids)
+        hooks.deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
+        hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.webhookSources, vault, ids)
+        hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         return App(
             database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,

@@ -69,6 +69,8 @@ struct Problems: RouterMiddleware {
         case let problem as Problem: problem
         case let error as StoreError: Problem(error)
         case let stale as StaleVersion: Problem(.preconditionFailed, "It is at version \(stale.found) now.")
+        case is ErasureRunning:
+            Problem(.wrongState, "The user is being erased. Send it again when the erasure is done.")
         case is NIOTooManyBytesError: Problem(.contentTooLarge, "The body is larger than 1 MiB.")
         case let error as HTTPError: self.problem(error, request)
         default: Problem(.internalError, "The operator finds it in the log as \(context.correlation.requestID).")

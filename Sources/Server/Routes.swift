@@ -4,6 +4,12 @@ import Kit
 /// Every URL of the API and its pages. The ways in (webhooks, callbacks) and /metrics are added by `serve`.
 enum Routes {
     static let all: [Route] = [
+        .get("/v1/apps", AppsAPI.list),
+        .post("/v1/apps", AppsAPI.create),
+        .get("/v1/apps/{id}", AppsAPI.get),
+        .patch("/v1/apps/{id}", AppsAPI.update),
+        .delete("/v1/apps/{id}", AppsAPI.delete),
+        .delete("/v1/apps/{id}/secrets/{secret_id}", AppsAPI.removeSecret),
         .get("/v1/deliveries", DeliveriesAPI.list),
         .get("/v1/deliveries/{id}", DeliveriesAPI.get),
         .get("/v1/events", EventsAPI.list),
@@ -29,6 +35,10 @@ enum Routes {
         .get("/v1/users", UsersAPI.list),
         .get("/v1/users/{id}", UsersAPI.get),
         .put("/v1/users/{id}", UsersAPI.put),
+        .delete("/v1/users/{id}", ErasuresAPI.erase),
+        .get("/v1/users/{id}/export", UserExport.action),
+        .get("/v1/erasures", ErasuresAPI.list),
+        .get("/v1/erasures/{id}", ErasuresAPI.get),
         .get("/v1/reviews", ReviewsAPI.list),
         .get("/v1/reviews/{id}", ReviewsAPI.get),
         .post("/v1/reviews/{id}/claim", ReviewsAPI.claim),
@@ -72,11 +82,14 @@ public struct OtherRoute: Sendable {
 /// The router of a server: what every request passes, then the routes.
 public func makeRouter(_ app: App, adding others: [OtherRoute] = []) -> Router<Context> {
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
+    let dashboard = Dashboard(app)
+    let others = others + dashboard.routes
     let table = RouteTable(Routes.all.map { ($0.method, $0.template) } + others.map { ($0.method, $0.template) })
     router.add(middleware: Correlate(ids: app.ids))
     router.add(middleware: AccessLog(now: app.now, logger: app.logger))
     router.add(middleware: Problems(now: app.now, base: app.settings.publicURL ?? "", routes: table))
     router.add(middleware: SecureTransport(settings: app.settings))
+    router.add(middleware: LostPages(dashboard: dashboard))
     for route in Routes.all {
         on(route.method, route.template, of: router) { try await route.action.respond(to: $0, $1, in: app) }
     }

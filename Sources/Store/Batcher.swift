@@ -116,8 +116,8 @@ public final class Batcher<Input: Sendable, Output: Sendable>: Sendable {
 }
 
 extension StoreError {
-    /// Whether the fault lies in a row and not in the whole.
-    var isAboutOneRow: Bool {
+    /// Whether the fault lies in a row and not in the whole: halving the set finds it.
+    public var isAboutOneRow: Bool {
         switch self {
         case .constraint, .unholdable: true
         case .unavailable, .overloaded, .conflict, .statement, .sessionClosed, .newer, .refused, .damaged: false

@@ -44,11 +44,17 @@ public protocol Database: Sendable {
     /// What an operator wants to know: durability policy, latency of a sync, sizes.
     func health() async throws -> StoreHealth
 
+    /// Leaves nothing of what was overwritten or deleted in the log beside an SQLite file. False when somebody read for
+    /// too long: ask again. PostgreSQL's own vacuum does this there.
+    func scrub() async throws -> Bool
+
     /// Finishes what has begun, refuses what comes, closes all connections.
     func close() async
 }
 
 extension Database {
+    public func scrub() async throws -> Bool { true }
+
     @discardableResult
     public func write<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value

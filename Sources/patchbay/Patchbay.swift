@@ -10,8 +10,8 @@ struct Patchbay: AsyncParsableCommand {
         version: Instance.version,
         subcommands: [
             Serve.self, Demo.self, VerifyCommand.self, Events.self, Jobs.self, Reviews.self, Alerts.self, Users.self,
-            EndpointsCommand.self, Keys.self, Audit.self, VaultCommand.self, Migrate.self, Bench.self,
-            DoctorCommand.self, Trace.self, Why.self,
+            Apps.self, EndpointsCommand.self, Keys.self, OperatorsCommand.self, Audit.self, VaultCommand.self,
+            Migrate.self, Bench.self, DoctorCommand.self, Trace.self, Why.self, SandboxCommand.self, Trigger.self,
         ])
 
     /// Faults are one sentence on standard error and an exit code of ours; the parser's own usage errors are 2.

@@ -38,7 +38,12 @@ struct Serve: AsyncParsableCommand {
 
     /// Runs until SIGTERM or SIGINT: then what has begun ends, and what waits is put back.
     static func run(_ instance: Instance, beside others: [any Service] = []) async throws {
-        do { try await instance.begin() } catch { throw Fault("\(error)", code: 1) }
+        do {
+            try await instance.begin()
+            if let address = try await instance.operators.firstAddress(at: .system), !instance.settings.isDemo {
+                say("Nobody can sign in yet. Set name and password, once, within 24 hours:\n  \(address)")
+            }
+        } catch { throw Fault("\(error)", code: 1) }
         let services = instance.services + [try instance.httpServer()]
         var configuration = ServiceGroupConfiguration(
             services: services.map { .init(service: $0) }

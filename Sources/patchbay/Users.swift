@@ -5,8 +5,8 @@ import Kit
 /// The application's users.
 struct Users: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "The application's users: list, get, put, import.",
-        subcommands: [List.self, Get.self, Put.self, Import.self])
+        abstract: "The application's users: list, get, put, import, export, erase.",
+        subcommands: [List.self, Get.self, Put.self, Import.self, Export.self, Erase.self])
 
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -139,6 +139,17 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
         return String(key)
     }
 
+    /// Any method of the API.
+    func call(_ method: String, _ path: String, _ body: JSON? = nil, key: String) async throws -> (
+        status: Int, json: JSON
+    ) {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)\(path)")
+        request.method = .init(rawValue: method)
+        let reply = try await send(
+            request, [("Authorization", "Bearer \(key)"), ("Content-Type", "application/json")], body?.bytes)
+        return (reply.status, reply.body.isEmpty ? .null : try JSON.parse(reply.body))
+    }
+
     func json(_ path: String, key: String) async throws -> JSON {
         try JSON.parse(try await get(path, headers: [("Authorization", "Bearer \(key)")]).body)
     }

@@ -24,7 +24,9 @@ struct SchemathesisServer {
         try await TestDatabase.with(engine) { database in
             let ids = Identifiers(now: { Timestamp.system })
             var hooks = TestAPI.endpointHooks(database, ids)
-            hooks.deciders = Hooks.deciders(ids: ids)
+            hooks.deciders = Hooks.deciders(ids: ids, database: database) { _ throws(Unreadable) in
+                throw Unreadable("Nothing here reads it.")
+            }
             let app = App(
                 database: database, ids: ids, now: { Timestamp.system }, settings: .test, logger: .quiet, hooks: hooks)
             try await Self.seed(app)

@@ -28,20 +28,24 @@ struct TestAPI: Sendable {
     static func with(
         _ engine: TestEngine = .sqlite, settings: Settings = .test, hooks: Hooks = Hooks(), others: [OtherRoute] = [],
         makeHooks: (@Sendable (any Database, Identifiers) -> Hooks)? = nil,
+        assemble: (@Sendable (any Database, Identifiers, TurningClock) async throws -> (Hooks, [OtherRoute]))? = nil,
         _ body: @Sendable @escaping (TestAPI) async throws -> Void
     ) async throws {
         try await TestDatabase.with(engine) { database in
             let clock = TurningClock()
             let ids = Identifiers(now: { clock.now })
-            let app = App(
+            let parts = try await assemble?(database, ids, clock)
+            var app = App(
                 database: database, ids: ids, now: { clock.now },
                 sleep: { duration in
                     clock.advance(duration)
                     await Task.yield()
                 },
-                settings: settings, logger: .quiet, hooks: makeHooks?(database, ids) ?? hooks)
+                settings: settings, logger: .quiet, hooks: parts?.0 ?? makeHooks?(database, ids) ?? hooks)
+            app.passwordCost = Passwords.Cost(rounds: 10, blockSize: 1, parallelism: 1)
             let key = try await Self.makeKey(app, ["admin"])
-            try await Application(router: makeRouter(app, adding: others), logger: .quiet).test(.router) { client in
+            try await Application(router: makeRouter(app, adding: parts?.1 ?? others), logger: .quiet).test(.router) {
+                [app] client in
                 try await body(TestAPI(app: app, clock: clock, database: database, client: client, key: key))
             }
         }

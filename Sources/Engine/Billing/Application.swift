@@ -40,11 +40,14 @@ struct Application {
         _ facts: [BillingFact], in session: Session,
         recall: (ID<EventKind>, String) throws -> SubscriptionStatement?
     ) throws -> Result {
+        if try isAboutSomeoneErased(facts, in: session) { return try forget(in: session) }
         for reference in facts.compactMap(\.reference) { try link(reference, in: session) }
         let customer = facts.lazy.compactMap(\.customer).first
         let customerUser = try customer.flatMap {
             try session.holdUserID(of: CustomerName(provider: provider, customer: $0))
         }
+        // Erased between the look and the hold: the next run of the job sees it.
+        guard try !isAboutSomeoneErased(facts, in: session) else { throw StoreError.conflict }
         if let customer, customerUser == nil { return try wait(for: customer, in: session) }
         let guest = facts.lazy.compactMap(\.reference).first { $0.customer == nil }?.user
         var users: [String?] = [customerUser, guest]
@@ -63,6 +66,40 @@ struct Application {
         let user = users.lazy.compactMap { $0 }.first
         try session.end(event.id, as: "applied", userID: user, at: now)
         return Result(state: .applied, userID: user, linked: linked, open: open, unclear: unclear)
+    }
+
+    // MARK: Who was erased
+
+    /// Whether the event is about a user or a customer who was erased and whom the application has not made anew.
+    private func isAboutSomeoneErased(_ facts: [BillingFact], in session: Session) throws -> Bool {
+        let references = facts.compactMap(\.reference)
+        let customers = Set(facts.compactMap(\.customer)).sorted()
+        let erased = try session.erased(
+            among: references.map { ErasedName(user: $0.user) }
+                + customers.map { ErasedName(customer: $0, at: provider) })
+        guard !erased.isEmpty else { return false }
+        for reference in references where erased[ErasedName(user: reference.user)] != nil {
+            if let customer = reference.customer {
+                try session.noteErased(
+                    CustomerName(provider: provider, customer: customer), like: ErasedName(user: reference.user),
+                    at: now)
+            }
+            return true
+        }
+        for customer in customers {
+            guard let noted = erased[ErasedName(customer: customer, at: provider)] else { continue }
+            let isKnownAnew = try references.contains {
+                try $0.statedAt > noted.at && session.user($0.user) != nil
+            }
+            guard isKnownAnew else { return true }
+            try session.liftErased(CustomerName(provider: provider, customer: customer))
+        }
+        return false
+    }
+
+    private func forget(in session: Session) throws -> Result {
+        try session.eraseEvent(event, at: now)
+        return Result(state: .erased, userID: nil, linked: linked, open: [], unclear: [])
     }
 
     // MARK: Whose it is

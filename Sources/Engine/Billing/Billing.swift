@@ -103,6 +103,8 @@ public struct Applied: Sendable {
         case unreadable(String)
         /// It says nothing that is kept here.
         case ignored
+        /// It is about someone who was erased: its bytes are gone.
+        case erased
     }
 
     /// What the job does with it.

@@ -30,15 +30,11 @@ public struct BillingHandler: EventHandler {
 
         func apply(_ session: Session, at now: Timestamp) throws -> EventEffect {
             let applied = try rules.apply(plan, of: event, in: session, ids: ids, at: now)
-            var released = applied.linked.released
-            // Few wait for one customer; where more do, they come in the same transaction up to its bound.
-            for customer in applied.linked.more where released.count < EventApplying.releasedMax {
-                released += try session.releaseMore(customer, at: now).released
-            }
-            return EventEffect(
-                next(applied.next), userID: applied.userID,
-                released: [ReleasedEvents(subject: event.subject ?? event.id.text, events: released)],
+            var effect = EventEffect(
+                next(applied.next), userID: applied.userID, linked: applied.linked,
                 alerts: zip(applied.unclear, alerts).map { alert(about: $0, $1, at: now) })
+            effect.isErased = applied.state == .erased
+            return effect
         }
 
         private func next(_ next: Applied.Next) -> EventEffect.Next {

@@ -26,24 +26,16 @@ public struct EventEffect: Sendable {
     public var next: Next
     public var userID: String?
     /// Events that this one set free, to be applied now.
-    public var released: [ReleasedEvents]
+    public var linked: Linked
     public var alerts: [NewAlert]
+    /// It is about someone who was erased: nobody is told of it.
+    public var isErased = false
 
-    public init(_ next: Next, userID: String? = nil, released: [ReleasedEvents] = [], alerts: [NewAlert] = []) {
+    public init(_ next: Next, userID: String? = nil, linked: Linked = Linked(), alerts: [NewAlert] = []) {
         self.next = next
         self.userID = userID
-        self.released = released
+        self.linked = linked
         self.alerts = alerts
-    }
-}
-
-/// Events of one subject that waited and wait no more, oldest first.
-public struct ReleasedEvents: Sendable {
-    public let subject: String
-    public let events: [ID<EventKind>]
-    public init(subject: String, events: [ID<EventKind>]) {
-        self.subject = subject
-        self.events = events
     }
 }
 
@@ -78,6 +70,7 @@ public struct EventApplying: JobWorker {
         guard let event = try await database.read("event", { try $0.event(id) }) else {
             return .cancelled(reason: "The event is no longer kept.")
         }
+        if event.state == "ignored", event.body == nil { return .cancelled(reason: "The event's bytes are gone.") }
         for _ in 0..<Self.plansMax {
             let plan = try await handlers[event.provider]?.plan(event) ?? LoggedOnly(event: event)
             if try await commit(plan, of: event, job: job) { return .committed }
@@ -90,19 +83,20 @@ public struct EventApplying: JobWorker {
     private func commit(_ plan: any EventPlan, of event: StoredEvent, job: ClaimedJob) async throws -> Bool {
         let now = time.now()
         let pause = retries.pause(after: job.attempt, failingFor: now - (job.firstFailedAt ?? now), chance: ids.unit())
-        let (changeID, jobIDs) = (ids.make(ChangeKind.self), (0..<Self.releasedMax).map { _ in ids.make(JobKind.self) })
+        let (changeID, ready) = (ids.make(ChangeKind.self), EventReleasing.ReadyJobs(ids))
         do {
             let released = try await database.set("apply_event", in: .work) { session in
                 try session.hold(job)
                 let effect = try plan.apply(session, at: now)
                 if effect.next == .planAgain { throw PlanAgain() }
                 // Told once, when it is first applied: a replay tells only what it changed.
-                if event.state == "queued" { try session.append([received(event, changeID, user: effect.userID)]) }
+                if event.state == "queued", !effect.isErased {
+                    try session.append([received(event, changeID, user: effect.userID)])
+                }
                 for alert in effect.alerts { try session.raise(alert) }
-                let jobs = Self.jobs(for: effect.released, of: event, like: job, ids: jobIDs, at: now)
-                try session.enqueue(jobs)
+                try EventReleasing.enqueue(effect.linked, ready, in: session, at: now)
                 try end(job, after: effect.next, pause: pause, in: session, at: now)
-                return !jobs.isEmpty
+                return !effect.linked.released.isEmpty
             }
             bells.written.ring()
             if released { bells.jobs.ring() }
@@ -124,22 +118,6 @@ public struct EventApplying: JobWorker {
         EventReceived.change(
             id, event: event.id, provider: event.provider, type: event.type, providerEventID: event.providerEventID,
             occurredAt: event.occurredAt, receivedAt: event.receivedAt, userID: user ?? event.userID, body: event.range)
-    }
-
-    // MARK: Released events
-
-    /// In one transaction; more wait for the next.
-    static let releasedMax = 256
-
-    private static func jobs(
-        for released: [ReleasedEvents], of event: StoredEvent, like job: ClaimedJob, ids: [ID<JobKind>],
-        at now: Timestamp
-    ) -> [NewJob] {
-        let events = released.flatMap { group in group.events.map { (group.subject, $0) } }
-        return zip(events, ids).map { released, id in
-            Self.job(
-                id, for: released.1, lane: EventLane.of(released.0, app: event.app, priority: job.priority), at: now)
-        }
     }
 
     /// The job that applies one event.

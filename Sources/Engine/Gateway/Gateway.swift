@@ -172,7 +172,9 @@ public struct Gateway: Sendable {
             repeatsOnly: trust.expired != nil)
     }
 
-    private func arriving(
+    func scheme(of provider: String) -> WebhookScheme? { schemes[provider] }
+
+    func arriving(
         _ event: Event, provider: String, app: ID<AppKind>, delivery: Delivery, body: ID<DeliveryKind>,
         scheme: WebhookScheme
     ) -> ArrivingEvent {
@@ -206,9 +208,10 @@ public struct Gateway: Sendable {
     {
         NewReview(
             id: ids.make(), kind: "unreadable_delivery", subject: delivery.text,
-            question: "A believed delivery cannot be read: \(problem.reason) Does it matter?",
+            question:
+                "A believed delivery cannot be read: \(problem.reason) Read it again after an upgrade, or dismiss it?",
             evidence: (["delivery_id": .string(delivery.text), "reason": .string(problem.reason)] as JSON).line,
-            choices: ["dismiss"], provider: provider, openedAt: now, changeID: ids.make())
+            choices: ["read_again", "dismiss"], provider: provider, openedAt: now, changeID: ids.make())
     }
 }
 

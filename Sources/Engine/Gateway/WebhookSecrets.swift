@@ -23,17 +23,28 @@ public protocol AppSecretsSource: Sendable {
 
 /// The active webhook secrets, opened and kept in memory with their version.
 ///
-/// Secrets from settings never change while running. Those of the API are read from the vault once; a proof that
-/// fails has them read again, at most once a second an owner, so that a rotation on another node is heard in time
-/// and a forger cannot make us read without end.
+/// Secrets from settings never change while running. Those of the API are believed for a second, then read again with
+/// the next delivery: a secret that another node removed proves nothing a second later. A proof that fails has them
+/// read at once, at most once a second an owner, so that a new secret is known in time and a forger cannot make us
+/// read without end.
 public final class WebhookSecrets: Sendable {
+    /// An owner's secrets prove deliveries of the owner's platform only.
+    private struct Key: Hashable {
+        let provider: String
+        let owner: String
+    }
+    private struct Known {
+        var owned: OwnedSecrets
+        /// By the clock that does not jump.
+        var readAt: Duration
+    }
     private struct State {
-        var cached: [String: OwnedSecrets] = [:]
-        /// By the uptime: a clock that is set back must not make us deaf to a rotation.
-        var rereadAt: [String: Duration] = [:]
+        var known: [Key: Known] = [:]
+        var rereadAt: [Key: Duration] = [:]
     }
     /// Owners in memory; more are read again when they come.
-    private static let cachedMax = 10_000
+    private static let knownMax = 10_000
+    private static let believedFor = Duration.seconds(1)
 
     private let settings: [String: OwnedSecrets]
     private let source: any AppSecretsSource
@@ -47,13 +58,33 @@ public final class WebhookSecrets: Sendable {
         self.time = time
     }
 
+    /// The next delivery reads the owner's secrets again: they were changed here.
+    public func forget(_ app: ID<AppKind>) {
+        state.withLock { state in
+            state.known = state.known.filter { $0.key.owner != app.text }
+            state.rereadAt = state.rereadAt.filter { $0.key.owner != app.text }
+        }
+    }
+
     /// Nil when nobody of that id proves this platform's deliveries.
     ///
     /// - Throws: what the store throws: then nobody knows, and the platform must send again.
     func of(_ provider: String, owner: String?, scheme: WebhookScheme) async throws -> OwnedSecrets? {
         guard let owner else { return settings[provider] }
-        if let cached = state.withLock({ $0.cached[owner] }) { return cached }
-        return try await read(provider, owner: owner, scheme: scheme)
+        let key = Key(provider: provider, owner: owner)
+        if let known = believed(key) { return known }
+        return try await read(key, scheme: scheme)
+    }
+
+    /// What is known and fresh. Whoever finds it old reads it; the others go on with it meanwhile.
+    private func believed(_ key: Key) -> OwnedSecrets? {
+        let now = time.uptime()
+        return state.withLock { state in
+            guard let known = state.known[key] else { return nil }
+            if now - known.readAt < Self.believedFor { return known.owned }
+            state.known[key]?.readAt = now
+            return nil
+        }
     }
 
     /// Newer secrets than those seen, if there are any.
@@ -61,23 +92,28 @@ public final class WebhookSecrets: Sendable {
         _ provider: String, owner: String?, scheme: WebhookScheme, seen: Int64
     ) async throws -> OwnedSecrets? {
         guard let owner else { return nil }
-        let now = time.uptime()
+        let (key, now) = (Key(provider: provider, owner: owner), time.uptime())
         let isDue = state.withLock { state in
-            if let last = state.rereadAt[owner], now - last < .seconds(1) { return false }
-            state.rereadAt[owner] = now
+            if let last = state.rereadAt[key], now - last < Self.believedFor { return false }
+            if state.rereadAt.count >= Self.knownMax { state.rereadAt = [:] }
+            state.rereadAt[key] = now
             return true
         }
-        guard isDue, let fresh = try await read(provider, owner: owner, scheme: scheme) else { return nil }
+        guard isDue, let fresh = try await read(key, scheme: scheme) else { return nil }
         return fresh.version == seen ? nil : fresh
     }
 
-    private func read(_ provider: String, owner: String, scheme: WebhookScheme) async throws -> OwnedSecrets? {
-        guard let app = ID<AppKind>(owner),
-            let owned = try await source.secrets(of: app, provider: provider, scheme: scheme)
-        else { return nil }
+    private func read(_ key: Key, scheme: WebhookScheme) async throws -> OwnedSecrets? {
+        let owned: OwnedSecrets? =
+            if let app = ID<AppKind>(key.owner) {
+                try await source.secrets(of: app, provider: key.provider, scheme: scheme)
+            } else {
+                nil
+            }
+        let now = time.uptime()
         state.withLock { state in
-            if state.cached.count >= Self.cachedMax { state.cached = [:] }
-            state.cached[owner] = owned
+            if state.known.count >= Self.knownMax { state.known = [:] }
+            state.known[key] = owned.map { Known(owned: $0, readAt: now) }
         }
         return owned
     }

@@ -19,7 +19,7 @@ public final class JobRunner: Service {
     private let logger: Logger
     private let metrics: Metrics
     private let pools: [SlotPool]
-    private let completer: Batcher<EndedJob, Bool>
+    private let ends: EndRecorder
 
     /// - Parameter slots: jobs that run at the same time, 4 or more.
     public init(
@@ -39,7 +39,9 @@ public final class JobRunner: Service {
             SlotPool(0, slots: reserved), SlotPool(1, slots: reserved),
             SlotPool(2, slots: max(1, slots - 2 * reserved)),
         ]
-        completer = Batcher("complete", in: .work, of: database, perform: { try $0.complete($1) })
+        ends = EndRecorder(
+            database: database, node: node, time: time, logger: logger,
+            outcome: { Self.count($0, $1, in: metrics) }, freed: { bell.ring() })
     }
 
     /// Runs until the service group stops: then claims no more, lets running jobs end, and puts back the rest.
@@ -48,6 +50,7 @@ public final class JobRunner: Service {
             for pool in pools {
                 for _ in 0..<pool.slots { runners.addTask { await self.serve(pool) } }
             }
+            runners.addTask { await self.ends.run() }
             await cancelWhenGracefulShutdown {
                 await withTaskGroup(of: Void.self) { group in
                     group.addTask { await self.node.run() }
@@ -55,7 +58,9 @@ public final class JobRunner: Service {
                     group.addTask { await self.claim() }
                 }
             }
-            for job in pools.flatMap({ $0.close() }) { await record(job, .released) }
+            for pool in pools {
+                for job in pool.close() { ends.add(EndedJob(job: job, end: .released, at: time.now()), of: pool) }
+            }
             await withTaskGroup(of: Void.self) { ending in
                 ending.addTask { await self.drained() }
                 ending.addTask { try? await self.time.sleep(.seconds(Self.drainSeconds)) }  // Whichever comes first.
@@ -153,48 +158,55 @@ public final class JobRunner: Service {
     private func serve(_ pool: SlotPool) async {
         while let job = await pool.next() {
             let began = time.uptime()
-            await perform(job)
-            pool.ended(took: time.uptime() - began)
-            bell.ring()
+            let end = await perform(job)
+            pool.ran(for: time.uptime() - began)
+            if let end {
+                ends.add(EndedJob(job: job, end: end, at: time.now()), of: pool)
+            } else {
+                pool.ended()
+                bell.ring()
+            }
         }
     }
 
-    private func perform(_ job: ClaimedJob) async {
-        guard node.isLive, node.id == job.node else { return }  // Revoked: somebody else has it.
+    /// Answers how the run ended, to be recorded; nil where that is on disk already, or no longer ours to say.
+    private func perform(_ job: ClaimedJob) async -> JobEnd? {
+        guard node.isLive, node.id == job.node else { return nil }  // Revoked: somebody else has it.
         guard let worker = workers[job.kind], job.version <= worker.version else {
             // A newer program knows it. Held back for a minute, so that it does not turn in a circle here.
-            return await record(
-                job,
-                .retry(
-                    at: time.now() + .minutes(1),
-                    error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does."))
+            return .retry(
+                at: time.now() + .minutes(1),
+                error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does.")
         }
         do {
             switch try await worker.run(job) {
-            case .committed: outcome(job, "succeeded")
-            case .done: await record(job, .succeeded)
-            case .cancelled(let reason): await record(job, .cancelled(reason: reason))
+            case .committed:
+                outcome(job, "succeeded")
+                return nil
+            case .done: return .succeeded
+            case .cancelled(let reason): return .cancelled(reason: reason)
             }
         } catch let fenced as Fenced {
             outcome(job, "fenced")
             logger.notice("job.fenced", metadata: ["job_id": "\(fenced.job)"])
+            return nil
         } catch let interruption as JobInterruption {
-            await record(job, interrupted: interruption)
+            return await end(of: job, interrupted: interruption)
         } catch is CancellationError {
-            await record(job, .released)
+            return .released
         } catch let error as StoreError where error.passes {
             // The store is away, not the job at fault: the attempt does not count.
             logger.warning("job.store_away", metadata: ["problem": "\(error)"])
             try? await time.sleep(.milliseconds(200))  // Cancelled: recorded at once.
-            await record(job, .released)
+            return .released
         } catch {
             logger.warning(
                 "job.failed", metadata: ["kind": "\(job.kind)", "attempt": "\(job.attempt)", "problem": "\(error)"])
-            await record(job, failed: "\(error)", policy: worker.retries)
+            return await end(of: job, failed: "\(error)", policy: worker.retries)
         }
     }
 
-    private func record(_ job: ClaimedJob, interrupted interruption: JobInterruption) async {
+    private func end(of job: ClaimedJob, interrupted interruption: JobInterruption) async -> JobEnd? {
         switch interruption {
         case .gated(let until, let gate, let reason):
             let lane = Lane(stored: job.lane, job.priority)
@@ -203,25 +215,24 @@ public final class JobRunner: Service {
             } catch {
                 logger.warning("job.gate_failed", metadata: ["job_id": "\(job.id)", "problem": "\(error)"])
             }
-            await record(job, .released)
-        case .released: await record(job, .released)
-        case .later(let at, let reason): await record(job, .retry(at: at, error: reason))
-        case .hopeless(let reason): await die(job, reason)
+            return .released
+        case .released: return .released
+        case .later(let at, let reason): return .retry(at: at, error: reason)
+        case .hopeless(let reason): return await die(job, reason)
         }
     }
 
-    private func record(_ job: ClaimedJob, failed problem: String, policy: RetryPolicy) async {
+    private func end(of job: ClaimedJob, failed problem: String, policy: RetryPolicy) async -> JobEnd? {
         let now = time.now()
         let failingFor = now - (job.firstFailedAt ?? now)
         if let pause = policy.pause(after: job.attempt, failingFor: failingFor, chance: ids.unit()) {
-            await record(job, .retry(at: now + pause, error: String(problem.prefix(500))))
-        } else {
-            await die(job, "Failed \(job.attempt) times, last: \(problem.prefix(400))")
+            return .retry(at: now + pause, error: String(problem.prefix(500)))
         }
+        return await die(job, "Failed \(job.attempt) times, last: \(problem.prefix(400))")
     }
 
     /// Dead with its reason, and an alert in the same commit: what has no next action is never silent.
-    private func die(_ job: ClaimedJob, _ reason: String) async {
+    private func die(_ job: ClaimedJob, _ reason: String) async -> JobEnd? {
         let now = time.now()
         let alert = NewAlert(
             id: ids.make(), kind: "job_dead", subject: job.id.text, summary: "\(job.kind): \(reason)",
@@ -237,26 +248,15 @@ public final class JobRunner: Service {
             }
             outcome(job, "dead")
             logger.error("job.dead", metadata: ["job_id": "\(job.id)", "kind": "\(job.kind)"])
+            return nil
         } catch {
             logger.error("job.death_not_recorded", metadata: ["job_id": "\(job.id)", "problem": "\(error)"])
-            await record(job, .retry(at: now + .minutes(1), error: reason))
+            return .retry(at: now + .minutes(1), error: reason)
         }
     }
 
-    private func record(_ job: ClaimedJob, _ end: JobEnd) async {
-        for pause in [Duration.milliseconds(100), .milliseconds(500), .seconds(2), .zero] {
-            do {
-                let recorded = try await completer.submit(EndedJob(job: job, end: end, at: time.now()))
-                return outcome(job, recorded ? end.word : "fenced")
-            } catch {
-                logger.warning("job.end_not_recorded", metadata: ["job_id": "\(job.id)", "problem": "\(error)"])
-                try? await time.sleep(pause)  // Cancelled: tried again at once.
-            }
-        }
-        // The session still holds it: it is taken back when this node's session ends.
-    }
-
-    private func outcome(_ job: ClaimedJob, _ word: String) {
+    private func outcome(_ job: ClaimedJob, _ word: String) { Self.count(job, word, in: metrics) }
+    private static func count(_ job: ClaimedJob, _ word: String, in metrics: Metrics) {
         metrics.count(
             "patchbay_jobs_ended_total", ["kind": job.kind, "outcome": word], help: "Runs of jobs by how they ended.")
     }

@@ -5,11 +5,12 @@ import Synchronization
 /// The slots of one class of work: jobs that were claimed for it and wait for one of its runners.
 final class SlotPool: Sendable {
     private struct State {
+        /// The next one last.
         var waiting: [ClaimedJob] = []
-        /// Claimed and not ended: waiting or running.
+        /// Claimed, and its end not recorded: waiting, running or ended.
         var held = 0
         var idle: [CheckedContinuation<ClaimedJob?, Never>] = []
-        /// Of a run, smoothed.
+        /// Of a run without the commit of its end, smoothed.
         var mean: Duration = .milliseconds(50)
         var isClosed = false
     }
@@ -45,7 +46,7 @@ final class SlotPool: Sendable {
             let now = min(jobs.count, state.idle.count)
             let starts = Array(zip(state.idle.suffix(now), jobs.prefix(now)))
             state.idle.removeLast(now)
-            state.waiting += jobs.dropFirst(now)
+            state.waiting = jobs.dropFirst(now).reversed() + state.waiting
             return starts
         }
         for (runner, job) in starts { runner.resume(returning: job) }
@@ -55,7 +56,7 @@ final class SlotPool: Sendable {
     func next() async -> ClaimedJob? {
         await withCheckedContinuation { continuation in
             let now = state.withLock { state -> ClaimedJob?? in
-                if !state.waiting.isEmpty { return .some(state.waiting.removeFirst()) }
+                if let next = state.waiting.popLast() { return .some(next) }
                 if state.isClosed { return .some(nil) }
                 state.idle.append(continuation)
                 return nil
@@ -64,19 +65,16 @@ final class SlotPool: Sendable {
         }
     }
 
-    func ended(took duration: Duration) {
-        state.withLock { state in
-            state.held -= 1
-            state.mean = (state.mean * 7 + duration) / 8
-        }
-    }
+    func ran(for duration: Duration) { state.withLock { $0.mean = ($0.mean * 7 + duration) / 8 } }
 
-    /// Starts nothing more. Answers what waited for a slot.
+    /// A job's end is on disk, or the job is no longer ours.
+    func ended() { state.withLock { $0.held -= 1 } }
+
+    /// Starts nothing more. Answers what waited for a slot; it is held until its end is recorded.
     func close() -> [ClaimedJob] {
         let (waiting, idle) = state.withLock { state in
             defer {
                 state.isClosed = true
-                state.held -= state.waiting.count
                 state.waiting = []
                 state.idle = []
             }

@@ -60,7 +60,13 @@ public final class ChangeHub: Service {
             let new = try await database.read("feed.tail") { try $0.changes(after: end, limit: Self.batch) }.map(
                 FeedItem.init)
             guard !new.isEmpty else { return 0 }
-            ring.withLock { $0.append(new) }
+            ring.withLock { ring in
+                ring.append(new)
+                // What memory holds of someone who was erased goes, too: followers read what is left in the database.
+                if let last = new.last, new.contains(where: { $0.type == "user.erased" }) {
+                    ring.begin(at: last.position)
+                }
+            }
             moved.ring()
             return new.count
         } catch {

@@ -1,6 +1,16 @@
 extension EventCatalogue {
     static let types: [EventType] =
-        [received, subscriptionUpdated] + payments + people + endpoints
+        [received, subscriptionUpdated, userErased, changeErased] + payments + people + endpoints
+
+    private static let userErased = EventType(
+        name: "user.erased", what: "All that was kept of a user is erased.",
+        members: [
+            .always("erasure_id", .text, "The erasure with its receipt, era_…"),
+            .always("user", .text, "The first 24 hex digits of the SHA-256 of the user's id: the id itself is erased."),
+        ])
+
+    private static let changeErased = EventType(
+        name: "change.erased", what: "What this change told was about a user who was erased since.", members: [])
 
     private static let received = EventType(
         name: "event.received", what: "A platform told us something, and it was believed.",

@@ -40,6 +40,7 @@ public struct RetentionWorker: JobWorker {
             try await repeatedly("\(what)") { try $0.expire(what, limits: limits, at: now, limit: Self.rowsAtOnce) }
         }
         try await repeatedly("endpoints") { try $0.sweepEndpoints(Self.rowsAtOnce, at: now) }
+        _ = try await database.set("retention", in: .maintenance) { try $0.sweepAppSecrets(at: now) }
         for app in try await database.read("apps", { try $0.apps(after: nil, limit: 1000) }) {
             let life = identityLives[app.provider] ?? .days(400)
             try await repeatedly("identities") {

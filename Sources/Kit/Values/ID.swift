@@ -38,6 +38,7 @@ public enum DeliveryKind: Identified { public static let idPrefix = "dlv" }
 public enum EventKind: Identified { public static let idPrefix = "evt" }
 public enum JobKind: Identified { public static let idPrefix = "job" }
 public enum AppKind: Identified { public static let idPrefix = "app" }
+public enum AppSecretKind: Identified { public static let idPrefix = "sec" }
 public enum EndpointKind: Identified { public static let idPrefix = "ep" }
 public enum AttemptKind: Identified { public static let idPrefix = "att" }
 public enum ChangeKind: Identified { public static let idPrefix = "chg" }
@@ -45,8 +46,11 @@ public enum ReviewKind: Identified { public static let idPrefix = "rev" }
 public enum AlertKind: Identified { public static let idPrefix = "alr" }
 public enum KeyKind: Identified { public static let idPrefix = "key" }
 public enum AuditKind: Identified { public static let idPrefix = "aud" }
+public enum ErasureKind: Identified { public static let idPrefix = "era" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
+public enum OperatorKind: Identified { public static let idPrefix = "op" }
+public enum OperatorSessionKind: Identified { public static let idPrefix = "ses" }
 
 /// Base32 of Douglas Crockford: no i, l, o, u.
 enum Crockford {

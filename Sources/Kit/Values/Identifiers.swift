@@ -15,7 +15,7 @@ public final class Identifiers: Sendable {
 
     public init(
         now: @escaping @Sendable () -> Timestamp,
-        random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
+        random: any RandomNumberGenerator & Sendable = SystemRandom()
     ) {
         self.now = now
         state = Mutex(State(generator: random))
@@ -25,7 +25,14 @@ public final class Identifiers: Sendable {
 
     /// `count` random bytes, fit for keys and secrets.
     public func bytes(_ count: Int) -> [UInt8] {
-        state.withLock { state in (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &state.generator) } }
+        state.withLock { state in
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(count + 7)
+            while bytes.count < count {
+                withUnsafeBytes(of: state.generator.next()) { bytes.append(contentsOf: $0) }
+            }
+            return Array(bytes.prefix(count))
+        }
     }
 
     /// A number from 0 up to and without 1, for jitter.

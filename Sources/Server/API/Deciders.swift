@@ -3,25 +3,6 @@ import Engine
 public import Kit
 public import Store
 
-/// Events that were set free, and their jobs.
-struct Released {
-    /// So many of one link come in its transaction; what is more waits for the next event of its customer.
-    static let most = 200
-    private let linked: Linked
-
-    init(_ linked: Linked) { self.linked = linked }
-
-    func enqueue(in session: Session, ids: [ID<JobKind>], at now: Timestamp) throws {
-        var jobs: [NewJob] = []
-        for (event, id) in zip(linked.released, ids) {
-            guard let row = try session.eventRow(event) else { continue }
-            let lane = EventLane.of(row.subject ?? event.text, app: ID(stored: row.appID), priority: .event)
-            jobs.append(EventApplying.job(id, for: event, lane: lane, at: now))
-        }
-        try session.enqueue(jobs)
-    }
-}
-
 /// What stands for a user in the audit log, which holds no personal text: an id may be an e-mail address.
 enum UserDigest {
     static func of(_ id: String) -> String {
@@ -36,13 +17,15 @@ public struct CustomerDecider: ReviewDecider {
 
     public var input: Schema? { .object([.required("user_id", .line(1...256), "The application's user.")]) }
 
-    public func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void {
-        guard decision.choice == "link" else { return Dismissal.effect(at: decision.at) }
+    public func effect(
+        of decision: Decision, on review: Review
+    ) async throws -> @Sendable (Session, Review) throws -> Void {
+        let jobs = EventReleasing.ReadyJobs(ids)
+        guard decision.choice == "link" else { return Dismissal.effect(jobs, at: decision.at) }
         guard let user = decision.input["user_id"]?.text, OutsideID.passes(user) else {
             throw Problem(.invalidFields, [FieldProblem("input.user_id", "must be the id of the application's user.")])
         }
         let ready = ReadyIDs(ids, changes: 64)
-        let jobIDs = (0..<Released.most).map { _ in ids.make(JobKind.self) }
         return { session, review in
             guard let name = CustomerName(subject: review.subject) else {
                 throw StoreError.damaged("the review \(review.id)")
@@ -51,38 +34,68 @@ public struct CustomerDecider: ReviewDecider {
             let link = NewLink(
                 provider: name.provider, customer: name.customer, userID: user, source: .review, statedAt: decision.at)
             let linked = try session.link(link, by: decision.actor, ids: &ready, at: decision.at)
-            try Released(linked).enqueue(in: session, ids: jobIDs, at: decision.at)
+            try EventReleasing.enqueue(linked, jobs, in: session, at: decision.at)
         }
     }
 }
 
-/// Decides `unreadable_delivery` about an event: `replay` applies it once more, `dismiss` lets it be.
+/// Decides `unreadable_delivery`: about an event `replay` applies it once more; about a delivery without events
+/// `read_again` reads it with what the program has learnt since; `dismiss` lets either be.
 public struct UnreadableDecider: ReviewDecider {
+    /// Reads a kept delivery again.
+    public typealias Reading = @Sendable (KeptDelivery) throws(Unreadable) -> Arrival
+
     private let ids: Identifiers
-    public init(ids: Identifiers) { self.ids = ids }
+    private let database: any Database
+    private let read: Reading
+    public init(ids: Identifiers, database: any Database, read: @escaping Reading) {
+        self.ids = ids
+        self.database = database
+        self.read = read
+    }
 
     public var input: Schema? { nil }
 
-    public func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void {
-        guard decision.choice == "replay" else { return Dismissal.effect(at: decision.at) }
+    public func effect(
+        of decision: Decision, on review: Review
+    ) async throws -> @Sendable (Session, Review) throws -> Void {
+        switch decision.choice {
+        case "replay": replay(at: decision.at)
+        case "read_again": try await readAgain(ID(stored: review.subject))
+        default: Dismissal.effect(EventReleasing.ReadyJobs(ids), at: decision.at)
+        }
+    }
+
+    private func replay(at now: Timestamp) -> @Sendable (Session, Review) throws -> Void {
         let jobID = ids.make(JobKind.self)
         return { session, review in
             guard let id = ID<EventKind>(review.subject), let event = try session.eventRow(id) else { return }
-            try session.enqueue([Replay.job(event, jobID, decision.at)])
+            try session.enqueue([Replay.job(event, jobID, now)])
         }
+    }
+
+    private func readAgain(_ id: ID<DeliveryKind>) async throws -> @Sendable (Session, Review) throws -> Void {
+        guard let kept = try await database.read("unread_delivery", { try $0.keptDelivery(id) }) else {
+            throw Problem(.wrongState, "The delivery's bytes are no longer kept. Dismiss the review.")
+        }
+        let arrival: Arrival
+        do { arrival = try read(kept) } catch {
+            throw Problem(.wrongState, "It still cannot be read: \(error.reason)")
+        }
+        return { session, _ in _ = try session.keepRead(arrival) }
     }
 }
 
 /// What waited is let be: it is `ignored` from now on.
 private enum Dismissal {
-    static func effect(at now: Timestamp) -> @Sendable (Session, Review) throws -> Void {
+    static func effect(
+        _ jobs: EventReleasing.ReadyJobs, at now: Timestamp
+    ) -> @Sendable (Session, Review) throws -> Void {
         { session, review in
             if let id = ID<EventKind>(review.subject) {
                 try session.setState("ignored", of: id, reason: "Dismissed by a person.", at: now)
             } else if let name = CustomerName(subject: review.subject) {
-                for id in try session.release(waitingFor: name.customer, at: name.provider, limit: 500, now: now) {
-                    try session.setState("ignored", of: id, reason: "Dismissed by a person.", at: now)
-                }
+                try EventReleasing.ignore(name, jobs, in: session, at: now)
             }
         }
     }
@@ -90,7 +103,12 @@ private enum Dismissal {
 
 extension Hooks {
     /// The deciders of the product, by the review's kind.
-    public static func deciders(ids: Identifiers) -> [String: any ReviewDecider] {
-        ["event_without_user": CustomerDecider(ids: ids), "unreadable_delivery": UnreadableDecider(ids: ids)]
+    public static func deciders(
+        ids: Identifiers, database: any Database, read: @escaping UnreadableDecider.Reading
+    ) -> [String: any ReviewDecider] {
+        [
+            "event_without_user": CustomerDecider(ids: ids),
+            "unreadable_delivery": UnreadableDecider(ids: ids, database: database, read: read),
+        ]
     }
 }

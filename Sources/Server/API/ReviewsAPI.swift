@@ -63,7 +63,7 @@ enum ReviewsAPI {
         ).example(["decision": "assign", "input": ["user_id": "user-42"]]),
         isIdempotent: true, answers: [.ok("It is decided.", ReviewView.schema)], problems: [.notFound, .wrongState]
     ) { request in
-        let effect = try request.app.effect(of: try await request.decision(), on: try await request.review())
+        let effect = try await request.app.effect(of: try await request.decision(), on: try await request.review())
         let (id, now, actor, decision) = (request.pathID(ReviewKind.self), request.now, request.caller.id, request.body)
         let (auditID, changeID) = (request.app.ids.make(AuditKind.self), request.app.ids.make(ChangeKind.self))
         return try await request.once("decide_review") { session in
@@ -110,7 +110,7 @@ extension App {
     /// What a decision does, after its choice and input were checked.
     fileprivate func effect(
         of decision: Decision, on review: Review
-    ) throws(Problem) -> @Sendable (Session, Review) throws -> Void {
+    ) async throws -> @Sendable (Session, Review) throws -> Void {
         guard review.choices.contains(where: decision.choice.hasSameBytes) else {
             throw Problem(
                 .invalidFields, [FieldProblem("decision", "must be one of \(review.choices.joined(separator: ", ")).")])
@@ -120,7 +120,7 @@ extension App {
             let problems = schema.problems(in: decision.input, at: "input")
             guard problems.isEmpty else { throw Problem(.invalidFields, problems) }
         }
-        return try decider.effect(of: decision)
+        return try await decider.effect(of: decision, on: review)
     }
 }
 

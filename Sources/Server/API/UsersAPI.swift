@@ -4,7 +4,7 @@ import Store
 
 /// Users: the application's own, by the application's ids.
 enum UsersAPI {
-    private static let path = [Parameter("id", .line(1...256), "The application's own id.")]
+    static let path = [Parameter("id", .line(1...256), "The application's own id.")]
 
     static let list = Action(
         "listUsers", "List users", notes: "In the order of their ids.", .needs(.read, "users"),
@@ -67,18 +67,18 @@ enum UsersAPI {
             AnswerDescription(
                 status: 201, what: "The new user.", contentType: "application/json", schema: UserView.schema,
                 headers: ["Location"]),
-        ]
+        ], problems: [.wrongState]
     ) { request in
         let (edit, expected, now, actor) = (
             try request.userEdit(), try request.expectedVersion, request.now, request.caller.id
         )
         let (ids, auditID) = (ReadyIDs(request.app.ids, changes: 64), request.app.ids.make(AuditKind.self))
-        let jobIDs = (0..<Released.most).map { _ in request.app.ids.make(JobKind.self) }
+        let jobs = EventReleasing.ReadyJobs(request.app.ids)
         let (view, isNew) = try await request.app.database.write("put_user") { session in
             try request.check(expected, against: try session.user(edit.id)?.version)
             var ids = ids
             let (user, isNew, linked) = try session.upsertUser(edit, by: actor, ids: &ids, at: now)
-            try Released(linked).enqueue(in: session, ids: jobIDs, at: now)
+            try EventReleasing.enqueue(linked, jobs, in: session, at: now)
             try session.audit(
                 NewAudit(
                     auditID, isNew ? "user.created" : "user.changed", nil, by: request,

@@ -15,7 +15,7 @@ extension Setting {
                 isSecret: true),
             Setting(
                 "PATCHBAY_REDIS_URL", "Redis for quotas that many nodes share. Holds nothing that may not be lost.",
-                example: "redis://redis.internal:6379/0", isSecret: true),
+                example: "redis://redis.internal:6379/0", isSecret: true, standing: .checked),
             Setting(
                 "PATCHBAY_MIGRATE", "on: serve brings the schema up to date. off: it refuses to start until you do.",
                 usual: "on", example: "off"),
@@ -73,13 +73,15 @@ extension Setting {
                 example: "twitter=x,tiktok=tiktok-shop"),
             Setting(
                 "PATCHBAY_RETURN_ORIGINS", "Origins to which people may be sent back after connecting an account.",
-                example: "https://app.example.com"),
+                example: "https://app.example.com", standing: .checked),
         ])
 
     private static let retention = Group(
         title: "How long things are kept (30d, 36h; never for ever)",
         settings: Retention.Kind.allCases.map { kind in
-            Setting(kind.settingName, kind.what, usual: "\(kind.usualDays)d", example: "\(kind.usualDays)d")
+            Setting(
+                kind.settingName, kind.what, usual: "\(kind.usualDays)d", example: "\(kind.usualDays)d",
+                standing: kind == .calls ? .checked : .used)
         })
 }
 
@@ -95,7 +97,9 @@ extension Setting {
             Setting(
                 "STRIPE_SECRET_KEY", "Asks Stripe what an event leaves open. sk_test_… in a test instance.",
                 example: "sk_test_51AbCdEf", isSecret: true),
-            Setting("STRIPE_PUBLISHABLE_KEY", "For pages of ours that use Stripe.js.", example: "pk_test_51AbCdEf"),
+            Setting(
+                "STRIPE_PUBLISHABLE_KEY", "For pages of ours that use Stripe.js.", example: "pk_test_51AbCdEf",
+                standing: .checked),
             Setting(
                 "STRIPE_WEBHOOK_SECRET", "Proves Stripe's webhooks; while one is rotated, several with commas between.",
                 example: "whsec_5WbX5kEWLlfzsGNjH64I8lOOqUB6e8FH", isSecret: true),

@@ -4,6 +4,8 @@ public struct Setting: Sendable, Equatable {
     /// What the program does with it.
     public enum Standing: Sendable, Equatable {
         case used
+        /// Checked as if it were used, and nothing is done with it yet.
+        case checked
         /// A platform that is not built yet: the name is known and accepted, so that nobody's file has to change.
         case known
     }

@@ -78,7 +78,7 @@ extension Settings {
                 "FCM_SERVER_KEY is of an interface that Google switched off in 2024. Set FCM_SERVICE_ACCOUNT instead."
             )
         }
-        let unused = Setting.all.filter { $0.standing == .known && values.text($0.name) != nil }.map(\.name)
+        let unused = Setting.all.filter { $0.standing != .used && values.text($0.name) != nil }.map(\.name)
         if !unused.isEmpty { notices.append("Known, but not used by this version: \(unused.joined(separator: " ")).") }
         return notices
     }

@@ -10,8 +10,10 @@ extension Setting {
         for group in table {
             lines += ["", "# " + group.title]
             for setting in group.settings {
-                if setting.standing == .used { lines.append("# " + setting.what) }
-                lines.append("#\(setting.name)=\(setting.usual ?? (setting.standing == .used ? setting.example : ""))")
+                if setting.standing != .known {
+                    lines.append("# " + setting.what + (setting.standing == .checked ? " Checked, not used yet." : ""))
+                }
+                lines.append("#\(setting.name)=\(setting.usual ?? (setting.standing == .known ? "" : setting.example))")
             }
         }
         return lines.joined(separator: "\n") + "\n"

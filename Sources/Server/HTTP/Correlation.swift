@@ -67,6 +67,7 @@ extension HTTPFields.Element.Name {
     static let contentTypeOptions = literal("X-Content-Type-Options")
     static let contentSecurityPolicy = literal("Content-Security-Policy")
     static let referrerPolicy = literal("Referrer-Policy")
+    static let secFetchSite = literal("Sec-Fetch-Site")
     static let strictTransportSecurity = literal("Strict-Transport-Security")
 }
 

@@ -69,6 +69,21 @@ public final class SQLiteDatabase: Database {
         }
     }
 
+    /// On a connection and a thread of its own; the writer waits no longer than the copying of the log takes.
+    public func scrub() async throws -> Bool {
+        let file = SQLiteFile(path: path, pagesMax: nil)
+        return try await withCheckedThrowingContinuation { continuation in
+            startThread("sqlite-scrub") {
+                continuation.resume(
+                    with: Result {
+                        let connection = try file.openWriter()
+                        defer { connection.close() }
+                        return try connection.checkpoint(SQLITE_CHECKPOINT_TRUNCATE)
+                    })
+            }
+        }
+    }
+
     public func close() async {
         reading.close()
         writing.close()
@@ -88,7 +103,8 @@ struct SQLiteFile: Sendable {
     let path: String
     let pagesMax: Int?
 
-    /// What must be chosen before the first table exists comes first; the rest belongs to the connection.
+    /// What must be chosen before the first table exists comes first; the rest belongs to the connection. Without
+    /// `temp_store` each batch would write the old pages of its savepoints to a file, as many as it writes to the WAL.
     func openWriter() throws -> SQLiteConnection {
         let connection = try SQLiteConnection(path: path, readOnly: false)
         try connection.execute(
@@ -102,6 +118,7 @@ struct SQLiteFile: Sendable {
             PRAGMA secure_delete = FAST;
             PRAGMA foreign_keys = ON;
             PRAGMA cache_size = -16384;
+            PRAGMA temp_store = MEMORY;
             """)
         if let pagesMax { try connection.execute("PRAGMA max_page_count = \(pagesMax)") }
         guard try connection.run("PRAGMA synchronous") == [[.integer(2)]] else {

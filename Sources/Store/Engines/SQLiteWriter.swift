@@ -68,8 +68,8 @@ final class SQLiteWriter: @unchecked Sendable {
                 return Array(batch[index...])
             }
             if let error = perform(work, alone: batch.count == 1) {
-                // SQLite may have rolled everything back by itself (full disk, I/O error). Whatever ran next would
-                // run outside any transaction: the batch ends here.
+                // SQLite may have rolled everything back by itself (full disk, I/O error), or the one closure was
+                // undone. Whatever ran next would run outside any transaction: the batch ends here.
                 guard connection.isInTransaction else {
                     return restart(failed: work, error, others: done + batch[(index + 1)...])
                 }
@@ -82,7 +82,8 @@ final class SQLiteWriter: @unchecked Sendable {
         return []
     }
 
-    /// Runs one closure in its savepoint. Its error, if it failed; what it wrote is undone then.
+    /// Runs one closure in its savepoint, or one that is alone in the transaction itself. Its error, if it failed; what
+    /// it wrote is undone then.
     private func perform(_ work: Work, alone: Bool) -> (any Error)? {
         guard let connection else { return StoreError.unavailable("the file is closed") }
         let start = SQLiteConnection.monotonic()
@@ -97,13 +98,14 @@ final class SQLiteWriter: @unchecked Sendable {
             }
         }
         do {
-            try connection.execute("SAVEPOINT closure")
+            if !alone { try connection.execute("SAVEPOINT closure") }
             try work.body(Session(dialect: .sqlite, transaction: transaction))
-            try connection.execute("RELEASE closure")
+            if !alone { try connection.execute("RELEASE closure") }
             return nil
         } catch {
             if connection.isInTransaction {
-                do { try connection.execute("ROLLBACK TO closure; RELEASE closure") } catch { return error }
+                let undo = alone ? "ROLLBACK" : "ROLLBACK TO closure; RELEASE closure"
+                do { try connection.execute(undo) } catch { return error }
             }
             return error
         }

@@ -526,3 +526,70 @@ CREATE TABLE idempotency (
     PRIMARY KEY (owner, operation, key)
 ) $STRICT;
 CREATE INDEX idempotency_at ON idempotency (at);
+
+-- Erasures: what was done about a user who is to be forgotten. `who` is a digest of the user's id, `position` the last
+-- event that was looked at, `counts` a JSON object of what was erased so far.
+CREATE TABLE erasures (
+    id                  $TEXT PRIMARY KEY,
+    who                 $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('running', 'done')),
+    asked_by            $TEXT NOT NULL,
+    asked_at            $INTEGER NOT NULL,
+    position            $TEXT NOT NULL,
+    counts              $TEXT NOT NULL,
+    finished_at         $INTEGER
+) $STRICT;
+
+-- Users and customers who were erased, as hashes: what comes later about them is not kept.
+CREATE TABLE erased_names (
+    hash                $BLOB PRIMARY KEY,
+    erasure_id          $TEXT NOT NULL REFERENCES erasures (id),
+    at                  $INTEGER NOT NULL
+) $STRICT;
+
+-- Operators -------------------------------------------------------------------------------------------------
+
+-- Who may sign in to the pages. `password` names its function and parameters; NULL until it is set.
+CREATE TABLE operators (
+    id                  $TEXT PRIMARY KEY,
+    name                $TEXT NOT NULL,
+    role                $TEXT NOT NULL CHECK (role IN ('admin', 'viewer')),
+    password            $TEXT,
+    created_at          $INTEGER NOT NULL,
+    password_at         $INTEGER,
+    signed_in_at        $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX operators_name ON operators (name);
+
+CREATE TABLE operator_sessions (
+    id                  $TEXT PRIMARY KEY,
+    operator_id         $TEXT NOT NULL,
+    hash                $BLOB NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER NOT NULL,
+    last_used_at        $INTEGER NOT NULL,
+    address             $TEXT NOT NULL,
+    browser             $TEXT NOT NULL
+) $STRICT;
+CREATE UNIQUE INDEX operator_sessions_hash ON operator_sessions (hash);
+CREATE INDEX operator_sessions_operator ON operator_sessions (operator_id, id);
+CREATE INDEX operator_sessions_expired ON operator_sessions (expires_at);
+
+-- Addresses that work once: to set a password (without an operator: the first one), or to sign in.
+CREATE TABLE operator_links (
+    hash                $BLOB PRIMARY KEY,
+    purpose             $TEXT NOT NULL CHECK (purpose IN ('setup', 'sign_in')),
+    operator_id         $TEXT,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER NOT NULL
+) $STRICT;
+CREATE INDEX operator_links_expired ON operator_links (expires_at);
+
+-- Failed sign-ins by a digest of whom or what they came from.
+CREATE TABLE sign_in_failures (
+    key                 $TEXT PRIMARY KEY,
+    count               $INTEGER NOT NULL,
+    last_at             $INTEGER NOT NULL,
+    paused_until        $INTEGER NOT NULL
+) $STRICT;
+CREATE INDEX sign_in_failures_last ON sign_in_failures (last_at);

@@ -9,7 +9,27 @@ public struct AppRow: Sendable {
     /// Rises when its secrets change.
     public let version: Int64
     public let createdAt: Timestamp
+    public let updatedAt: Timestamp
     public let disabledAt: Timestamp?
+
+    /// Stands for the secrets that the settings hold: changed there, not here.
+    public var isOfSettings: Bool { source == "settings" }
+}
+
+/// What of app credentials is to change; nil stays.
+public struct AppPatch: Sendable {
+    public var name: String?
+    public var isDisabled: Bool?
+    public init(name: String? = nil, isDisabled: Bool? = nil) {
+        self.name = name
+        self.isDisabled = isDisabled
+    }
+}
+
+public struct AppFilter: Sendable {
+    public var provider: String?
+    public var source: String?
+    public init() {}
 }
 
 /// A sealed secret of an app or an endpoint.
@@ -46,6 +66,42 @@ extension Session {
     public func app(_ id: ID<AppKind>) throws -> AppRow? {
         try row("SELECT \(Self.appColumns) FROM apps WHERE id = \(id)", Self.app)
     }
+    /// The same, held until the transaction ends.
+    public func holdApp(_ id: ID<AppKind>) throws -> AppRow? {
+        try row("SELECT \(Self.appColumns) FROM apps WHERE id = \(id) \(dialect.forUpdate)", Self.app)
+    }
+
+    public func apps(_ filter: AppFilter, _ page: ListPage) throws -> [AppRow] {
+        try list(
+            Listed(columns: Self.appColumns, from: "apps t", createdAt: "t.created_at", prefix: "app"),
+            where: conditions([("provider", filter.provider), ("source", filter.source)]), page, Self.app)
+    }
+
+    /// Changes an app that was added through the API. False when there is none.
+    public func updateApp(_ id: ID<AppKind>, _ patch: AppPatch, at now: Timestamp) throws -> Bool {
+        let disabled: SQL =
+            switch patch.isDisabled {
+            case nil: "disabled_at"
+            case true?: "coalesce(disabled_at, \(now))"
+            case false?: "NULL"
+            }
+        return try run(
+            """
+            UPDATE apps
+               SET name = coalesce(\(patch.name), name), disabled_at = \(disabled), version = version + 1,
+                   updated_at = \(now)
+             WHERE id = \(id) AND source = 'api'
+            """) == 1
+    }
+
+    /// Removes an app with its secrets. False when it has proven webhooks whose identities are kept, or there is none.
+    public func deleteApp(_ id: ID<AppKind>) throws -> Bool {
+        let hasProven =
+            try row("SELECT 1 FROM event_identities WHERE scope = \(id) LIMIT 1") { try $0.integer() } != nil
+        guard !hasProven else { return false }
+        try run("DELETE FROM app_secrets WHERE app_id = \(id)")
+        return try run("DELETE FROM apps WHERE id = \(id) AND source = 'api'") == 1
+    }
 
     public func apps(after id: String?, limit: Int) throws -> [AppRow] {
         try rows("SELECT \(Self.appColumns) FROM apps WHERE id > \(id ?? "") ORDER BY id LIMIT \(limit)", Self.app)
@@ -56,19 +112,34 @@ extension Session {
         _ id: String, to app: ID<AppKind>, purpose: String, sealed: [UInt8], keyID: String, expiring others: Timestamp?,
         at now: Timestamp
     ) throws {
-        if let others {
-            try run(
-                """
-                UPDATE app_secrets SET expires_at = \(others)
-                 WHERE app_id = \(app) AND purpose = \(purpose) AND (expires_at IS NULL OR expires_at > \(others))
-                """)
-        }
+        if let others { try expireSecrets(of: app, purpose: purpose, at: others) }
         try run(
             """
             INSERT INTO app_secrets (id, app_id, purpose, sealed, key_id, created_at)
             VALUES (\(id), \(app), \(purpose), \(sealed), \(keyID), \(now))
             """)
         try run("UPDATE apps SET version = version + 1, updated_at = \(now) WHERE id = \(app)")
+    }
+
+    /// From `end` on an app's secrets of a purpose prove nothing any more, unless they end sooner.
+    public func expireSecrets(of app: ID<AppKind>, purpose: String, at end: Timestamp) throws {
+        try run(
+            """
+            UPDATE app_secrets SET expires_at = \(end)
+             WHERE app_id = \(app) AND purpose = \(purpose) AND (expires_at IS NULL OR expires_at > \(end))
+            """)
+    }
+
+    /// Removes one secret. False when the app has none of this id.
+    public func removeSecret(_ id: ID<AppSecretKind>, of app: ID<AppKind>, at now: Timestamp) throws -> Bool {
+        guard try run("DELETE FROM app_secrets WHERE id = \(id) AND app_id = \(app)") == 1 else { return false }
+        try run("UPDATE apps SET version = version + 1, updated_at = \(now) WHERE id = \(app)")
+        return true
+    }
+
+    /// Removes secrets that have ended. Answers how many.
+    public func sweepAppSecrets(at now: Timestamp) throws -> Int {
+        try run("DELETE FROM app_secrets WHERE expires_at < \(now)")
     }
 
     /// The secrets that are active at a moment.
@@ -88,10 +159,11 @@ extension Session {
         }
     }
 
-    private static var appColumns: SQL { "id, provider, name, source, version, created_at, disabled_at" }
+    private static var appColumns: SQL { "id, provider, name, source, version, created_at, updated_at, disabled_at" }
     private static func app(_ row: inout Row) throws -> AppRow {
         AppRow(
             id: try row.id(), provider: try row.text(), name: try row.text(), source: try row.text(),
-            version: try row.integer(), createdAt: try row.time(), disabledAt: try row.optionalTime())
+            version: try row.integer(), createdAt: try row.time(), updatedAt: try row.time(),
+            disabledAt: try row.optionalTime())
     }
 }

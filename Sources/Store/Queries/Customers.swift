@@ -86,6 +86,11 @@ extension Session {
         return row
     }
 
+    /// An event speaks of a customer who was erased and names a user who is known anew since.
+    public func liftErased(_ customer: CustomerName) throws {
+        try lift([ErasedName(customer: customer.customer, at: customer.provider)])
+    }
+
     /// The user whose customer it is, for who decides on it: nobody can link or unlink it meanwhile.
     public func holdUserID(of customer: CustomerName) throws -> String? { try hold(customer).user }
 
@@ -119,6 +124,9 @@ extension Session {
     /// What outweighs it stays as it is: then nothing happens.
     public func link(_ link: NewLink, by actor: String, ids: inout ReadyIDs, at now: Timestamp) throws -> Linked {
         let name = CustomerName(provider: link.provider, customer: link.customer)
+        if link.source != .event {
+            try lift([ErasedName(user: link.userID), ErasedName(customer: link.customer, at: link.provider)])
+        }
         let old = try hold(name)
         if let user = old.user, let source = old.source,
             !link.outweighs(user: user, source, statedAt: old.statedAt ?? .zero)
@@ -157,6 +165,18 @@ extension Session {
         var linked = Linked()
         linked.release(events, of: name, isAll: events.count < Self.releasedMax)
         return linked
+    }
+
+    /// The oldest event that waits under a customer.
+    public func firstWaiting(under name: CustomerName) throws -> ID<EventKind>? {
+        try row(
+            """
+            SELECT id FROM events
+             WHERE provider = \(name.provider) AND subject = \(name.customer) AND state = 'waiting_review'
+             ORDER BY id
+             LIMIT 1
+            """
+        ) { try $0.id() }
     }
 
     /// Takes a customer from a user. What is known of it stays, and is nobody's.

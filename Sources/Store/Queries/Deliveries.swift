@@ -103,6 +103,24 @@ extension Session {
         }
     }
 
+    /// Keeps the events of a delivery that was kept before and could not be read then; its body is there already.
+    public func keepRead(_ arrival: Arrival) throws -> Kept {
+        let candidates = arrival.events.map { Candidate(arrival: 0, scope: arrival.app.text, event: $0) }
+        let new = try claimIdentities(of: candidates)
+        let fresh = candidates.filter { new.contains($0.event.id.text) }
+        try insertEvents(fresh, of: [arrival])
+        let originals = try count(candidates.filter { !new.contains($0.event.id.text) }, of: [arrival])
+        try run(
+            """
+            UPDATE deliveries
+               SET flags = \(arrival.flags), reason = NULL, event_id = \(fresh.first?.event.id.text ?? originals[0])
+             WHERE id = \(arrival.id)
+            """)
+        try enqueue(fresh.compactMap(\.event.job))
+        try append(fresh.compactMap(\.event.change))
+        return Kept(new: fresh.count, duplicates: candidates.count - fresh.count)
+    }
+
     /// Keeps the first bytes of deliveries that were not believed, and why.
     public func keepRejected(_ rejections: [Rejection]) throws {
         try insert(

@@ -1,4 +1,13 @@
 extension Session {
+    /// Writes a fact down, over what stood there.
+    public func setInstanceFact(_ key: String, _ value: String) throws {
+        try run(
+            """
+            INSERT INTO instance (key, value) VALUES (\(key), \(value))
+            ON CONFLICT (key) DO UPDATE SET value = excluded.value
+            """)
+    }
+
     /// An instance is live or test for its whole life; the first start decides.
     ///
     /// - Throws: `StoreError.refused` when the database belongs to the other mode.

@@ -71,11 +71,13 @@ extension Session {
             let held = SQL.rows(
                 part.map { [$0.job.id.cell, $0.job.node.cell, .integer($0.job.fence)] },
                 casts: ["TEXT", "TEXT", "BIGINT"])
+            // The ids twice: SQLite uses no index for a row of values and would scan the table.
             gone.formUnion(
                 try rows(
                     """
                     DELETE FROM jobs
-                     WHERE again = 0 AND (id, node, fence) IN (VALUES \(held))
+                     WHERE id IN (\(SQL.list(part.map(\.job.id.text)))) AND again = 0
+                       AND (id, node, fence) IN (VALUES \(held))
                     RETURNING id
                     """
                 ) { try $0.text() })

@@ -82,6 +82,10 @@ extension Session {
         try row("SELECT \(Self.events.columns) FROM events t WHERE t.id = \(id)", Self.event)
     }
 
+    func events(where condition: SQL, limit: Int) throws -> [EventRow] {
+        try list(Self.events, where: [condition], ListPage(limit: limit, ascending: true), Self.event)
+    }
+
     /// How many events a filter finds, at most `limit`.
     public func count(_ filter: EventFilter, _ page: ListPage, atMost limit: Int) throws -> Int {
         try list(

@@ -90,7 +90,7 @@ extension Session {
             "DELETE FROM \(name) WHERE id IN (SELECT id FROM \(name) WHERE id < \(id) ORDER BY id LIMIT \(limit))")
     }
 
-    /// An event that still waits for a person keeps its bytes: without them it could never be applied.
+    /// What still waits for a person keeps its bytes: without them it could never be applied, or read.
     private func expireBodies(before id: ID<DeliveryKind>, _ limit: Int) throws -> Int {
         try run(
             """
@@ -99,6 +99,9 @@ extension Session {
                            WHERE b.id < \(id)
                              AND NOT EXISTS (SELECT 1 FROM events e
                                               WHERE e.state IN ('waiting_review', 'failed') AND e.body_id = b.id)
+                             AND NOT EXISTS (SELECT 1 FROM reviews r
+                                              WHERE r.kind = 'unreadable_delivery' AND r.subject = b.id
+                                                AND r.state <> 'decided')
                            ORDER BY b.id LIMIT \(limit))
             """)
     }

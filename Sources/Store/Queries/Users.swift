@@ -94,12 +94,15 @@ extension Session {
 
     /// Makes a user or changes what the application says of it, and links its customers.
     ///
-    /// A customer that the application names replaces the one that it named before at that provider.
+    /// A customer that the application names replaces the one that it named before at that provider. Someone who was
+    /// erased is known anew.
     ///
     /// - Returns: the user, whether it is new, and what the links set free.
+    /// - Throws: `ErasureRunning`.
     public func upsertUser(
         _ edit: UserEdit, by actor: String, ids: inout ReadyIDs, at now: Timestamp
     ) throws -> (user: UserRow, isNew: Bool, linked: Linked) {
+        try lift([ErasedName(user: edit.id)])
         let isNew = try ensureUser(edit.id, source: LinkSource.application.rawValue, at: now)
         var linked = Linked()
         for (provider, customer) in edit.customers {

@@ -281,7 +281,7 @@ struct JobsTests {
 /// Assigns a customer, as far as a test needs.
 private struct Assign: ReviewDecider {
     var input: Schema? { .object([.required("user_id", .line(), "The user.")]) }
-    func effect(of decision: Decision) throws(Problem) -> @Sendable (Session, Review) throws -> Void {
+    func effect(of decision: Decision, on review: Review) async throws -> @Sendable (Session, Review) throws -> Void {
         guard decision.choice == "assign" else { return { _, _ in } }
         guard let user = decision.input["user_id"]?.text else {
             throw Problem(.invalidFields, "input.user_id: is missing.")

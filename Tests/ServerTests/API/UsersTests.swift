@@ -33,6 +33,24 @@ struct UsersTests {
         }
     }
 
+    @Test("while a user is being erased nothing is said about the user", arguments: TestEngine.all)
+    func erased(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            try await api.put("/v1/users/u1", ["email": "rye@example.com", "stripe_customer_id": "cus_1"])
+
+            let begun = try await api.send("DELETE", "/v1/users/u1")
+
+            #expect(begun.status == 202 && begun.json["state"]?.text == "running")
+            #expect(begun.json["erased", "customers"]?.integer == 1)
+            #expect(try await api.get("/v1/users/u1").code == "not_found")
+            #expect(try await api.put("/v1/users/u1", ["email": "rye@example.com"]).code == "wrong_state")
+            #expect(try await api.put("/v1/users/u2", ["stripe_customer_id": "cus_1"]).code == "wrong_state")
+            #expect(try await api.get("/v1/erasures").ids == [begun.json["id"]?.text])
+            let acts = try await api.get("/v1/audit?action=user.erasure_begun").data
+            #expect(acts.count == 1 && !String(decoding: acts[0].bytes, as: UTF8.self).contains("u1"))
+        }
+    }
+
     @Test(
         "every field that is wrong is named",
         arguments: [
@@ -119,9 +137,15 @@ extension TestAPI {
     static func withDeciders(_ engine: TestEngine, _ body: @Sendable @escaping (TestAPI) async throws -> Void)
         async throws
     {
-        var hooks = Hooks()
-        hooks.deciders = Hooks.deciders(ids: Identifiers(now: { .testNow }))
-        try await with(engine, hooks: hooks, body)
+        try await with(
+            engine,
+            makeHooks: { database, ids in
+                var hooks = Hooks()
+                hooks.deciders = Hooks.deciders(ids: ids, database: database) { _ throws(Unreadable) in
+                    throw Unreadable("Nothing here reads it.")
+                }
+                return hooks
+            }, body)
     }
 
     /// Lets events wait for whoever knows the customer. Answers the review.

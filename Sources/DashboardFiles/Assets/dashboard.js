@@ -1,0 +1,260 @@
+"use strict";
+// Everything here is comfort: each page can be read and each form sent without it.
+(() => {
+  const root = document.documentElement;
+  root.classList.add("js");
+  const find = (selector, within = document) => within.querySelector(selector);
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const words = (name) => find("#state")?.dataset[name] ?? "";
+  const visible = () => document.visibilityState === "visible";
+
+  // Times: the server writes them in the zone that the cookie names; the first visit teaches it.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
+  const offset = -new Date().getTimezoneOffset();
+  const known = `${encodeURIComponent(zone)}.${offset}`;
+  const cookie = document.cookie.split("; ").find((part) => part.startsWith("zone="))?.slice(5);
+  const knowsZone = cookie === known;
+  document.cookie = `zone=${known}; path=/; max-age=31536000; samesite=lax`;
+
+  const pad = (number, width = 2) => String(number).padStart(width, "0");
+  const korean = root.lang === "ko";
+  function written(date, form) {
+    const now = new Date();
+    const clock = `${pad(date.getHours())}:${pad(date.getMinutes())}`;
+    const full = `${clock}:${pad(date.getSeconds())}`;
+    if (form === "ms") return `${full}.${pad(date.getMilliseconds(), 3)}`;
+    if (form === "minute") return clock;
+    if (form === "clock") return full;
+    if (Math.abs(now - date) < 86400e3) return full;
+    const day = korean
+      ? `${date.getMonth() + 1}월 ${date.getDate()}일`
+      : `${date.getDate()} ${date.toLocaleString("en", { month: "short" })}`;
+    if (date.getFullYear() === now.getFullYear()) return `${day} ${clock}`;
+    return korean ? `${date.getFullYear()}년 ${day}` : `${day} ${date.getFullYear()}`;
+  }
+  function localTimes(within) {
+    if (knowsZone) return;
+    for (const time of all("time[data-form]", within)) time.textContent = written(new Date(time.dateTime), time.dataset.form);
+  }
+  localTimes(document);
+  for (const place of all("[data-zone]")) place.textContent = zone;
+
+  // Countdowns.
+  function left(milliseconds) {
+    const seconds = Math.ceil(milliseconds / 1000);
+    if (seconds < 3600) return `${Math.floor(seconds / 60)}:${pad(seconds % 60)}`;
+    const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
+    return korean ? `${hours}시간 ${minutes}분` : `${hours} h ${minutes} min`;
+  }
+  let asked = 0;
+  function countDown() {
+    if (!visible()) return;
+    for (const time of all("time[data-until]")) {
+      const rest = new Date(time.dateTime) - Date.now();
+      const place = time.nextElementSibling;
+      if (!place?.matches(".left")) continue;
+      place.textContent = rest > 0 ? left(rest) : words("now");
+      if (rest <= 0 && Date.now() - asked > 5000) { asked = Date.now(); refresh(); }
+    }
+  }
+  setInterval(countDown, 1000);
+  countDown();
+
+  // One polite line in ten seconds at most.
+  let said = 0;
+  function say(text, polite = true) {
+    const toast = find("#toast");
+    if (!toast || (polite && Date.now() - said < 10e3)) return;
+    said = Date.now();
+    toast.textContent = text;
+    setTimeout(() => { if (toast.textContent === text) toast.textContent = ""; }, 4000);
+  }
+
+  // Live: fragments made by the server's own templates replace what stands here. One stream a browser: the tab that
+  // holds the lock has it, and shares what comes with the others that are seen.
+  const main = find("#main");
+  const page = location.pathname + location.search;
+  const channel = "BroadcastChannel" in window ? new BroadcastChannel("patchbay") : null;
+  let source = null, leads = false, paused = false, lastLine = Date.now(), tries = 0, others = new Map();
+  let position = main?.dataset.position;
+
+  function show(state, word) {
+    const place = find("#state");
+    if (!place) return;
+    for (const lamp of all("svg", place)) lamp.toggleAttribute("hidden", !lamp.classList.contains(state));
+    find(".word", place).textContent = word;
+  }
+  function replace(id, html) {
+    const old = find(`[data-live="${CSS.escape(id)}"]`);
+    if (!old || old.innerHTML === html) return;
+    const focused = old.contains(document.activeElement) ? document.activeElement : null;
+    const key = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.getAttribute("href") && `[href="${CSS.escape(focused.getAttribute("href"))}"]`);
+    const scrolled = all(".scroll,.code", old).map((box) => [box.scrollLeft, box.scrollTop]);
+    const open = new Set(all("details[open][id]", old).map((box) => box.id));
+    old.innerHTML = html;
+    for (const box of all("details[id]", old)) if (open.has(box.id)) box.open = true;
+    all(".scroll,.code", old).forEach((box, index) => { [box.scrollLeft, box.scrollTop] = scrolled[index] ?? [0, 0]; });
+    if (key) find(key, old)?.focus({ preventScroll: true });
+    old.setAttribute("data-fresh", "");
+    setTimeout(() => old.removeAttribute("data-fresh"), 2000);
+    localTimes(old);
+    countDown();
+    if (old.dataset.say) say(old.dataset.say);
+  }
+  function take(message) {
+    if (message.page !== page) return;
+    lastLine = Date.now();
+    if (message.position) position = message.position;
+    if (message.title && !document.hidden) document.title = message.title;
+    for (const [id, html] of Object.entries(message.fragments ?? {})) replace(id, html);
+  }
+  function open() {
+    source?.close();
+    source = null;
+    if (!leads || paused || !visible()) return;
+    const pages = [page, ...[...others].filter(([, seen]) => Date.now() - seen < 30e3).map(([name]) => name)];
+    const query = [...new Set(pages)].slice(0, 4).map((name) => `page=${encodeURIComponent(name)}`).join("&");
+    source = new EventSource(`/dashboard/stream?${query}&after=${position ?? ""}`);
+    const fine = () => { tries = 0; lastLine = Date.now(); show("ok", words("fine")); };
+    source.onopen = fine;
+    source.addEventListener("tick", () => { fine(); channel?.postMessage({ tick: true }); });
+    source.addEventListener("page", (event) => {
+      fine();
+      const message = JSON.parse(event.data);
+      message.position = event.lastEventId;
+      take(message);
+      channel?.postMessage(message);
+    });
+    source.onerror = () => {
+      source?.close();
+      const wait = Math.min(30, 2 ** tries++);
+      show("waiting", words("again").replace("{n}", wait));
+      setTimeout(open, wait * 1000);
+    };
+  }
+  if (channel) channel.onmessage = ({ data }) => {
+    if (data.hello) {
+      const isNew = data.hello !== page && !others.has(data.hello);
+      others.set(data.hello, Date.now());
+      if (isNew && leads) open();
+    } else if (data.tick) { if (!leads) { lastLine = Date.now(); show("ok", words("fine")); } } else take(data);
+  };
+  let release = null;
+  function lead() {
+    if (leads || !visible() || paused) return;
+    const begin = () => { leads = true; open(); return new Promise((done) => { release = done; }); };
+    if (navigator.locks) navigator.locks.request("patchbay-stream", { ifAvailable: true }, (lock) => lock ? begin() : null);
+    else begin();
+  }
+  function rest() {
+    leads = false;
+    source?.close();
+    source = null;
+    release?.();
+    release = null;
+  }
+  async function refresh() {
+    if (!main || paused) return;
+    if (leads && source) return open();
+    const answer = await fetch(`/dashboard/fragments?page=${encodeURIComponent(page)}`).catch(() => null);
+    if (answer?.ok) take(await answer.json());
+  }
+  function pause(stops) {
+    paused = stops;
+    root.classList.toggle("still", stops);
+    if (stops) { rest(); show("paused", words("paused")); } else { show("running", words("catching")); lead(); refresh(); }
+  }
+  if (find("button#state")) {
+    find("#state").addEventListener("click", () => pause(!paused));
+    document.addEventListener("visibilitychange", () => {
+      root.classList.toggle("still", !visible() || paused);
+      if (paused) return;
+      if (visible()) { show("running", words("catching")); lead(); refresh(); } else rest();
+    });
+    setInterval(() => {
+      if (!visible() || paused) return;
+      if (!leads) { lead(); channel?.postMessage({ hello: page }); }
+      const age = Math.round((Date.now() - lastLine) / 1000);
+      if (age >= 10 && !tries) show("waiting", words("old").replace("{n}", age));
+    }, 3000);
+    channel?.postMessage({ hello: page });
+    lead();
+    addEventListener("pagehide", rest);
+  }
+
+  // Copying.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest("[data-copy],[data-copy-from]");
+    if (!button) return;
+    const text = button.dataset.copy ?? find(`#${button.dataset.copyFrom}`)?.textContent ?? "";
+    try { await navigator.clipboard.writeText(text); } catch {
+      const area = document.createElement("textarea");
+      area.value = text;
+      document.body.append(area);
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+      button.focus();
+    }
+    say(words("copied"), false);
+  });
+
+  // Menus close when something else is chosen.
+  document.addEventListener("click", (event) => {
+    for (const menu of all("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+  });
+
+  // Keys.
+  const places = { n: "/", c: "/connections", s: "/sync", e: "/events", j: "/jobs", u: "/users", q: "/quotas", p: "/publish", o: "/orders", r: "/review" };
+  let going = false;
+  function row(step) {
+    const rows = all("[data-row]");
+    const at = rows.findIndex((one) => one.classList.contains("at"));
+    const next = rows[Math.max(0, Math.min(rows.length - 1, at < 0 ? 0 : at + step))];
+    if (!next) return;
+    rows[at]?.classList.remove("at");
+    next.classList.add("at");
+    (find("a", next) ?? next).focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+  const press = {
+    "/": () => find("#find")?.focus(),
+    "?": () => { location.href = "/account#keys"; },
+    j: () => row(1), k: () => row(-1),
+    f: () => find("#filter")?.focus(),
+    ".": () => find("#state")?.click(),
+    c: () => (find("tr.at [data-copy], li.at [data-copy]") ?? find(".crumbs [data-copy]"))?.click(),
+    x: () => find(".at input[type=checkbox]")?.click(),
+    o: () => (find(".at [data-outside]") ?? find("[data-outside]"))?.click(),
+  };
+  document.addEventListener("keydown", (event) => {
+    const typing = event.target.closest("input,textarea,select,[contenteditable]");
+    if (event.key === "Escape") {
+      const menu = find("details.menu[open]");
+      if (menu) { menu.open = false; find("summary", menu).focus(); } else if (typing) typing.blur();
+      else { const up = all(".crumbs a").pop(); if (up && root.dataset.keys !== "off") location.href = up.href; }
+      return;
+    }
+    if (typing || event.ctrlKey || event.altKey || event.metaKey || root.dataset.keys === "off") return;
+    if (going) {
+      going = false;
+      const chip = event.key === "n" && find("a.chip.new");
+      const place = places[event.key];
+      if (chip) { event.preventDefault(); chip.click(); } else if (place) { event.preventDefault(); location.href = place; }
+      return;
+    }
+    if (event.key === "g") { going = true; setTimeout(() => { going = false; }, 1500); return; }
+    const own = find(`[data-key="${CSS.escape(event.key)}"]`);
+    const act = own ? () => own.click() : press[event.key];
+    if (!act) return;
+    event.preventDefault();
+    act();
+  });
+
+  // A form is sent once.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (button) setTimeout(() => { button.disabled = true; setTimeout(() => { button.disabled = false; }, 5000); });
+  });
+  find("[data-focus]")?.focus();
+})();

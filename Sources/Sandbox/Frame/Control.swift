@@ -1,0 +1,171 @@
+import Kit
+
+/// The sandbox's own interface: switches, clock, story, effects, reset. docs/sandbox.md describes it.
+struct Control: Sendable {
+    let keeper: Keeper
+    let platforms: [any Platform]
+    let switches: Switches
+    let post: Post
+    let clock: Clock
+    let reset: @Sendable (UInt64?) -> Void
+
+    func answer(_ request: SandboxRequest) -> SandboxAnswer {
+        if let refusal = Self.stranger(request) { return Self.problem(403, refusal) }
+        do {
+            return try route(request)
+        } catch {
+            return Self.problem(400, error.sentence)
+        }
+    }
+
+    private func route(_ request: SandboxRequest) throws(BadControl) -> SandboxAnswer {
+        switch (request.method, request.path) {
+        case ("GET", "/"), ("GET", "/state"): return SandboxAnswer(200, state)
+        case ("GET", "/effects"): return SandboxAnswer(200, effects)
+        case ("GET", "/effects/keys"): return SandboxAnswer(200, effectsByKey)
+        case ("GET", "/faults"): return faults
+        case ("PUT", "/faults"): return try setFaults(try Self.json(request))
+        case ("GET", "/clock"): return SandboxAnswer(200, time)
+        case ("POST", "/clock"): return try advance(try Self.json(request))
+        case ("GET", "/story"): return SandboxAnswer(200, keeper.turn { Story.pace(in: $0).json })
+        case ("PUT", "/story"): return try setStory(try Self.json(request))
+        case ("GET", "/webhooks"): return SandboxAnswer(200, ["data": .array(post.recent)])
+        case ("GET", "/samples"): return SandboxAnswer(200, samples)
+        case ("POST", "/send"): return try send(try Self.json(request))
+        case ("POST", "/reset"):
+            let json = try Self.json(request)
+            reset(try json.whole("seed", 0...Int64.max).map(UInt64.init))
+            return SandboxAnswer(204)
+        default:
+            return Self.problem(
+                404,
+                "\(request.method) \(request.path): there is no such thing here. See docs/sandbox.md.")
+        }
+    }
+
+    // MARK: What is
+
+    private var state: JSON {
+        let (waiting, faults) = (post.waiting, switches.faults)
+        return keeper.turn { world in
+            [
+                "seed": JSON(world.seed.value), "now": JSON(Timestamp(seconds: world.now)),
+                "ahead_seconds": JSON(world.ahead), "faults": .array(faults.map(\.json)),
+                "story": Story.pace(in: world).json, "webhooks_waiting": JSON(waiting),
+                "platforms": .object(platforms.map { JSONMember($0.id, $0.summary(of: world)) }),
+            ]
+        }
+    }
+
+    private var effects: JSON {
+        let counters = keeper.turn { $0.counters }
+        return .object(
+            platforms.map { platform in
+                let own = counters.filter { $0.key.hasPrefix(platform.id + " ") }.sorted { $0.key < $1.key }
+                return JSONMember(
+                    platform.id,
+                    .object(own.map { JSONMember(String($0.key.dropFirst(platform.id.count + 1)), JSON($0.value)) }))
+            })
+    }
+
+    private var effectsByKey: JSON {
+        keeper.turn { world in .object(platforms.map { JSONMember($0.id, $0.effectsByKey(in: world)) }) }
+    }
+
+    private var faults: SandboxAnswer { SandboxAnswer(200, .array(switches.faults.map(\.json))) }
+    private var time: JSON {
+        keeper.turn { ["now": JSON(Timestamp(seconds: $0.now)), "ahead_seconds": JSON($0.ahead)] }
+    }
+    private var samples: JSON {
+        .object(platforms.map { JSONMember($0.id, .array($0.samples.map { .string($0.type) })) })
+    }
+
+    // MARK: What is done
+
+    /// More switches than anyone sets.
+    private static let faultsMax = 100
+
+    private func setFaults(_ json: JSON) throws(BadControl) -> SandboxAnswer {
+        guard let list = json.elements, list.count <= Self.faultsMax else {
+            throw BadControl("A list of at most \(Self.faultsMax) faults is wanted: [{\"platform\": \"stripe\", …}].")
+        }
+        var faults: [Fault] = []
+        for fault in list { faults.append(try Fault(fault, platforms: platforms.map(\.id))) }
+        switches.set(faults)
+        return self.faults
+    }
+
+    private func advance(_ json: JSON) throws(BadControl) -> SandboxAnswer {
+        guard let seconds = try json.whole("advance_seconds", 1...Clock.secondsMax) else {
+            throw BadControl("advance_seconds: is missing.")
+        }
+        let count = clock.advance(seconds)
+        return SandboxAnswer(200, time.with("ran", JSON(count)))
+    }
+
+    private func setStory(_ json: JSON) throws(BadControl) -> SandboxAnswer {
+        var rate: Double?
+        if let said = json.present("rate") {
+            guard let number = said.numberText.flatMap(Double.init), (0...Story.rateMax).contains(number) else {
+                throw BadControl("rate: must be a number of events a second from 0 to 1000.")
+            }
+            rate = number
+        }
+        return SandboxAnswer(
+            200,
+            keeper.turn { world in
+                var pace = Story.pace(in: world)
+                pace.rate = rate ?? pace.rate
+                pace.isPaused = json["paused"]?.boolean ?? false
+                Story.set(pace, in: world)
+                return pace.json
+            })
+    }
+
+    private func send(_ json: JSON) throws(BadControl) -> SandboxAnswer {
+        guard let platform = platforms.first(where: { $0.id == json.text("platform") }) else {
+            throw BadControl("platform: must be one of \(platforms.map(\.id).joined(separator: ", ")).")
+        }
+        guard let sample = platform.samples.first(where: { $0.type == json.text("event") }) else {
+            throw BadControl("event: must be one of \(platform.samples.map(\.type).joined(separator: ", ")).")
+        }
+        return keeper.turn { world in
+            let seed = Seed(value: UInt64(world.choice(.max)))
+            var event = sample.make(.drawn(from: seed, at: Timestamp(seconds: world.now)))
+            for member in json["overrides"]?.members ?? [] {
+                event.set(Sample.place(of: member.name), member.value)
+            }
+            let id = platform.keep(event, in: world)
+            let sent = world.mail(id, type: sample.type, lane: id, from: platform)
+            return SandboxAnswer(202, ["event": .string(id), "endpoints": JSON(sent)])
+        }
+    }
+
+    // MARK: Who asks
+
+    /// Why a request is not this machine's own. A page of another site can make a browser send requests here, so what
+    /// a browser says about where it comes from must be this address; a name that points here is not enough.
+    static func stranger(_ request: SandboxRequest) -> String? {
+        guard let host = request.headers["Host"], isLoopback("http://" + host) else {
+            return "The sandbox answers to the names of loopback only."
+        }
+        if let origin = request.headers["Origin"], origin != request.base, origin != "http://" + host {
+            return "A page of \(OutsideText.bounded(origin, 100)) may not drive the sandbox."
+        }
+        if let site = request.headers["Sec-Fetch-Site"], !["same-origin", "none"].contains(site) {
+            return "A page of another site may not drive the sandbox."
+        }
+        return nil
+    }
+
+    private static func json(_ request: SandboxRequest) throws(BadControl) -> JSON {
+        if request.body.isEmpty { return .object([]) }
+        do { return try JSON.parse(request.body) } catch { throw BadControl(error.sentence) }
+    }
+
+    static func problem(_ status: Int, _ detail: String) -> SandboxAnswer {
+        var answer = SandboxAnswer(status, ["title": "Not done", "status": JSON(status), "detail": .string(detail)])
+        answer.headers = [Field("Content-Type", "application/problem+json")]
+        return answer
+    }
+}

@@ -1,0 +1,72 @@
+import Kit
+import NIOConcurrencyHelpers
+
+/// Keeps a world: one turn at a time, each on file before anyone is told of it.
+///
+/// Unchecked: the world and its file are touched under `lock` only, and never leave a turn.
+final class Keeper: @unchecked Sendable {
+    private let lock = NIOLock()
+    private var world: World
+    private let journal: Journal?
+    private var mail: @Sendable ([Letter], Double?) -> Void = { _, _ in }
+    private let clock: @Sendable () -> Timestamp
+    /// Ends the process. A file that takes no more may not be answered over: that would promise what is not kept.
+    private let abandon: @Sendable (SandboxFault) -> Never
+
+    /// - Parameters:
+    ///   - file: nil keeps nothing.
+    ///   - seed: of a new world; one that is kept has its own.
+    init(
+        file: String?, seed: UInt64, clock: @escaping @Sendable () -> Timestamp,
+        abandon: @escaping @Sendable (SandboxFault) -> Never
+    ) throws(SandboxFault) {
+        self.clock = clock
+        self.abandon = abandon
+        guard let file else {
+            world = World(seed: Seed(value: seed))
+            journal = nil
+            return
+        }
+        (journal, world) = try Journal.open(file, seed: Seed(value: seed))
+    }
+
+    /// Called after each turn that brought webhooks.
+    func onMail(_ act: @escaping @Sendable ([Letter], Double?) -> Void) { lock.withLock { mail = act } }
+
+    /// What `work` changes is kept, all of it; nothing where it throws.
+    func turn<Result, Problem: Error>(_ work: (World) throws(Problem) -> Result) throws(Problem) -> Result {
+        lock.lock()
+        defer { lock.unlock() }
+        world.begin(at: clock().seconds + world.ahead)
+        do throws(Problem) {
+            let result = try work(world)
+            if !world.touched.isEmpty { keep() }
+            if !world.letters.isEmpty { mail(world.letters, world.pace) }
+            world.trim()
+            return result
+        } catch {
+            world.rollBack()
+            throw error
+        }
+    }
+
+    private func keep() {
+        do throws(SandboxFault) { try journal?.append(world.record()) } catch { abandon(error) }
+    }
+
+    /// A new world in the old one's place, of the same seed unless another is named.
+    func reset(seed: UInt64?, _ furnish: (World) -> Void) {
+        lock.withLock {
+            world = World(seed: seed.map(Seed.init) ?? world.seed)
+            world.begin(at: clock().seconds)
+            furnish(world)
+            do throws(SandboxFault) { try journal?.start(over: world) } catch { abandon(error) }
+        }
+    }
+
+    /// The sandbox's time.
+    var now: Timestamp { lock.withLock { clock() + .seconds(world.ahead) } }
+    var realNow: Timestamp { clock() }
+    var realSeconds: Int64 { clock().seconds }
+    var seed: Seed { lock.withLock { world.seed } }
+}

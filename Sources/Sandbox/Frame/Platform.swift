@@ -1,0 +1,98 @@
+import Kit
+
+/// A platform that the sandbox simulates: its answers, its webhooks, what falls due. The frame has the rest: faults,
+/// clock, sending, effects, file, reset, seed.
+protocol Platform: Sendable {
+    /// As everywhere in the product: `stripe`.
+    var id: String { get }
+    /// How its webhooks are signed and written.
+    var webhooks: WebhookScheme { get }
+    /// Sample events, by type.
+    var samples: [Sample] { get }
+
+    /// What a client must be told to use it, such as keys.
+    func introduction(in world: World, at base: String) -> JSON
+    /// What there is in a new world: a webhook endpoint with this address, where one is asked for.
+    func furnish(_ world: World, _ furniture: Furniture)
+
+    /// Answers one request. Runs within a turn; what it throws rolls the turn back.
+    /// - Parameter failing: a status that the answer must have although the work was done.
+    func answer(_ request: SandboxRequest, in world: World, failing: Int?) throws(Refused) -> SandboxAnswer
+    /// An answer of this status, in the platform's own shape, by somebody who never looked at the request.
+    func failure(_ status: Int) -> SandboxAnswer
+    /// What two requests at once must share to be twins, and what the second is told.
+    func twin(_ request: SandboxRequest) -> (key: String, answer: SandboxAnswer)?
+
+    /// Something that the platform has put on the schedule is due.
+    func due(_ key: String, in world: World)
+
+    /// What is sent to one of its endpoints for an event, signed now; nil where either is gone.
+    /// - Parameter time: the real one, whatever the sandbox's says: receivers compare it with theirs.
+    func webhook(_ event: String, to endpoint: String, in world: World, at time: Timestamp) -> OutgoingWebhook?
+    /// The endpoints that take events of this type.
+    func endpoints(for type: String, in world: World) -> [String]
+    /// Keeps a sample as an event of its own. Its id.
+    func keep(_ event: JSON, in world: World) -> String
+
+    /// One act of the story: somebody signs up, renews, leaves. The acts draw from the stream `story`.
+    func act(in world: World)
+    /// What requests with idempotency keys have brought about, by key: how often each effect.
+    func effectsByKey(in world: World) -> JSON
+    /// A few numbers for a person: how many of what.
+    func summary(of world: World) -> JSON
+}
+
+/// What a new world begins with.
+struct Furniture: Sendable {
+    /// Where webhooks go at first, and what they are signed with.
+    var webhookURL: String?
+    var webhookSecret: String?
+    /// Types that are sent there; `*` for all.
+    var webhookTypes: [String] = ["*"]
+    var secretKey: String?
+}
+
+/// A request that is refused without any effect.
+struct Refused: Error { let answer: SandboxAnswer }
+
+/// An HTTP request to a simulated platform.
+struct SandboxRequest: Sendable {
+    let method: String
+    /// Still percent-encoded, without the query.
+    let path: String
+    let query: String
+    let headers: [Field]
+    let body: [UInt8]
+    /// Where this platform is served, without a slash at the end.
+    let base: String
+}
+
+/// An answer of a simulated platform.
+struct SandboxAnswer: Sendable {
+    var status: Int
+    var headers: [Field]
+    var body: [UInt8]
+
+    init(_ status: Int, _ json: JSON, headers: [Field] = []) {
+        self.status = status
+        self.headers = [Field("Content-Type", "application/json")] + headers
+        body = json.bytes
+    }
+    init(_ status: Int, html: String) {
+        self.status = status
+        headers = [Field("Content-Type", "text/html; charset=utf-8")]
+        body = Array(html.utf8)
+    }
+    init(_ status: Int) {
+        self.status = status
+        headers = []
+        body = []
+    }
+}
+
+/// A webhook that is ready to go.
+struct OutgoingWebhook: Sendable {
+    let url: String
+    let headers: [Field]
+    let body: [UInt8]
+}

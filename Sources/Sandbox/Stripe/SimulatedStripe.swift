@@ -1,0 +1,207 @@
+import Kit
+import Stripe
+import Synchronization
+
+/// Stripe as the sandbox simulates it: API version 2026-10-28.endive, test mode, one account.
+final class SimulatedStripe: Platform {
+    let id = "stripe"
+    let webhooks = Stripe().webhooks
+    /// Stands in kept objects for the address that they are served at, which changes from start to start.
+    let baseMark = "http://stripe.sandbox.invalid"
+    private let base = Mutex("")
+
+    var samples: [Sample] { StripeSamples.all }
+
+    /// The one object beside Stripe's own: keys.
+    private static let ownKind = "stripe.own"
+
+    func furnish(_ world: World, _ furniture: Furniture) {
+        if world.object(Self.ownKind, "keys") == nil {
+            let key = furniture.secretKey ?? "sk_test_" + world.id("", length: 32)
+            let secret = furniture.webhookSecret ?? "whsec_" + world.id("", length: 32)
+            world.put(Self.ownKind, "keys", ["secret_key": .string(key), "webhook_secret": .string(secret)])
+        }
+        var keys = world.object(Self.ownKind, "keys") ?? .object([])
+        if let key = furniture.secretKey { keys.set("secret_key", .string(key)) }
+        if let secret = furniture.webhookSecret { keys.set("webhook_secret", .string(secret)) }
+        if keys != world.object(Self.ownKind, "keys") { world.put(Self.ownKind, "keys", keys) }
+        guard let url = furniture.webhookURL else { return }
+        let books = Books(world: world, platform: self)
+        let first = "we_1SandboxFirst"
+        let endpoint = books.find(.webhookEndpoint, first) ?? books.make(.webhookEndpoint, id: first, [])
+        books.save(
+            endpoint.with([
+                .init("url", .string(url)), .init("enabled_events", .array(furniture.webhookTypes.map { .string($0) })),
+                .init("description", "Made at the start of the sandbox"),
+                .init("_secret", keys["webhook_secret"] ?? .null),
+            ]))
+    }
+
+    func introduction(in world: World, at base: String) -> JSON {
+        self.base.withLock { $0 = base }
+        return JSON.object([JSONMember("base_url", .string(base))]).with(
+            world.object(Self.ownKind, "keys")?.members ?? [])
+    }
+
+    // MARK: Requests
+
+    func twin(_ request: SandboxRequest) -> (key: String, answer: SandboxAnswer)? {
+        guard request.method == "POST", let key = request.headers["Idempotency-Key"], !key.isEmpty else { return nil }
+        var error = StripeError(
+            """
+            There is currently another in-progress request using this Idempotent Key (that probably means you \
+            submitted twice, and the other request is still going through). Please try again later.
+            """, code: "idempotency_key_in_use", status: 409)
+        error.type = "idempotency_error"
+        return (id + " " + key, Self.answer(error, "req_twin"))
+    }
+
+    func failure(_ status: Int) -> SandboxAnswer {
+        var error = StripeError("Sorry! There was an error while talking to one of our backends.", status: status)
+        error.type = "api_error"
+        if status == 429 {
+            error = StripeError(
+                """
+                Request rate limit exceeded. Learn more about rate limits here https://stripe.com/docs/rate-limits.
+                """, code: "rate_limit", status: 429)
+        }
+        return Self.answer(error, "req_fault")
+    }
+
+    func answer(_ request: SandboxRequest, in world: World, failing: Int?) throws(Refused) -> SandboxAnswer {
+        let path = request.path.split(separator: "/").map { Form.decoded($0.utf8) }
+        guard path.first == "v1" else { return page(request, path, in: world) }
+        let requestID = world.requestID("req_")
+        do {
+            try checkKey(request, in: world)
+            var answer = try StripeFrontDoor(stripe: self, world: world, request: request, requestID: requestID)
+                .answer(path, failing: failing)
+            if let failing { answer = failure(failing) }
+            answer.body = placed(answer.body, at: request.base)
+            return answer
+        } catch {
+            let answer = Self.answer(error, requestID)
+            // A declined payment has changed its intent, and that stays.
+            if error.commits { return answer }
+            throw Refused(answer: answer)
+        }
+    }
+
+    private func checkKey(_ request: SandboxRequest, in world: World) throws(StripeError) {
+        let given = request.headers["Authorization"] ?? ""
+        var key = ""
+        if given.lowercased().hasPrefix("bearer ") {
+            key = String(given.dropFirst(7))
+        } else if given.lowercased().hasPrefix("basic "),
+            let text = Base64.decode(Array(given.dropFirst(6).utf8), padding: .optional)
+        {
+            key = String(decoding: text.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
+        }
+        guard key != world.object(Self.ownKind, "keys")?.text("secret_key") else { return }
+        let shown = key.count > 12 ? "\(key.prefix(8))\(String(repeating: "*", count: 8))\(key.suffix(4))" : "****"
+        throw .validation(
+            key.isEmpty
+                ? "You did not provide an API key. You need to provide your API key in the Authorization header, using "
+                    + "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
+                : "Invalid API Key provided: \(OutsideText.bounded(shown, 40))", nil, nil
+        ).with(status: 401)
+    }
+
+    static func answer(_ error: StripeError, _ requestID: String) -> SandboxAnswer {
+        SandboxAnswer(
+            error.status, ["error": error.json(request: requestID).visible],
+            headers: [Field("Request-Id", requestID), Field("Stripe-Version", StripeVersions.newest)])
+    }
+
+    /// The address in the mark's place.
+    private func placed(_ body: [UInt8], at base: String) -> [UInt8] {
+        let text = String(decoding: body, as: UTF8.self)
+        return text.contains(baseMark) ? Array(text.replacing(baseMark, with: base).utf8) : body
+    }
+
+    // MARK: Time, webhooks
+
+    func due(_ key: String, in world: World) {
+        let books = Books(world: world, platform: self)
+        let parts = key.split(separator: " ").map(String.init)
+        guard parts.count >= 2 else { return }
+        let id = parts[1]
+        switch parts[0] {
+        case "renew": books.renew(id)
+        case "finalize": books.finalizeDue(id)
+        case "retry": books.retry(id)
+        case "expire": books.expire(id)
+        case "trial": books.trialEndsSoon(id)
+        case "refund": books.refundEnded(id, parts.last ?? "")
+        case "session":
+            if let session = books.find(.checkoutSession, id), session.text("status") == "open" {
+                _ = books.expireSession(session)
+            }
+        default: break
+        }
+    }
+
+    func endpoints(for type: String, in world: World) -> [String] {
+        world.objects(of: StripeResource.webhookEndpoint.kind).filter { endpoint in
+            endpoint.text("status") == "enabled" && isLoopback(endpoint.text("url") ?? "")
+                && (endpoint["enabled_events"]?.elements ?? []).contains { type.isLike($0.text ?? "") }
+        }.compactMap { $0.text("id") }
+    }
+
+    func webhook(_ event: String, to endpoint: String, in world: World, at time: Timestamp) -> OutgoingWebhook? {
+        let books = Books(world: world, platform: self)
+        guard let event = books.find(.event, event), let endpoint = books.find(.webhookEndpoint, endpoint),
+            let url = endpoint.text("url"), let secret = endpoint.text("_secret")
+        else { return nil }
+        let version = endpoint.text("api_version") ?? StripeVersions.newest
+        let body = placed(
+            StripeVersions.shaped(books.withPending(event), version, books).with("api_version", .string(version))
+                .visible.bytes, at: base.withLock { $0 })
+        // Made by us, or checked at the start.
+        guard let secrets = try? webhooks.secrets(in: secret) else { return nil }
+        // Test events carry a `v0` too, which proves nothing; whoever believes it has a bug.
+        var headers = webhooks.sign(body, with: secrets, at: time).map { field in
+            Field(field.name, field.value + ",v0=" + String(repeating: "0", count: 64))
+        }
+        headers.append(Field("Content-Type", "application/json; charset=utf-8"))
+        headers.append(Field("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"))
+        return OutgoingWebhook(url: url, headers: headers, body: body)
+    }
+
+    func keep(_ event: JSON, in world: World) -> String {
+        Books(world: world, platform: self).save(event)
+        return event.text("id") ?? ""
+    }
+
+    func act(in world: World) { StripeStory(books: Books(world: world, platform: self)).act() }
+
+    func effectsByKey(in world: World) -> JSON {
+        var charges: [String: Int64] = [:]
+        for charge in world.objects(of: StripeResource.charge.kind) where charge.text("status") == "succeeded" {
+            if let key = charge.text("_key") { charges[key, default: 0] += 1 }
+        }
+        return .object(
+            charges.sorted { $0.key < $1.key }.map { JSONMember($0.key, ["charge.succeeded": JSON($0.value)]) })
+    }
+
+    func summary(of world: World) -> JSON {
+        func count(_ resource: StripeResource) -> JSON { JSON(world.count(of: resource.kind)) }
+        var byStatus: [String: Int] = [:]
+        for subscription in world.objects(of: StripeResource.subscription.kind) {
+            byStatus[subscription.text("status") ?? "", default: 0] += 1
+        }
+        return [
+            "customers": count(.customer),
+            "subscriptions": .object(byStatus.sorted { $0.key < $1.key }.map { JSONMember($0.key, JSON($0.value)) }),
+            "invoices": count(.invoice), "events": count(.event), "webhook_endpoints": count(.webhookEndpoint),
+        ]
+    }
+}
+
+extension StripeError {
+    func with(status: Int) -> StripeError {
+        var error = self
+        error.status = status
+        return error
+    }
+}

@@ -1,0 +1,13 @@
+/// Every page and form for operators. A page has a file in `Pages/`, a template, words, and a line here.
+enum Pages {
+    static let all: [Page] =
+        [
+            NowPage.page,
+            AccountPage.page,
+        ] + LaterPage.all
+
+    static let forms: [PageForm] =
+        [
+            Preferences.form
+        ] + AccountPage.forms
+}

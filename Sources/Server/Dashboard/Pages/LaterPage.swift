@@ -1,0 +1,31 @@
+import Kit
+
+/// The pages of what this version does not do yet: each says so, and what there is instead.
+enum LaterPage {
+    struct Model: Sendable {
+        let sentence: String
+        let today: String
+        let link: Link?
+    }
+
+    static let entries: [NavEntry] = [.connections, .sync, .quotas, .publish, .orders, .payments, .messages]
+    /// Built entries whose pages are still to come.
+    static let coming: [NavEntry] = [.events, .jobs, .endpoints, .review, .users, .system]
+
+    static let all = (entries + coming).map(page)
+
+    private static func page(_ entry: NavEntry) -> Page {
+        Page(path: entry.path, entry: entry, template: "later") { request in
+            let words = request.words
+            var head = Head(words("nav.\(entry.rawValue)"))
+            head.lede = words("later.lede")
+            let names = Providers.webhookSources.map(\.about.name).joined(separator: ", ")
+            let key = entries.contains(entry) ? "later.\(entry.rawValue)" : "later.other"
+            return PageContent(
+                head,
+                Model(
+                    sentence: words(key, ["providers": names]), today: words("later.today"),
+                    link: Link(words("later.link"), NavEntry.events.path)))
+        }
+    }
+}

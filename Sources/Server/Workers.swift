@@ -1,0 +1,45 @@
+import Engine
+import Kit
+import Logging
+import Store
+
+/// What works on jobs, one worker a kind, and the schedules of those that come by themselves.
+struct Workers: Sendable {
+    private let settings: Settings
+    private let database: any Database
+    private let ids: Identifiers
+    private let time: TimeSource
+    private let bells: Bells
+    private let logger: Logger
+
+    init(
+        _ settings: Settings, database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger
+    ) {
+        self.settings = settings
+        self.database = database
+        self.ids = ids
+        self.time = time
+        self.bells = bells
+        self.logger = logger
+    }
+
+    /// - Parameter handlers: what acts on each platform's events, by its id.
+    func all(handlers: [String: any EventHandler]) -> [any JobWorker] {
+        let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
+        return [
+            EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            EventReleasing(database: database, ids: ids, time: time, bells: bells),
+            UserErasing(database: database, ids: ids, time: time, bells: bells, logger: logger),
+            ErasureSweep(database: database, time: time, logger: logger),
+            ReplayWorker(database: database, ids: ids, time: time, bells: bells),
+            RetentionWorker(
+                database: database, limits: settings.retention.limits,
+                identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
+        ]
+    }
+
+    /// Declared at each start; what is declared already goes on as it was.
+    static func schedules(firstAt first: Timestamp) -> [NewSchedule] {
+        [RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first)]
+    }
+}

@@ -1,0 +1,279 @@
+public import Kit
+
+/// An erasure that is asked for.
+public struct NewErasure: Sendable {
+    public let id: ID<ErasureKind>
+    public let user: String
+    public let who: String
+    public let askedBy: String
+    public let at: Timestamp
+    /// Bodies without events that name the user (`bodiesNaming`).
+    public let bodies: [String]
+
+    public init(id: ID<ErasureKind>, user: String, who: String, askedBy: String, at: Timestamp, bodies: [String]) {
+        self.id = id
+        self.user = user
+        self.who = who
+        self.askedBy = askedBy
+        self.at = at
+        self.bodies = bodies
+    }
+}
+
+/// How far a walk over the events has come.
+public struct ErasedStep: Sendable {
+    public var events = 0
+    public var bodies = 0
+    public var changes = 0
+    /// The last event that was looked at; nil where there was none.
+    public var last: String?
+    /// Whether events are left.
+    public var hasMore = false
+}
+
+extension Session {
+    /// Erases at once what is found by the user's own keys, and notes the names, so that nothing of it comes back.
+    /// What is found by looking at every event follows (`eraseEvents`).
+    ///
+    /// - Returns: how many rows of what; nil when there is no such user.
+    public func erase(_ new: NewErasure) throws -> [(what: String, rows: Int)]? {
+        guard
+            try row("SELECT 1 FROM users WHERE id = \(new.user) \(dialect.forUpdate)", { try $0.integer() }) != nil
+        else { return nil }
+        return try overwriting {
+            let customers = try rows(
+                """
+                SELECT provider, customer FROM customers
+                 WHERE user_id = \(new.user) ORDER BY provider, customer \(dialect.forUpdate)
+                """
+            ) { row in CustomerName(provider: try row.text(), customer: try row.text()) }
+            try run(
+                """
+                INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)
+                VALUES (\(new.id), \(new.who), 'running', \(new.askedBy), \(new.at), '', '{}')
+                """)
+            let names = customers.map { ErasedName(customer: $0.customer, at: $0.provider) }
+            try note([ErasedName(user: new.user)] + names, of: new.id, at: new.at)
+            let told = try eraseWhatWasTold(about: new.user, customers)
+            let rows = try eraseRows(of: new.user)
+            return rows + [
+                ("changes", told), ("bodies", try removeBodies(new.bodies)), ("customers", customers.count),
+                ("users", try run("DELETE FROM users WHERE id = \(new.user)")),
+            ]
+        }
+    }
+
+    private func eraseRows(of user: String) throws -> [(what: String, rows: Int)] {
+        try run(
+            """
+            DELETE FROM alerts
+             WHERE kind = 'subscription_unclear' AND subject IN (SELECT id FROM subscriptions WHERE user_id = \(user))
+            """)
+        try run("DELETE FROM customers WHERE user_id = \(user)")
+        return [
+            ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
+            ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),
+            (
+                "payments",
+                try run(
+                    "UPDATE payments SET user_id = NULL, customer = NULL, problem = NULL WHERE user_id = \(user)")
+            ),
+        ]
+    }
+
+    /// Changes, what waits to be sent of them, reviews.
+    private func eraseWhatWasTold(about user: String, _ customers: [CustomerName]) throws -> Int {
+        let payments = try rows("SELECT id FROM payments WHERE user_id = \(user)") { try $0.text() }
+        let subjects = customers.map(\.subject)
+        var reviews: [String] = []
+        if !subjects.isEmpty {
+            reviews = try rows(
+                """
+                UPDATE reviews
+                   SET state = 'decided', subject = 'erased', question = 'It was about a user who was erased.',
+                       evidence = '{}', note = NULL, decision = coalesce(decision, 'dismiss'),
+                       decided_by = coalesce(decided_by, 'erasure'), decided_at = coalesce(decided_at, opened_at)
+                 WHERE kind = 'event_without_user' AND subject IN (\(SQL.list(subjects)))
+                RETURNING id
+                """
+            ) { try $0.text() }
+        }
+        try run(
+            """
+            DELETE FROM attempts_due
+             WHERE endpoint_id IN (SELECT id FROM endpoints) AND ordering_key = \(user)
+            """)
+        let dropped = try rows(
+            """
+            SELECT seq, payload FROM changes
+             WHERE subject IN (SELECT id FROM endpoints WHERE ordered_by = 'user')
+               AND type = 'endpoint.change_dropped'
+            """
+        ) { row in (seq: try row.integer(), payload: try row.blob()) }
+        .filter { (try? JSON.parse($0.payload))?["ordering_key"]?.text?.hasSameBytes(as: user) ?? true }
+        return try eraseChanges(about: [user] + payments + reviews)
+            + (try blank(dropped.map { (seq: $0.seq, id: "") }))
+    }
+
+    // MARK: Events
+
+    /// Looks at the next `window` events and erases those about someone who was erased, at most `most`: their bytes,
+    /// what the platform answered, what was told of them. Their ids, types and times stay.
+    public func eraseEvents(after last: String, window: Int, most: Int, at now: Timestamp) throws -> ErasedStep {
+        let seen = try rows(
+            """
+            SELECT id, provider, subject, user_id, body_id, body_offset, body_length FROM events
+             WHERE id > \(last) ORDER BY id LIMIT \(window)
+            """
+        ) { row in
+            Seen(
+                id: try row.text(), provider: try row.text(), subject: try row.optionalText(),
+                user: try row.optionalText(),
+                body: BodyRange(
+                    body: try row.text(), offset: Int(try row.integer()), length: Int(try row.integer())))
+        }
+        let erased = try erased(among: Array(Set(seen.flatMap(\.names))))
+        let found = seen.filter { $0.names.contains { erased[$0] != nil } }.prefix(most)
+        var step = ErasedStep()
+        (step.last, step.hasMore) =
+            found.count == most ? (found.last?.id, true) : (seen.last?.id, seen.count == window)
+        try overwriting {
+            for event in found {
+                let (bodies, changes) = try eraseEvent(ID(stored: event.id), event.body, at: now)
+                step.events += 1
+                step.bodies += bodies
+                step.changes += changes
+            }
+        }
+        return step
+    }
+
+    /// Erases one event that came about someone who was erased.
+    public func eraseEvent(_ event: StoredEvent, at now: Timestamp) throws {
+        _ = try overwriting { try eraseEvent(event.id, event.range, at: now) }
+    }
+
+    /// Notes customers of whom an event says that they are someone who was erased.
+    public func noteErased(_ customer: CustomerName, like name: ErasedName, at now: Timestamp) throws {
+        guard let noted = try erased(among: [name])[name] else { return }
+        try note([ErasedName(customer: customer.customer, at: customer.provider)], of: noted.erasure, at: now)
+    }
+
+    private func eraseEvent(_ id: ID<EventKind>, _ range: BodyRange, at now: Timestamp) throws -> (
+        bodies: Int, changes: Int
+    ) {
+        try run(
+            """
+            UPDATE events
+               SET user_id = NULL, subject = NULL, state_reason = 'Its user was erased.', state_at = \(now),
+                   state = 'ignored'
+             WHERE id = \(id)
+            """)
+        try run("DELETE FROM fetched WHERE event_id = \(id)")
+        try run(
+            """
+            UPDATE reviews
+               SET state = 'decided', decision = 'dismiss', decided_by = 'erasure', decided_at = \(now)
+             WHERE kind = 'unreadable_delivery' AND subject = \(id) AND state <> 'decided'
+            """)
+        let bodies = try eraseBytes(range)
+        return (bodies, try eraseChanges(about: [id.text]))
+    }
+
+    /// A body that is nothing else goes; of one that holds other facts, too, this one becomes blanks.
+    private func eraseBytes(_ range: BodyRange) throws -> Int {
+        let body = try row("SELECT bytes FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") { try $0.blob() }
+        guard var bytes = body else { return 0 }
+        let end = min(range.offset + range.length, bytes.count)
+        guard range.offset > 0 || end < bytes.count, range.offset < end else { return try removeBodies([range.body]) }
+        bytes.replaceSubrange(range.offset..<end, with: repeatElement(0x20, count: end - range.offset))
+        return try run(
+            "UPDATE bodies SET bytes = \(bytes), checksum = \(Checksum.of(bytes)) WHERE id = \(range.body)")
+    }
+
+    private func removeBodies(_ ids: [String]) throws -> Int {
+        guard !ids.isEmpty else { return 0 }
+        return try run("DELETE FROM bodies WHERE id IN (\(SQL.list(ids)))")
+    }
+
+    // MARK: What was told
+
+    private func eraseChanges(about subjects: [String]) throws -> Int {
+        var count = 0
+        for start in stride(from: 0, to: subjects.count, by: 200) {
+            let part = Array(subjects[start..<min(start + 200, subjects.count)])
+            let found = try rows("SELECT seq, id FROM changes WHERE subject IN (\(SQL.list(part)))") { row in
+                (seq: try row.integer(), id: try row.text())
+            }
+            count += try blank(found)
+        }
+        return count
+    }
+
+    /// A change keeps its place in the feed, which has no gaps, and says nothing any more.
+    private func blank(_ changes: [(seq: Int64, id: String)]) throws -> Int {
+        guard !changes.isEmpty else { return 0 }
+        let seqs = SQL.list(changes.map(\.seq))
+        try run(
+            """
+            UPDATE changes
+               SET type = 'change.erased', subject = NULL, user_id = NULL, connection_id = NULL, version = 0,
+                   payload = \(Array("{}".utf8)), body_id = NULL, body_offset = NULL, body_length = NULL
+             WHERE seq IN (\(seqs))
+            """)
+        try run(
+            """
+            DELETE FROM attempts_due
+             WHERE endpoint_id IN (SELECT id FROM endpoints)
+               AND position IN (SELECT position FROM feed WHERE seq IN (\(seqs)))
+            """)
+        try run(
+            "UPDATE attempts SET answer = NULL, problem = NULL WHERE change_id IN (\(SQL.list(changes.map(\.id))))")
+        return changes.count
+    }
+
+    // MARK: Bodies without events
+
+    /// Bodies that belong to no event (not believed, or not readable) and hold one of these texts.
+    public func bodiesNaming(_ texts: [String], limit: Int) throws -> [String] {
+        let needles = texts.map { Array($0.utf8) }.filter { $0.count >= Self.needleMin }
+        guard !needles.isEmpty else { return [] }
+        let bodies = try rows(
+            """
+            SELECT b.id, b.bytes
+              FROM deliveries d
+              JOIN bodies b ON b.id = d.body_id
+             WHERE d.verdict = 'rejected'
+                OR d.id IN (SELECT subject FROM reviews WHERE kind = 'unreadable_delivery')
+             ORDER BY d.id DESC
+             LIMIT \(limit)
+            """
+        ) { row in (id: try row.text(), bytes: try row.blob()) }
+        return bodies.filter { body in needles.contains { body.bytes.firstRange(of: $0) != nil } }.map(\.id)
+    }
+    /// Shorter texts are found in everything.
+    private static var needleMin: Int { 6 }
+
+    /// Whatever is deleted within is overwritten on SQLite: usually what lies in pages that become free is left there.
+    private func overwriting<Value>(_ work: () throws -> Value) throws -> Value {
+        guard dialect.engine == .sqlite else { return try work() }
+        _ = try rows("PRAGMA secure_delete = ON") { _ in }
+        let result: Result<Value, any Error> = Result { try work() }
+        _ = try rows("PRAGMA secure_delete = FAST") { _ in }
+        return try result.get()
+    }
+}
+
+/// An event as the walk over all of them looks at it.
+private struct Seen {
+    let id: String
+    let provider: String
+    let subject: String?
+    let user: String?
+    let body: BodyRange
+
+    var names: [ErasedName] {
+        (user.map { [ErasedName(user: $0)] } ?? [])
+            + (subject.map { [ErasedName(customer: $0, at: provider)] } ?? [])
+    }
+}

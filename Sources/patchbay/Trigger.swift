@@ -1,0 +1,174 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Engine
+import Foundation
+import Kit
+import NIOCore
+import NIOHTTP1
+import Sandbox
+import Server
+
+/// Sends one sample event, signed as the platform signs it.
+struct Trigger: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Sends a sample event to a server, signed as the platform signs it.",
+        discussion: """
+            The secret is the server's own: STRIPE_WEBHOOK_SECRET and the like, from the environment or --config. Exit
+            code 0 when the answer is what it should be, 1 when it is not, 3 when nobody answers.
+
+            Examples:
+              patchbay trigger stripe invoice.payment_failed
+              patchbay trigger stripe customer.subscription.updated --add metadata.patchbay_user=rye
+              patchbay trigger stripe invoice.paid --to http://127.0.0.1:8484 --duplicate 2 --late 5m
+              patchbay trigger stripe --list
+            """)
+
+    @Argument(help: "The platform: stripe.") var provider: String
+    @Argument(help: "The type of the event.") var event: String?
+    @Flag(help: "Lists the types that there are samples of.") var list = false
+    @Option(
+        help: "The server, or the whole address of its webhook route; else PATCHBAY_URL, else http://127.0.0.1:8484.")
+    var to: String?
+    @Option(help: "NAME=VALUE in the object that the event is about; event.NAME=VALUE in the event itself. Repeatable.")
+    var add: [String] = []
+    @Option(help: "Sends it so many times more, each signed anew.") var duplicate = 0
+    @Option(help: "How long ago it happened: 90s, 5m, 2h, 3d. It is signed now, as platforms sign each repetition.")
+    var late: String?
+    @Flag(help: "Signs with another secret: the server must refuse it.") var badSignature = false
+    @Option(help: "The same number makes the same ids.") var seed: UInt64?
+    @Option(help: "A file of NAME=value lines; see patchbay.env.example.") var config: String?
+    @Flag(help: "Prints JSON.") var json = false
+
+    /// More repetitions show nothing new.
+    private static let duplicateMax = 100
+
+    func run() async throws {
+        guard let known = Sandbox.samples(of: provider) else {
+            throw Fault(
+                "There are no samples for \(provider). Known: \(Sandbox.platformsWithSamples.joined(separator: ", ")).",
+                code: 2)
+        }
+        let types = known.samples.map(\.type).sorted()
+        if list { return show(types) }
+        guard let event else {
+            throw Fault("Name a type of event. patchbay trigger \(provider) --list shows all.", code: 2)
+        }
+        guard let sample = known.samples.first(where: { $0.type == event }) else {
+            throw Fault(
+                "There is no sample of \(event). Known:\n  \(types.joined(separator: "\n  "))", code: 2)
+        }
+        guard (0...Self.duplicateMax).contains(duplicate) else {
+            throw Fault("--duplicate takes 0 to \(Self.duplicateMax).", code: 2)
+        }
+        let body = sample.event(
+            seed: seed ?? .random(in: 0...UInt64(UInt32.max)), at: Timestamp.system - (try lateness()),
+            changes: try changes())
+        try await send(body, known.scheme, try address())
+    }
+
+    private func show(_ types: [String]) {
+        if json {
+            say(String(decoding: JSON.array(types.map { .string($0) }).bytes, as: UTF8.self))
+        } else {
+            for type in types { say(type) }
+        }
+    }
+
+    private func send(_ event: JSON, _ scheme: WebhookScheme, _ address: String) async throws {
+        let secrets = try secrets(scheme)
+        let body = event.bytes
+        var isAsItShouldBe = true
+        for number in 0...duplicate {
+            // Each repetition is signed anew, as platforms do.
+            let headers = scheme.sign(body, with: secrets, at: .system)
+            let status = try await answer(to: body, headers, at: address)
+            let isGood = badSignature ? status == 401 : (200..<300).contains(status)
+            isAsItShouldBe = isAsItShouldBe && isGood
+            report(event, address, status, number, isGood)
+        }
+        guard isAsItShouldBe else { throw ExitCode(1) }
+    }
+
+    private func report(_ event: JSON, _ address: String, _ status: Int, _ number: Int, _ isGood: Bool) {
+        let (id, type) = (event["id"]?.text ?? "", event["type"]?.text ?? "")
+        if json {
+            let line: JSON = [
+                "event": .string(id), "type": .string(type), "to": .string(address), "status": JSON(status),
+                "repetition": JSON(number), "as_it_should_be": .bool(isGood),
+                "object": event["data", "object", "id"] ?? .null,
+            ]
+            return say(String(decoding: line.bytes, as: UTF8.self))
+        }
+        let what = badSignature ? ", forged" : number > 0 ? ", repetition \(number)" : ""
+        let verdict =
+            isGood
+            ? badSignature ? "refused, as it should be" : "taken"
+            : badSignature ? "not refused with 401" : Self.advice(status)
+        say("\(type) \(id)\(what) → \(address): \(status), \(verdict)")
+    }
+
+    private static func advice(_ status: Int) -> String {
+        switch status {
+        case 401: "refused: the server has another webhook secret"
+        case 404: "not found: the webhook's route is off there, or the address is another"
+        default: "not taken"
+        }
+    }
+
+    // MARK: What is asked for
+
+    private func secrets(_ scheme: WebhookScheme) throws -> [WebhookSecret] {
+        do {
+            if badSignature { return try scheme.secrets(in: "whsec_somebody_elses_secret") }
+            var options = try SettingsOptions.parse([])
+            options.config = config
+            let secrets = try options.settings().webhookSecrets[provider]
+            guard let newest = secrets?.first else {
+                let name = provider.uppercased().replacing("-", with: "_") + "_WEBHOOK_SECRET"
+                throw Fault("\(name) is not set. Set it as the server has it, or name the file with --config.", code: 2)
+            }
+            return [newest]
+        } catch let error as BadSecret {
+            throw Fault(error.reason, code: 2)
+        }
+    }
+
+    private func address() throws -> String {
+        let base = to ?? ProcessInfo.processInfo.environment["PATCHBAY_URL"] ?? "http://127.0.0.1:8484"
+        let url: OutsideURL
+        do { url = try OutsideURL(base) } catch { throw Fault("--to: \(error.reason)", code: 2) }
+        guard url.target == "/" else { return base }
+        return (base.hasSuffix("/") ? String(base.dropLast()) : base) + "/webhooks/\(provider)"
+    }
+
+    private func changes() throws -> [(name: String, value: String)] {
+        try add.map { text in
+            guard let sign = text.firstIndex(of: "="), sign != text.startIndex else {
+                throw Fault("--add \(text): wants NAME=VALUE, such as --add customer=cus_1", code: 2)
+            }
+            return (String(text[..<sign]), String(text[text.index(after: sign)...]))
+        }
+    }
+
+    private func lateness() throws -> Duration {
+        guard let late else { return .zero }
+        let units: [Character: Int64] = ["s": 1, "m": 60, "h": 3600, "d": 86_400]
+        guard let unit = late.last.flatMap({ units[$0] }), let number = Int64(late.dropLast()),
+            (0...100_000).contains(number)
+        else { throw Fault("--late \(late): wants a number and s, m, h or d, such as --late 5m", code: 2) }
+        return .seconds(number * unit)
+    }
+
+    private func answer(to body: [UInt8], _ headers: [Field], at address: String) async throws -> Int {
+        var request = HTTPClientRequest(url: address)
+        request.method = .POST
+        for header in headers { request.headers.add(name: header.name, value: header.value) }
+        request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")
+        request.body = .bytes(ByteBuffer(bytes: body))
+        do {
+            return Int(try await HTTPClient.shared.execute(request, timeout: .seconds(10)).status.code)
+        } catch {
+            throw Fault("\(address) cannot be reached. Is the server running? patchbay serve", code: 3)
+        }
+    }
+}

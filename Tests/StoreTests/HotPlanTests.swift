@@ -1,0 +1,111 @@
+import Kit
+import TestSupport
+import Testing
+
+@testable import Store
+
+/// A statement that reads a whole table is well while the table is small, and stops the service when it is not.
+@Suite("Hot statements find their rows by an index")
+struct HotPlanTests {
+    private let ids = Identifiers(now: { .testNow })
+
+    @Test("work: enqueued, claimed, ended, put back, promoted, taken from the dead")
+    func jobs() async throws {
+        try await plans { session in
+            let node: ID<NodeKind> = ids.make()
+            try session.openNode(node, host: "h", process: 1, program: "p", at: .testNow)
+            try session.enqueue((0..<10).map { _ in job() })
+            let claimed = try session.claim(8, pools: [2], for: node, at: .testNow)
+            try #require(claimed.count == 8)
+            let ends: [JobEnd] = [
+                .succeeded, .succeeded, .succeeded, .cancelled(reason: "r"), .dead(reason: "r"),
+                .retry(at: .testNow, error: "e"), .released, .succeeded,
+            ]
+            try #require(
+                try session.complete(zip(claimed, ends).map { EndedJob(job: $0, end: $1, at: .testNow) })
+                    == Array(repeating: true, count: 8))
+            #expect(throws: Fenced.self) { try session.hold(claimed[0]) }
+            _ = try session.promoteScheduled(100, at: .testNow)
+            _ = try session.nextScheduled()
+            _ = try session.hasDueLane(at: .testNow)
+            _ = try session.reclaim(100, deathsMax: 3, at: .testNow)
+            _ = try session.forgottenLanes(100)
+            try session.gate(Lane("u", .event), until: .testNow, by: "quota", reason: "r")
+        }
+    }
+
+    @Test("changes: written, placed, followed, looked up")
+    func changes() async throws {
+        try await plans { session in
+            try session.append((0..<3).map { _ in change() })
+            _ = try session.sequence(100)
+            _ = try session.changes(after: 0, limit: 100)
+            _ = try session.changes(at: [1, 2])
+            _ = try session.changes(about: "user_1", limit: 10)
+            _ = try session.feedHead()
+        }
+    }
+
+    @Test("what is old: deleted in small steps", arguments: Retained.allCases)
+    func retention(what: Retained) async throws {
+        try await plans { session in
+            _ = try session.expire(what, limits: RetentionLimits(), at: .testNow, limit: 100)
+            _ = try session.expireIdentities(of: ids.make(), life: .days(30), at: .testNow, limit: 100)
+            _ = try session.trimRejected(of: "p", keeping: 10)
+        }
+    }
+
+    // MARK: Plans
+
+    /// Tables of a few rows, whatever happens; `feed_pending` and `writes` are PostgreSQL's own and empty here.
+    private static let small = [
+        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "writes",
+    ]
+
+    /// Runs the statements of `body`, and explains each.
+    private func plans(_ body: (Session) throws -> Void) async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let path = String(url.dropFirst("sqlite:".count))
+            let database = try SQLiteDatabase(path: path, owner: true, logger: .quiet)
+            _ = try await database.migrate(program: "test", at: .testNow)
+            await database.close()
+
+            let connection = try SQLiteConnection(path: path, readOnly: false)
+            var seen: [(text: String, cells: [Cell])] = []
+            let transaction = Transaction(
+                placeholder: "?",
+                execute: { text, cells in
+                    seen.append((text, cells))
+                    return try connection.run(text, cells)
+                }, changed: { connection.changedRows })
+            try body(Session(dialect: .sqlite, transaction: transaction))
+
+            #expect(!seen.isEmpty)
+            for (text, cells) in seen {
+                let scanned = try connection.run("EXPLAIN QUERY PLAN " + text, cells).compactMap(Self.scannedTable)
+                #expect(scanned.allSatisfy(Self.small.contains), "scans \(scanned): \(text)")
+            }
+        }
+    }
+
+    /// The table that a step of a plan reads from end to end; nil for steps over an index, a list or a subquery.
+    private static func scannedTable(_ step: [Cell]) -> String? {
+        guard case .text(let detail)? = step.last, detail.hasPrefix("SCAN "), !detail.contains("USING"),
+            !detail.contains("CONSTANT ROW")
+        else { return nil }
+        let name = String(detail.dropFirst("SCAN ".count).prefix { $0 != " " })
+        return ["due", "first", "seen", "cost", "waiting", "w"].contains(name) || name.hasPrefix("(") ? nil : name
+    }
+
+    // MARK: Rows
+
+    private func job() -> NewJob {
+        NewJob(
+            id: ids.make(), kind: "k", lane: Lane("u", .event), dueAt: .testNow, createdAt: .testNow, input: [1],
+            subject: "evt_1")
+    }
+
+    private func change() -> NewChange {
+        NewChange(id: ids.make(), type: "t", subject: "user_1", occurredAt: .testNow, data: Array("{}".utf8))
+    }
+}
