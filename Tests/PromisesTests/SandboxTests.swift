@@ -84,14 +84,6 @@ struct SandboxTests {
     }
 }
 
-private func eventually(_ condition: () async throws -> Bool) async throws -> Bool {
-    for _ in 0..<200 {
-        if try await condition() { return true }
-        try await Task.sleep(for: .milliseconds(50))
-    }
-    return false
-}
-
 extension SandboxProcess {
     /// Somebody subscribes. The subscription.
     fileprivate func buy(for user: String, card: String) async throws -> JSON {
