@@ -19,10 +19,12 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators add mina --role viewer --database sqlite:patchbay.sqlite
                 """)
         @OptionGroup var options: SettingsOptions
+        @OptionGroup var output: OneLine
         @Argument(help: "What they sign in with: a name or an e-mail address.") var name: String
         @Option(help: "admin may do everything, viewer may look.") var role = RoleName.viewer
         func run() async throws {
-            say(try await OperatorsCommand.with(options) { try await $0.add(name, role.role, at: .system) })
+            output.show(
+                "address", try await OperatorsCommand.with(options) { try await $0.add(name, role.role, at: .system) })
         }
     }
 
@@ -56,9 +58,10 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators reset mina --config /etc/patchbay.env
                 """)
         @OptionGroup var options: SettingsOptions
+        @OptionGroup var output: OneLine
         @Argument(help: "The operator's name.") var name: String
         func run() async throws {
-            say(try await OperatorsCommand.with(options) { try await $0.reset(name, at: .system) })
+            output.show("address", try await OperatorsCommand.with(options) { try await $0.reset(name, at: .system) })
         }
     }
 
@@ -71,10 +74,11 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators remove mina --config /etc/patchbay.env
                 """)
         @OptionGroup var options: SettingsOptions
+        @OptionGroup var output: OneLine
         @Argument(help: "The operator's name.") var name: String
         func run() async throws {
             try await OperatorsCommand.with(options) { try await $0.remove(name, at: .system) }
-            say("\(name) is removed.")
+            output.show("removed", name, says: "\(name) is removed.")
         }
     }
 
@@ -88,9 +92,11 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators sign-in-link mina --listen 127.0.0.1:9000
                 """)
         @OptionGroup var options: SettingsOptions
+        @OptionGroup var output: OneLine
         @Argument(help: "The operator's name.") var name: String
         func run() async throws {
-            say(try await OperatorsCommand.with(options) { try await $0.signInAddress(name, at: .system) })
+            output.show(
+                "address", try await OperatorsCommand.with(options) { try await $0.signInAddress(name, at: .system) })
         }
     }
 
@@ -120,6 +126,17 @@ struct OperatorsCommand: AsyncParsableCommand {
             "password": row.password == nil ? "not set" : "set", "created_at": JSON(row.createdAt),
             "signed_in_at": JSON(row.signedInAt),
         ]
+    }
+}
+
+/// What a verb says in a line, or as JSON.
+struct OneLine: ParsableArguments {
+    @Flag(help: "Prints JSON.") var json = false
+
+    /// - Parameter says: the line, where it is not the value alone.
+    func show(_ name: String, _ value: String, says line: String? = nil) {
+        guard json else { return say(line ?? value) }
+        say(String(decoding: JSON.object([JSONMember(name, .string(value))]).bytes, as: UTF8.self))
     }
 }
 

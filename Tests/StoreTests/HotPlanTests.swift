@@ -127,7 +127,8 @@ struct HotPlanTests {
             !detail.contains("CONSTANT ROW")
         else { return nil }
         let name = String(detail.dropFirst("SCAN ".count).prefix { $0 != " " })
-        return ["due", "first", "seen", "cost", "waiting", "w"].contains(name) || name.hasPrefix("(") ? nil : name
+        return ["due", "first", "seen", "cost", "waiting", "w", "counted", "open"].contains(name) || name.hasPrefix("(")
+            ? nil : name
     }
 
     // MARK: Rows
