@@ -36,7 +36,8 @@ public struct App: Sendable {
     }
 
     /// What the API does now and then: notes when keys were used, forgets old idempotency records, opens alerts whose
-    /// silence has ended. Runs until it is cancelled; `serve` makes it one of its services.
+    /// silence has ended, raises and resolves those about what stands in the tables. Runs until it is cancelled;
+    /// `serve` makes it one of its services.
     public func keepHouse() async throws {
         var rounds = 0
         while true {
@@ -55,6 +56,7 @@ public struct App: Sendable {
         try await keys.noteUses()
         let now = now()
         _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
+        if try await AlertReview(database: database, ids: ids).run(at: now) { hooks.changesWritten() }
         guard hourly else { return }
         while try await database.write(
             "sweep_operators", in: .maintenance, { try $0.sweepOperators(200, at: now) })

@@ -58,6 +58,9 @@ extension Instance {
         hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.webhookSources, vault, ids)
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
+        hooks.dependencies["node"] = { [node] in
+            node.isLive ? nil : "This node's session has ended; it opens a new one within seconds."
+        }
         let (secrets, rehearsal) = (webhookSecrets, rehearsal)
         hooks.rehearse = { try await rehearsal.changes(of: $0) }
         hooks.webhookSecrets = { provider, app in
@@ -78,7 +81,7 @@ extension Instance {
         }
         return WebhookRoutes(
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
-            metrics: metrics
+            metrics: metrics, base: settings.publicURL ?? ""
         ).all + [exposition]
     }
 }

@@ -95,12 +95,20 @@ struct Problems: RouterMiddleware {
     }
 
     private func response(_ problem: Problem, _ context: Context) -> Response {
+        var problem = problem
+        if problem.type.status == 401 { problem.headers.append(Field("WWW-Authenticate", "Bearer realm=\"Patchbay\"")) }
+        return problem.response(base: base, instance: context.correlation.requestID, at: now())
+    }
+}
+
+extension Problem {
+    /// The one form of every problem, the webhook routes' too.
+    func response(base: String, instance: String, at now: Timestamp) -> Response {
         var answer = Answer(
-            status: problem.type.status, contentType: "application/problem+json",
-            body: problem.body(base: base, instance: context.correlation.requestID, at: now()))
-        answer.headers = problem.headers
-        if let wait = problem.retryAfter { answer.headers.append(Field("Retry-After", String(wait.wholeSeconds))) }
-        if problem.type.status == 401 { answer.headers.append(Field("WWW-Authenticate", "Bearer realm=\"Patchbay\"")) }
+            status: type.status, contentType: "application/problem+json",
+            body: body(base: base, instance: instance, at: now))
+        answer.headers = headers
+        if let wait = retryAfter { answer.headers.append(Field("Retry-After", String(wait.wholeSeconds))) }
         return Response(answer)
     }
 }

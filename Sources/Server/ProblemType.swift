@@ -27,12 +27,36 @@ public struct ProblemType: Sendable, Equatable {
 }
 
 extension ProblemType {
-    public static let all: [ProblemType] = [
-        .invalidRequest, .invalidJSON, .invalidQuery, .invalidCursor, .invalidHeader, .unsupportedVersion, .missingKey,
-        .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
-        .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
-        .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
+    public static let all: [ProblemType] =
+        [
+            .invalidRequest, .invalidJSON, .invalidQuery, .invalidCursor, .invalidHeader, .unsupportedVersion,
+            .missingKey,
+            .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
+            .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
+            .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
+        ] + webhooks
+
+    /// What platforms are told.
+    static let webhooks: [ProblemType] = [
+        .webhookRouteOff, .invalidSignature, .contentEncoding, .webhookTooLarge, .notKept,
     ]
+
+    public static let webhookRouteOff = ProblemType(
+        "webhook_route_off", 404, "There is no such webhook route",
+        "The platform in the address is unknown, or no secret is set that could prove its deliveries. Which routes "
+            + "are on says: patchbay doctor")
+    public static let invalidSignature = ProblemType(
+        "invalid_signature", 401, "The delivery is not believed",
+        "No active secret made the signature, or it is too old. The operator sees why at "
+            + "/v1/deliveries?verdict=rejected")
+    public static let contentEncoding = ProblemType(
+        "content_encoding", 415, "The body is encoded",
+        "Signatures are of bytes as they are: send the body without a Content-Encoding.")
+    public static let webhookTooLarge = ProblemType(
+        "body_too_large", 413, "The body is too large", "Each platform's webhooks have a limit, usually 1 MiB.")
+    public static let notKept = ProblemType(
+        "not_kept", 503, "It could not be kept", who: .operator, retry: .later,
+        "Nothing of the delivery was kept. Send it again; a repetition does no harm.")
 
     public static let invalidRequest = ProblemType(
         "invalid_request", 400, "The request cannot be read",

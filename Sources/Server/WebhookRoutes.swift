@@ -12,11 +12,13 @@ struct WebhookRoutes: Sendable {
     let trustedProxies: [CIDR]
     let time: TimeSource
     let metrics: Metrics
+    /// Before `/problems/`.
+    var base = ""
 
     /// A body that comes slower than this in all is not a webhook.
     private static var bodySeconds: Int64 { 30 }
     /// After an answer that says "later".
-    private static var retryAfterSeconds: String { "5" }
+    private static var retryAfter: Duration { .seconds(5) }
 
     var all: [OtherRoute] {
         ["/webhooks/{provider}", "/webhooks/{provider}/{id}"].flatMap { path in
@@ -30,16 +32,13 @@ struct WebhookRoutes: Sendable {
         let provider = aliases[name] ?? name
         let owner = context.parameters.get("id")
         guard let limit = gateway.bodyLimit(of: provider), await gateway.isOn(provider, owner: owner) else {
-            return WebhookAnswer.problem(
-                .notFound, "webhook_route_off", "There is no such webhook route, or its secret is not set.")
+            return problem(.webhookRouteOff, Self.routeOff, context)
         }
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
-            return WebhookAnswer.problem(
-                .unsupportedMediaType, "content_encoding", "Send the body as it is, without a Content-Encoding.")
+            return problem(.contentEncoding, "Send the body as it is, without a Content-Encoding.", context)
         }
         guard let body = try await bytes(of: request, limit: limit) else {
-            return WebhookAnswer.problem(.contentTooLarge, "body_too_large", "The body may have \(limit) bytes.")
-                .closing
+            return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
         }
         let delivery = Delivery(
             method: request.method.rawValue, target: request.head.path ?? "",
@@ -52,7 +51,7 @@ struct WebhookRoutes: Sendable {
         metrics.observe(
             "patchbay_delivery_seconds", ["provider": provider], time.uptime() - began,
             help: "From the head of a delivery to its answer.")
-        return answer(reply)
+        return answer(reply, context)
     }
 
     /// Nil when there is more than `limit`; read no further then.
@@ -70,34 +69,26 @@ struct WebhookRoutes: Sendable {
         return bytes
     }
 
-    private func answer(_ reply: Gateway.Reply) -> Response {
+    private func answer(_ reply: Gateway.Reply, _ context: Context) -> Response {
         switch reply {
         case .kept, .unreadable: Response(status: .ok)
         case .refused:
             // No detail that helps a forger; the operator finds it with the delivery.
-            WebhookAnswer.problem(
-                .unauthorized, "invalid_signature", "The signature does not prove this delivery. The operator sees why."
-            )
-        case .unknown:
-            WebhookAnswer.problem(
-                .notFound, "webhook_route_off", "There is no such webhook route, or its secret is not set.")
+            problem(
+                .invalidSignature, "The signature does not prove this delivery. The operator sees why.", context)
+        case .unknown: problem(.webhookRouteOff, Self.routeOff, context)
         case .overloaded, .unavailable:
-            WebhookAnswer.problem(.serviceUnavailable, "not_kept", "This could not be kept now. Send it again.")
-                .with(.retryAfter, Self.retryAfterSeconds)
+            problem(.notKept, "This could not be kept now. Send it again.", context, retryAfter: Self.retryAfter)
         }
     }
-}
 
-enum WebhookAnswer {
-    static func problem(_ status: HTTPResponse.Status, _ code: String, _ detail: String) -> Response {
-        let body: JSON = [
-            "type": .string("/problems/\(code)"), "title": .string(status.reasonPhrase), "status": JSON(status.code),
-            "detail": .string(detail), "code": .string(code), "who": "you",
-            "retry": .string(status == .serviceUnavailable ? "now" : "never"),
-        ]
-        return Response(
-            status: status, headers: [.contentType: "application/problem+json"],
-            body: .init(byteBuffer: ByteBuffer(bytes: body.bytes)))
+    private static var routeOff: String { "There is no such webhook route, or its secret is not set." }
+
+    private func problem(
+        _ type: ProblemType, _ detail: String, _ context: Context, retryAfter: Duration? = nil
+    ) -> Response {
+        Problem(type, detail, retryAfter: retryAfter).response(
+            base: base, instance: context.correlation.requestID, at: time.now())
     }
 }
 

@@ -19,12 +19,13 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators add mina --role viewer --database sqlite:patchbay.sqlite
                 """)
         @OptionGroup var options: SettingsOptions
-        @OptionGroup var output: OneLine
         @Argument(help: "What they sign in with: a name or an e-mail address.") var name: String
         @Option(help: "admin may do everything, viewer may look.") var role = RoleName.viewer
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
-            output.show(
-                "address", try await OperatorsCommand.with(options) { try await $0.add(name, role.role, at: .system) })
+            OperatorsCommand.tell(
+                address: try await OperatorsCommand.with(options) { try await $0.add(name, role.role, at: .system) },
+                of: name, asJSON: json)
         }
     }
 
@@ -58,10 +59,12 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators reset mina --config /etc/patchbay.env
                 """)
         @OptionGroup var options: SettingsOptions
-        @OptionGroup var output: OneLine
         @Argument(help: "The operator's name.") var name: String
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
-            output.show("address", try await OperatorsCommand.with(options) { try await $0.reset(name, at: .system) })
+            OperatorsCommand.tell(
+                address: try await OperatorsCommand.with(options) { try await $0.reset(name, at: .system) },
+                of: name, asJSON: json)
         }
     }
 
@@ -74,11 +77,11 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators remove mina --config /etc/patchbay.env
                 """)
         @OptionGroup var options: SettingsOptions
-        @OptionGroup var output: OneLine
         @Argument(help: "The operator's name.") var name: String
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
             try await OperatorsCommand.with(options) { try await $0.remove(name, at: .system) }
-            output.show("removed", name, says: "\(name) is removed.")
+            say(json ? (["name": .string(name), "removed": true] as JSON).outputLine : "\(name) is removed.")
         }
     }
 
@@ -92,11 +95,12 @@ struct OperatorsCommand: AsyncParsableCommand {
                   patchbay operators sign-in-link mina --listen 127.0.0.1:9000
                 """)
         @OptionGroup var options: SettingsOptions
-        @OptionGroup var output: OneLine
         @Argument(help: "The operator's name.") var name: String
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
-            output.show(
-                "address", try await OperatorsCommand.with(options) { try await $0.signInAddress(name, at: .system) })
+            OperatorsCommand.tell(
+                address: try await OperatorsCommand.with(options) { try await $0.signInAddress(name, at: .system) },
+                of: name, asJSON: json)
         }
     }
 
@@ -120,23 +124,17 @@ struct OperatorsCommand: AsyncParsableCommand {
         }
     }
 
+    /// The address alone, for scripts that take it as it is, or as a member.
+    private static func tell(address: String, of name: String, asJSON: Bool) {
+        say(asJSON ? (["name": .string(name), "address": .string(address)] as JSON).outputLine : address)
+    }
+
     private static func json(_ row: OperatorRow) -> JSON {
         [
             "id": JSON(row.id), "name": .string(row.name), "role": .string(row.role.rawValue),
             "password": row.password == nil ? "not set" : "set", "created_at": JSON(row.createdAt),
             "signed_in_at": JSON(row.signedInAt),
         ]
-    }
-}
-
-/// What a verb says in a line, or as JSON.
-struct OneLine: ParsableArguments {
-    @Flag(help: "Prints JSON.") var json = false
-
-    /// - Parameter says: the line, where it is not the value alone.
-    func show(_ name: String, _ value: String, says line: String? = nil) {
-        guard json else { return say(line ?? value) }
-        say(String(decoding: JSON.object([JSONMember(name, .string(value))]).bytes, as: UTF8.self))
     }
 }
 

@@ -49,7 +49,8 @@ struct CommandTreeTests {
     private static let wordsOnly: Set<String> = [
         "patchbay serve", "patchbay demo", "patchbay sandbox", "patchbay verify", "patchbay migrate",
         "patchbay completion", "patchbay keys create", "patchbay vault key", "patchbay users export",
-        "patchbay trigger",
+        "patchbay trigger", "patchbay operators add", "patchbay operators reset", "patchbay operators remove",
+        "patchbay operators sign-in-link",
     ]
 
     @Test("every verb that reads has --json")

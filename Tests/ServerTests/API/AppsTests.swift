@@ -126,6 +126,21 @@ struct AppsTests {
         }
     }
 
+    @Test("platforms are told in the form of every other problem, with a page that explains it")
+    func problems() async throws {
+        try await TestAPI.withApps(.sqlite) { api async throws in
+            let path = try #require(try await api.post("/v1/apps", wish([Self.first])).json["webhook_path"]?.text)
+
+            let forged = try await api.send("POST", path, Array("{}".utf8), headers: ["Webhook-Id": "1"])
+            let off = try await api.send("POST", "/webhooks/stripe", Array("{}".utf8))
+
+            for (reply, code) in [(forged, "invalid_signature"), (off, "webhook_route_off")] {
+                #expect(Problem.schema.problems(in: reply.json) == [] && reply.code == code)
+                #expect(try await api.get(reply.json["type"]?.text ?? "").status == 200)
+            }
+        }
+    }
+
     @Test("deleted before it has proven anything, refused afterwards", arguments: TestEngine.all)
     func deleted(engine: TestEngine) async throws {
         try await TestAPI.withApps(engine) { api async throws in
