@@ -54,12 +54,12 @@ public final class Bell: Sendable {
 
     /// The same, but not beyond `moment`.
     @discardableResult
-    public func wait(since seen: UInt64, until moment: Timestamp, on clock: any EngineClock) async -> UInt64 {
+    public func wait(since seen: UInt64, until moment: Timestamp, on time: TimeSource) async -> UInt64 {
         let now = rings
-        guard now == seen, moment > clock.now else { return now }
+        guard now == seen, moment > time.now() else { return now }
         return await withTaskGroup { group in
             group.addTask { _ = await self.wait(since: seen) }
-            group.addTask { try? await clock.sleep(until: moment) }  // Cancelled: the bell rang.
+            group.addTask { try? await time.sleep(until: moment) }  // Cancelled: the bell rang.
             await group.next()
             group.cancelAll()
             return self.rings

@@ -18,6 +18,14 @@ public struct TimeSource: Sendable {
         self.sleep = sleep
     }
 
+    /// Returns at that time of the wall clock, or at once when it has passed. It waits by the clock that nobody can
+    /// set: whoever waits for long must look again in between.
+    public func sleep(until moment: Timestamp) async throws {
+        let duration = moment - now()
+        if duration > .zero { try await sleep(duration) }
+        try Task.checkCancellation()
+    }
+
     /// The machine's own clocks.
     public static var system: TimeSource {
         let start = ContinuousClock.now

@@ -36,7 +36,8 @@ public struct App: Sendable {
     }
 
     /// What the API does now and then: notes when keys were used, forgets old idempotency records, opens alerts whose
-    /// silence has ended. Runs until it is cancelled; `serve` makes it one of its services.
+    /// silence has ended, raises and resolves those about what stands in the tables. Runs until it is cancelled;
+    /// `serve` makes it one of its services.
     public func keepHouse() async throws {
         var rounds = 0
         while true {
@@ -55,6 +56,7 @@ public struct App: Sendable {
         try await keys.noteUses()
         let now = now()
         _ = try await database.write("wake_alerts", in: .maintenance) { try $0.wakeSilenced(100, at: now) }
+        if try await AlertReview(database: database, ids: ids).run(at: now) { hooks.changesWritten() }
         guard hourly else { return }
         while try await database.write(
             "sweep_operators", in: .maintenance, { try $0.sweepOperators(200, at: now) })
@@ -90,6 +92,14 @@ public struct Hooks: Sendable {
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
+    /// The webhook secrets that an app of a platform has now, for explaining a proof; they are compared, never shown.
+    public var webhookSecrets: @Sendable (_ provider: String, _ app: ID<AppKind>) async throws -> [WebhookSecret] = {
+        _, _ in []
+    }
+    /// What replaying an event would change, tried and undone; nil where nothing here acts on it.
+    public var rehearse: @Sendable (ID<EventKind>) async throws -> [Change]? = { _ in nil }
+    /// First steps to be shown on the dashboard's Now, in the reader's language (`en`, `ko`); nil for none.
+    public var checklist: @Sendable (_ language: String) async -> Checklist? = { _ in nil }
     /// The schemas of the events that we send, by type: whole JSON documents.
     public var eventSchemas: [String: JSON] = [:]
 

@@ -22,6 +22,7 @@ public struct Instance: Sendable {
     public let endpoints: Endpoints
     public let hub: ChangeHub
     let webhookSecrets: WebhookSecrets
+    let rehearsal: Rehearsal
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -121,12 +122,8 @@ public struct Instance: Sendable {
         self.node = node
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
+        rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
-        runner = JobRunner(
-            workers: workers.all(handlers: handlers), database: database, node: node, ids: ids, time: time,
-            bell: bells.jobs, metrics: metrics,
-            logger: logger)
-
         let policy = AddressPolicy(
             allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
         resolver = SystemResolver()
@@ -137,17 +134,22 @@ public struct Instance: Sendable {
                 ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
                 ("jobs", bells.jobs),
             ], logger: logger)
-        hub = ChangeHub(database: database, placed: bells.placed, clock: SystemClock(), logger: logger)
+        hub = ChangeHub(database: database, placed: bells.placed, time: time, logger: logger)
         sequencer = Sequencer(
-            database: database, node: { node.id }, written: bells.written, placed: bells.placed, clock: SystemClock(),
+            database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
             logger: logger)
         sender = EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, clock: SystemClock(), logger: logger,
+            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
         endpoints = Endpoints(
-            database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, clock: SystemClock(),
+            database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
+        runner = JobRunner(
+            workers: workers.all(handlers: handlers, endpoints: endpoints), database: database, node: node, ids: ids,
+            time: time,
+            bell: bells.jobs, metrics: metrics,
+            logger: logger)
     }
 
     /// What acts on each platform's events, by its id.

@@ -61,6 +61,12 @@ extension Instance {
         hooks.dependencies["node"] = { [node] in
             node.isLive ? nil : "This node's session has ended; it opens a new one within seconds."
         }
+        let (secrets, rehearsal) = (webhookSecrets, rehearsal)
+        hooks.rehearse = { try await rehearsal.changes(of: $0) }
+        hooks.webhookSecrets = { provider, app in
+            guard let source = Providers.webhookSources.first(where: { $0.about.id == provider }) else { return [] }
+            return try await secrets.present(of: app, provider: provider, scheme: source.webhooks)
+        }
         return App(
             database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,
             hooks: hooks)

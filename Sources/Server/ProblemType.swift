@@ -1,4 +1,4 @@
-/// A kind of problem, with the page that explains it at `/docs/errors/{code}`.
+/// A kind of problem, with the page that explains it at `/problems/{code}`.
 public struct ProblemType: Sendable, Equatable {
     /// Who must act.
     public enum Who: String, Sendable { case you, yourUser = "your_user", provider, `operator` }
@@ -43,12 +43,12 @@ extension ProblemType {
 
     public static let webhookRouteOff = ProblemType(
         "webhook_route_off", 404, "There is no such webhook route",
-        "The platform in the address is unknown, or no secret is set that could prove its deliveries. `patchbay "
-            + "doctor` says which routes are on.")
+        "The platform in the address is unknown, or no secret is set that could prove its deliveries. Which routes "
+            + "are on says: patchbay doctor")
     public static let invalidSignature = ProblemType(
         "invalid_signature", 401, "The delivery is not believed",
-        "No active secret made the signature, or it is too old. The operator sees why: "
-            + "`GET /v1/deliveries?verdict=rejected`.")
+        "No active secret made the signature, or it is too old. The operator sees why at "
+            + "/v1/deliveries?verdict=rejected")
     public static let contentEncoding = ProblemType(
         "content_encoding", 415, "The body is encoded",
         "Signatures are of bytes as they are: send the body without a Content-Encoding.")

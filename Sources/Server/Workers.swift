@@ -24,10 +24,11 @@ struct Workers: Sendable {
     }
 
     /// - Parameter handlers: what acts on each platform's events, by its id.
-    func all(handlers: [String: any EventHandler]) -> [any JobWorker] {
+    func all(handlers: [String: any EventHandler], endpoints: Endpoints) -> [any JobWorker] {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
         return [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
+            RecoveryWorker(endpoints: endpoints),
             EventReleasing(database: database, ids: ids, time: time, bells: bells),
             UserErasing(database: database, ids: ids, time: time, bells: bells, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),

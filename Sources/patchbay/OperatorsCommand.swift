@@ -21,8 +21,11 @@ struct OperatorsCommand: AsyncParsableCommand {
         @OptionGroup var options: SettingsOptions
         @Argument(help: "What they sign in with: a name or an e-mail address.") var name: String
         @Option(help: "admin may do everything, viewer may look.") var role = RoleName.viewer
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
-            say(try await OperatorsCommand.with(options) { try await $0.add(name, role.role, at: .system) })
+            OperatorsCommand.tell(
+                address: try await OperatorsCommand.with(options) { try await $0.add(name, role.role, at: .system) },
+                of: name, asJSON: json)
         }
     }
 
@@ -57,8 +60,11 @@ struct OperatorsCommand: AsyncParsableCommand {
                 """)
         @OptionGroup var options: SettingsOptions
         @Argument(help: "The operator's name.") var name: String
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
-            say(try await OperatorsCommand.with(options) { try await $0.reset(name, at: .system) })
+            OperatorsCommand.tell(
+                address: try await OperatorsCommand.with(options) { try await $0.reset(name, at: .system) },
+                of: name, asJSON: json)
         }
     }
 
@@ -72,9 +78,10 @@ struct OperatorsCommand: AsyncParsableCommand {
                 """)
         @OptionGroup var options: SettingsOptions
         @Argument(help: "The operator's name.") var name: String
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
             try await OperatorsCommand.with(options) { try await $0.remove(name, at: .system) }
-            say("\(name) is removed.")
+            say(json ? (["name": .string(name), "removed": true] as JSON).outputLine : "\(name) is removed.")
         }
     }
 
@@ -89,8 +96,11 @@ struct OperatorsCommand: AsyncParsableCommand {
                 """)
         @OptionGroup var options: SettingsOptions
         @Argument(help: "The operator's name.") var name: String
+        @Flag(help: "Prints JSON.") var json = false
         func run() async throws {
-            say(try await OperatorsCommand.with(options) { try await $0.signInAddress(name, at: .system) })
+            OperatorsCommand.tell(
+                address: try await OperatorsCommand.with(options) { try await $0.signInAddress(name, at: .system) },
+                of: name, asJSON: json)
         }
     }
 
@@ -112,6 +122,11 @@ struct OperatorsCommand: AsyncParsableCommand {
         } catch {
             throw Fault("\(error)", code: 1)
         }
+    }
+
+    /// The address alone, for scripts that take it as it is, or as a member.
+    private static func tell(address: String, of name: String, asJSON: Bool) {
+        say(asJSON ? (["name": .string(name), "address": .string(address)] as JSON).outputLine : address)
     }
 
     private static func json(_ row: OperatorRow) -> JSON {

@@ -248,6 +248,15 @@ def flow_errors(s):
             code="amount_too_large")
     refused(stripe.InvalidRequestError, lambda: v1.customers.retrieve("cus_none"), code="resource_missing", http_status=404)
     refused(stripe.InvalidRequestError, lambda: v1.customers.list({"limit": 101}), param="limit")
+    refused(stripe.InvalidRequestError, lambda: v1.payment_intents.create(
+        {"amount": 900, "currency": "usd", "capture_method": "sometimes"}), param="capture_method")
+    refused(stripe.PermissionError, lambda: v1.customers.list({}, {"stripe_account": "acct_other"}), http_status=403)
+    wild = v1.products.create({"name": "Wild"}).id
+    for amount, recurring in ((2**63 - 1, {}), (100, {"interval": "month", "interval_count": 999999999999})):
+        refused(stripe.InvalidRequestError, lambda: v1.prices.create(
+            {"currency": "usd", "unit_amount": amount, "recurring": {"interval": "day", **recurring}, "product": wild}))
+    refused(stripe.InvalidRequestError, lambda: v1.checkout.sessions.create({
+        "mode": "payment", "success_url": "http://localhost/", "expires_at": 2**62, "line_items": []}))
     refused(stripe.InvalidRequestError, lambda: v1.customers.create({"metadata": {"k" * 41: "v"}}))
     refused(stripe.InvalidRequestError, lambda: v1.customers.create({"metadata": {"k": "v" * 501}}))
     refused(stripe.CardError, lambda: v1.payment_methods.create({
@@ -660,6 +669,13 @@ def flow_webhook_endpoints(s):
     paid = by_type["invoice.paid"]
     assert paid["data"]["object"]["subscription"] == sub.id and paid["data"]["object"]["payment_intent"].startswith("pi_")
     assert paid["api_version"] == "2024-06-20"
+    rolled = s.tell("POST", "/secrets/roll", {"platform": "stripe", "endpoint": endpoint.id, "overlap_seconds": 600})["secret"]
+    hooks.received.clear()
+    v1.customers.create({"name": "Rolled"})
+    hooks.wait("customer.created")
+    assert hooks.received[0][1].count("v1=") == 2
+    for secret in (endpoint.secret, rolled):
+        stripe.Webhook.construct_event(*hooks.received[0], secret)
     v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
     count = len(hooks.received)
     v1.customers.create({"name": "B"})
@@ -758,6 +774,23 @@ def flow_expansion(s):
     old = v1.subscriptions.retrieve(sub.id, {}, {"stripe_version": "2024-06-20"})
     assert old.current_period_end == sub["items"].data[0].current_period_end
     assert v1.accounts.retrieve_current().id.startswith("acct_")
+
+
+def flow_samples(s):
+    """Each sample is an event that the library reads, about an object as its types demand."""
+    types = s.tell("GET", "/samples")["stripe"]
+    assert {"customer.subscription.created", "invoice.payment_failed", "charge.dispute.closed"} <= set(types)
+    for name in types:
+        told = s.tell("POST", "/send", {"platform": "stripe", "event": name, "overrides": {
+            "metadata.patchbay_user": "u_9", "event.created": 1795255200}})
+        assert told["endpoints"] == 1
+        s.hooks.wait(name)
+        body, header = next((b, h) for b, h in s.hooks.received if json.loads(b)["id"] == told["event"])
+        event = stripe.Webhook.construct_event(body, header, s.secret)
+        assert event.type == name and event.created == 1795255200
+        assert event.data.object.metadata["patchbay_user"] == "u_9"
+        shape(event.data.object)
+        shape(s.client.v1.events.retrieve(event.id))
 
 
 def flow_story(s):

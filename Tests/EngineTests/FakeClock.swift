@@ -5,7 +5,7 @@ import TestSupport
 @testable import Engine
 
 /// A clock that stands until a test turns it; who sleeps is woken by the turn.
-final class FakeClock: EngineClock {
+final class FakeClock: Sendable {
     private struct State {
         var now = Timestamp.testNow
         var next = 0
@@ -14,6 +14,11 @@ final class FakeClock: EngineClock {
     private let state = Mutex(State())
 
     var now: Timestamp { state.withLock { $0.now } }
+
+    var source: TimeSource {
+        TimeSource(
+            now: { self.now }, uptime: { self.now - .testNow }, sleep: { try await self.sleep(until: self.now + $0) })
+    }
 
     func sleep(until moment: Timestamp) async throws {
         let number = state.withLock { state in

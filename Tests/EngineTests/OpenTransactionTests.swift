@@ -9,7 +9,7 @@ import Testing
 /// rows from being swept, and an uncommitted change keeps its number. (SQLite's readers are cut after five seconds.)
 @Suite("A transaction that stays open", .serialized, .enabled(if: TestEngine.postgresURL != nil))
 struct OpenTransactionTests {
-    private let ids = Identifiers(now: { SystemClock().now })
+    private let ids = Identifiers(now: { .system })
 
     @Test("the feed goes on and stays dense; what was open gets its place when it is committed")
     func feed() async throws {
@@ -26,7 +26,7 @@ struct OpenTransactionTests {
                 """)
             let node = ids.make(NodeKind.self)
             let sequencer = Sequencer(
-                database: database, node: { node }, written: Bell(), placed: Bell(), clock: SystemClock(),
+                database: database, node: { node }, written: Bell(), placed: Bell(), time: .system,
                 logger: .quiet)
 
             try await withThrowingTaskGroup(of: Void.self) { group in

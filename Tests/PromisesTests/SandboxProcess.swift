@@ -58,6 +58,13 @@ final class SandboxProcess: @unchecked Sendable {  // The test is its only user;
         try await send(method, control + path, body, [])
     }
 
+    /// An address where nobody listens any more is told at once.
+    private static let client: HTTPClient = {
+        var configuration = HTTPClient.Configuration()
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
+
     private func send(
         _ method: HTTPMethod, _ url: String, _ body: String, _ headers: [(String, String)]
     ) async throws -> JSON {
@@ -65,7 +72,7 @@ final class SandboxProcess: @unchecked Sendable {  // The test is its only user;
         request.method = method
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if !body.isEmpty { request.body = .bytes(ByteBuffer(string: body)) }
-        let answer = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+        let answer = try await Self.client.execute(request, timeout: .seconds(20))
         let bytes = Array(try await answer.body.collect(upTo: 8 << 20).readableBytesView)
         return bytes.isEmpty ? .null : try JSON.parse(bytes)
     }

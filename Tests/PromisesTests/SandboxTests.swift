@@ -1,6 +1,7 @@
 import Foundation
 import Kit
 import NIOHTTP1
+import Synchronization
 import TestSupport
 import Testing
 
@@ -61,22 +62,19 @@ struct SandboxTests {
         defer { try? FileManager.default.removeItem(atPath: file) }  // A leftover harms nobody.
         let sandbox = SandboxProcess(["--file", file, "--seed", "7", "--secret-key", "sk_test_kills"])
         try await sandbox.start()
-        let names = Task {
-            var answered: [String] = []
-            while !Task.isCancelled,
-                let made = try? await sandbox.stripe(.POST, "/v1/customers", "name=n\(answered.count)")
-            {
-                if let id = made["id"]?.text { answered.append(id) }
+        let ids = Mutex<[String]>([])
+        let calling = Task {
+            while let made = try? await sandbox.stripe(.POST, "/v1/customers", "name=Mira") {  // Ends with the process.
+                if let id = made["id"]?.text { ids.withLock { $0.append(id) } }
             }
-            return answered
         }
-        try await Task.sleep(for: .milliseconds(150 + 170 * round))
+        #expect(try await eventually { ids.withLock { $0.count } > 3 + 11 * round })
         sandbox.crash()
-        let answered = await names.value
+        await calling.value
+        let answered = ids.withLock { $0 }
 
         try await sandbox.start()
 
-        #expect(answered.count > 3)
         for id in answered {
             #expect(try await sandbox.stripe(.GET, "/v1/customers/\(id)")["id"]?.text == id)
         }

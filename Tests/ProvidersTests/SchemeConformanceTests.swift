@@ -22,6 +22,32 @@ struct SchemeConformanceTests {
         }
     }
 
+    @Test("explains a belief and a refusal by the step that decides", arguments: Sample.all)
+    func explained(_ sample: Sample) throws {
+        let secrets = try sample.secrets(sample.secret, sample.oldSecret)
+        func outcomes(_ delivery: Delivery) -> [ProofStep.Outcome] {
+            sample.scheme.explained(delivery, with: secrets).map(\.outcome)
+        }
+
+        let old = try sample.delivery(signed: sample.oldSecret)
+        #expect(outcomes(old) == [.passed, .passed, .passed])
+        let signature = sample.scheme.explained(old, with: secrets).dropFirst().first
+        #expect(signature?.check == .signature(algorithm: "HMAC-SHA256", secret: 2, of: 2))
+
+        #expect(
+            outcomes(try sample.delivery(signed: sample.foreignSecret)) == [
+                .passed, .failed(.wrongSignature), .notReached,
+            ])
+        #expect(
+            outcomes(old.with(headers: [])).first
+                == .failed(.missing(header: sample.scheme.explained(old.with(headers: []), with: []).missing)))
+        let stale = try sample.delivery(signed: sample.secret, received: Sample.now + .days(9))
+        guard case .failed(.tooOld) = outcomes(stale).last else {
+            Issue.record("its age is what it failed at")
+            return
+        }
+    }
+
     @Test("refuses what nobody here signed", arguments: Sample.all)
     func wrongSecret(_ sample: Sample) throws {
         let delivery = try sample.delivery(signed: sample.foreignSecret)
@@ -175,5 +201,12 @@ struct SchemeConformanceTests {
         for changed in bitChanges(of: delivery.body) + [[], [0], Array("[]".utf8), Array("null".utf8)] {
             _ = try? sample.scheme.events(delivery.with(body: changed))
         }
+    }
+}
+
+extension [ProofStep] {
+    /// The header that the first step misses.
+    fileprivate var missing: String {
+        if case .failed(.missing(let header)) = first?.outcome { header } else { "" }
     }
 }

@@ -55,11 +55,44 @@ struct HotPlanTests {
         }
     }
 
+    @Test("the dashboard: searches by every filter, history, what needs a person, what comes next")
+    func dashboard() async throws {
+        var filters = [EventFilter()]
+        let fill: [(inout EventFilter) -> Void] = [
+            { $0.provider = "p" }, { $0.type = "t" }, { $0.userID = "u" }, { $0.connectionID = "c" },
+            { $0.state = "failed" }, { $0.state = "waiting_review" }, { $0.state = "applied" },
+        ]
+        for change in fill {
+            filters += filters.map { filter in
+                var filter = filter
+                change(&filter)
+                return filter
+            }
+        }
+        try await plans { [filters] session in
+            for filter in filters {
+                _ = try session.search(filter, before: ids.make(), since: .testNow, limit: 51)
+                _ = try session.search(filter, before: nil, since: nil, limit: 51)
+                _ = try session.count(filter, after: ids.make(), atMost: 100)
+            }
+            _ = try session.traffic(minutes: 2, before: .testNow, of: ["p"])
+            _ = try session.refused(of: ["p"], before: ids.make(), since: .testNow, limit: 51)
+            _ = try session.attention()
+            _ = try session.attentionList()
+            _ = try session.operatorSession(hash: [1], at: .testNow)
+            _ = try session.operatorSessions(of: ids.make(), at: .testNow, limit: 50)
+            _ = try session.signInFailures("k")
+            _ = try session.sweepOperators(100, at: .testNow)
+            _ = try session.lastChange()
+            _ = try session.changes(written: 1, limit: 10)
+        }
+    }
+
     // MARK: Plans
 
     /// Tables of a few rows, whatever happens; `feed_pending` and `writes` are PostgreSQL's own and empty here.
     private static let small = [
-        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "writes",
+        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "writes", "endpoints",
     ]
 
     /// Runs the statements of `body`, and explains each.

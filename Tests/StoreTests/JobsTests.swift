@@ -23,6 +23,22 @@ struct JobsTests {
         }
     }
 
+    @Test("one at a time, claims go round: no lane waits for another's end", arguments: TestEngine.all)
+    func round(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let node = try await openNode(database)
+            for lane in 0..<6 { try await enqueue(20, lane: Lane("round\(lane)", .event), in: database) }
+
+            var taken: [String: Int] = [:]
+            for _ in 0..<30 {
+                for job in try await claim(1, for: node, in: database) { taken[job.lane, default: 0] += 1 }
+            }
+
+            #expect(taken.count == 6)
+            #expect(taken.values.allSatisfy { (4...6).contains($0) }, "\(taken)")
+        }
+    }
+
     @Test("whoever used least goes first; a lane that slept does not bring its turns back", arguments: TestEngine.all)
     func turns(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

@@ -73,7 +73,7 @@
   // Live: fragments made by the server's own templates replace what stands here. One stream a browser: the tab that
   // holds the lock has it, and shares what comes with the others that are seen.
   const main = find("#main");
-  const page = location.pathname + location.search;
+  const page = main?.dataset.page ?? location.pathname + location.search;
   const channel = "BroadcastChannel" in window ? new BroadcastChannel("patchbay") : null;
   let source = null, leads = false, paused = false, lastLine = Date.now(), tries = 0, others = new Map();
   let position = main?.dataset.position;
@@ -86,7 +86,13 @@
   }
   function replace(id, html) {
     const old = find(`[data-live="${CSS.escape(id)}"]`);
-    if (!old || old.innerHTML === html) return;
+    if (!old) return;
+    // As the browser writes it, and without what the reader has opened or stands on.
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    const plain = (text) => text.replace(/ open=""| class="at"| data-fresh=""/g, "");
+    if (plain(made.innerHTML) === plain(old.innerHTML)) return;
+    const rowsBefore = new Set(all("[data-row] a[href]", old).map((link) => link.getAttribute("href")));
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const key = focused && (focused.id ? `#${CSS.escape(focused.id)}` : focused.getAttribute("href") && `[href="${CSS.escape(focused.getAttribute("href"))}"]`);
     const scrolled = all(".scroll,.code", old).map((box) => [box.scrollLeft, box.scrollTop]);
@@ -95,8 +101,11 @@
     for (const box of all("details[id]", old)) if (open.has(box.id)) box.open = true;
     all(".scroll,.code", old).forEach((box, index) => { [box.scrollLeft, box.scrollTop] = scrolled[index] ?? [0, 0]; });
     if (key) find(key, old)?.focus({ preventScroll: true });
-    old.setAttribute("data-fresh", "");
-    setTimeout(() => old.removeAttribute("data-fresh"), 2000);
+    for (const one of all("[data-row]", old)) {
+      if (!rowsBefore.size || rowsBefore.has(find("a[href]", one)?.getAttribute("href"))) continue;
+      one.setAttribute("data-fresh", "");
+      setTimeout(() => one.removeAttribute("data-fresh"), 2000);
+    }
     localTimes(old);
     countDown();
     if (old.dataset.say) say(old.dataset.say);

@@ -62,7 +62,7 @@ struct Application {
             case .subscription, .invoice, .user: break
             }
         }
-        for user in touched.sorted() { try session.summarize(user, ids: &ids, at: now) }
+        for user in touched.sorted() { try session.summarize(user, by: event.id, ids: &ids, at: now) }
         let user = users.lazy.compactMap { $0 }.first
         try session.end(event.id, as: "applied", userID: user, at: now)
         return Result(state: .applied, userID: user, linked: linked, open: open, unclear: unclear)
@@ -108,12 +108,13 @@ struct Application {
         guard let customer = reference.customer else {
             return try session.ensureKnown(reference.user, source: provider, at: now)
         }
+        var link = NewLink(
+            provider: provider, customer: customer, userID: reference.user, source: .event,
+            statedAt: reference.statedAt)
+        link.event = event.id
         linked.add(
             try session.link(
-                NewLink(
-                    provider: provider, customer: customer, userID: reference.user, source: .event,
-                    statedAt: reference.statedAt),
-                by: "event \(event.id)", ids: &ids, at: now))
+                link, by: "event \(event.id)", ids: &ids, at: now))
     }
 
     /// One review for each customer, however many events wait.

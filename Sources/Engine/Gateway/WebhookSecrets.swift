@@ -66,6 +66,12 @@ public final class WebhookSecrets: Sendable {
         }
     }
 
+    /// The secrets that prove deliveries of one app now, for whoever explains a proof; empty for none.
+    public func present(of app: ID<AppKind>, provider: String, scheme: WebhookScheme) async throws -> [WebhookSecret] {
+        if let owned = settings[provider], owned.app == app { return owned.secrets }
+        return try await of(provider, owner: app.text, scheme: scheme)?.secrets ?? []
+    }
+
     /// Nil when nobody of that id proves this platform's deliveries.
     ///
     /// - Throws: what the store throws: then nobody knows, and the platform must send again.

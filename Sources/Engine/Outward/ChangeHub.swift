@@ -19,16 +19,16 @@ public final class ChangeHub: Service {
     public let moved = Bell()
     private let database: any Database
     private let placed: Bell
-    private let clock: any EngineClock
+    private let time: TimeSource
     private let logger: Logger
     private let ring = Mutex(ChangeRing())
     private let catchUps = Slots(catchUpsMax)
 
     /// - Parameter placed: rung when changes have got their positions in this process.
-    public init(database: any Database, placed: Bell, clock: any EngineClock, logger: Logger) {
+    public init(database: any Database, placed: Bell, time: TimeSource, logger: Logger) {
         self.database = database
         self.placed = placed
-        self.clock = clock
+        self.time = time
         self.logger = logger
     }
 
@@ -38,11 +38,11 @@ public final class ChangeHub: Service {
             while !Task.isCancelled {
                 let seen = self.placed.rings
                 guard let count = await self.follow() else {
-                    try? await self.clock.sleep(for: Self.afterFailure)  // Cancelled: the loop ends.
+                    try? await self.time.sleep(Self.afterFailure)  // Cancelled: the loop ends.
                     continue
                 }
                 if count == Self.batch { continue }
-                await self.placed.wait(since: seen, until: self.clock.now + Self.pace, on: self.clock)
+                await self.placed.wait(since: seen, until: self.time.now() + Self.pace, on: self.time)
             }
         }
     }

@@ -21,7 +21,7 @@ extension EndpointRun {
             window.putBack(shipment)
         case .failure(.ownNetwork(let problem)):
             window.putBack(shipment)
-            pace.ownNetworkFailed(at: tools.clock.now)
+            pace.ownNetworkFailed(at: tools.time.now())
             tools.logger.warning("endpoint.own_network_failed", metadata: ["problem": "\(problem)"])
         case .failure(let failure):
             settle(shipment, Tried(at: at, latency: latency, answer: nil, problem: failure.sentence))
@@ -67,7 +67,7 @@ extension EndpointRun {
     }
 
     private mutating func fail(_ shipment: Shipment, _ tried: Tried) {
-        let now = tools.clock.now
+        let now = tools.time.now()
         pace.failed(isOverload: tried.isOverload, at: now)
         tell(judge.failed(at: now))
         let status = tried.answer?.status
@@ -90,7 +90,7 @@ extension EndpointRun {
     private mutating func drop(_ shipment: Shipment, _ tried: Tried) {
         if let due = shipment.due { book.finish(due.position) }
         write(shipment, tried, .dead)
-        let marker = changes.dropped(shipment.item, key: shipment.key, attempts: shipment.number, at: tools.clock.now)
+        let marker = changes.dropped(shipment.item, key: shipment.key, attempts: shipment.number, at: tools.time.now())
         if let marker { book.mark(marker) }
         window.ended(shipment, isAside: false)
     }
@@ -123,7 +123,7 @@ extension EndpointRun {
 
     private mutating func tell(_ verdicts: [EndpointJudge.Verdict]) {
         guard !verdicts.isEmpty else { return }
-        let now = tools.clock.now
+        let now = tools.time.now()
         for verdict in verdicts {
             tools.logger.notice("endpoint.judged", metadata: ["endpoint": "\(endpoint.id)", "verdict": "\(verdict)"])
         }
@@ -132,13 +132,13 @@ extension EndpointRun {
     }
 
     /// Warnings come with time, not only with failures.
-    mutating func warnIfDue() { tell(judge.warn(at: tools.clock.now)) }
+    mutating func warnIfDue() { tell(judge.warn(at: tools.time.now())) }
 
     // MARK: Recording
 
     /// Records in sets, one at a time.
     mutating func record(in group: inout DiscardingTaskGroup, isEnding: Bool) {
-        let now = tools.clock.now
+        let now = tools.time.now()
         let cursor = window.position
         let verdict = EndpointVerdict(
             version: endpoint.version, state: judge.state, reason: judge.reason, health: judge.health)
@@ -161,7 +161,7 @@ extension EndpointRun {
     }
 
     private mutating func absorb(_ result: Result<RecordedProgress?, any Error>) {
-        let now = tools.clock.now
+        let now = tools.time.now()
         switch result {
         case .failure(let error):
             tools.logger.warning(

@@ -11,7 +11,7 @@ struct SenderTools: Sendable {
     let vault: any Sealing
     let identifiers: Identifiers
     let node: @Sendable () -> ID<NodeKind>
-    let clock: any EngineClock
+    let time: TimeSource
     let logger: Logger
     let metrics: Metrics
     /// Rung when a run has written changes of its own.
@@ -66,11 +66,11 @@ final class RunControl: Sendable {
     func takeLookForDue() -> Bool { state.withLock { take(&$0.looksForDue) } }
 
     /// Waits until it is told to stop or to look at its settings again.
-    func waitForOrders(until moment: Timestamp, on clock: any EngineClock) async {
-        while !Task.isCancelled, clock.now < moment {
+    func waitForOrders(until moment: Timestamp, on time: TimeSource) async {
+        while !Task.isCancelled, time.now() < moment {
             let seen = bell.rings
             if isStopping || takeReload() { return }
-            await bell.wait(since: seen, until: moment, on: clock)
+            await bell.wait(since: seen, until: moment, on: time)
         }
     }
 
@@ -143,7 +143,7 @@ struct EndpointRun {
     static func load(
         _ id: ID<EndpointKind>, _ tools: SenderTools
     ) async throws -> (Endpoint, EndpointSigner)? {
-        let now = tools.clock.now
+        let now = tools.time.now()
         let found = try await tools.database.read("endpoints.load") { session in
             try session.endpoint(id).map { ($0, try session.secrets(of: id, at: now)) }
         }
@@ -159,7 +159,7 @@ struct EndpointRun {
                 for report in control.takeReports() { absorb(report) }
                 if isLost { break }
                 if control.takeReload() { isStale = true }
-                if isStale, mayRead(at: tools.clock.now) { await reload() }
+                if isStale, mayRead(at: tools.time.now()) { await reload() }
                 let isEnding = control.isStopping || judge.state == .disabled
                 if isEnding, hasEnded { break }
                 if !isEnding {
@@ -169,7 +169,7 @@ struct EndpointRun {
                 }
                 record(in: &group, isEnding: isEnding)
                 if readsOn, !isEnding { continue }
-                await control.bell.wait(since: seen, until: nextLook, on: tools.clock)
+                await control.bell.wait(since: seen, until: nextLook, on: tools.time)
             }
             group.cancelAll()
         }
@@ -181,7 +181,7 @@ struct EndpointRun {
     }
 
     private var nextLook: Timestamp {
-        let now = tools.clock.now
+        let now = tools.time.now()
         var next = now + Self.look
         if window.hasRoomForDue, let due = window.nextDueAt { next = min(next, max(due, notBefore, readAgainAt)) }
         if isStale { next = min(next, readAgainAt) }
@@ -197,7 +197,7 @@ struct EndpointRun {
 
     /// Hands out tries while there are slots.
     private mutating func send(in group: inout DiscardingTaskGroup) {
-        let now = tools.clock.now
+        let now = tools.time.now()
         guard now >= notBefore else { return }
         var held: [Shipment] = []
         defer { for shipment in held { book.hold(shipment, at: now) } }
@@ -215,7 +215,7 @@ struct EndpointRun {
         let url: String
 
         func send(_ tools: SenderTools, _ control: RunControl) async {
-            let now = tools.clock.now
+            let now = tools.time.now()
             let request = signer.request(shipment.item.body, id: shipment.item.id, to: url, at: now)
             let start = ContinuousClock.now
             let result: Result<WireAnswer, WireFailure>
@@ -227,7 +227,7 @@ struct EndpointRun {
     /// Reads on where there is room, and what has become due.
     private mutating func refill() async {
         readsOn = false
-        let now = tools.clock.now
+        let now = tools.time.now()
         if control.takeLookForDue() { window.nextDueAt = now }
         guard mayRead(at: now) else { return }
         do {
@@ -243,7 +243,7 @@ struct EndpointRun {
 
     private mutating func failedToRead(_ error: any Error) {
         tools.logger.warning("endpoint.not_read", metadata: ["endpoint": "\(endpoint.id)", "problem": "\(error)"])
-        readAgainAt = tools.clock.now + Self.look
+        readAgainAt = tools.time.now() + Self.look
     }
 
     /// Reads the next changes of the feed. Whether there are more and room for them.

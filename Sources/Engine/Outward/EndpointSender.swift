@@ -26,12 +26,12 @@ public final class EndpointSender: Service {
     ///   - program: the version, for `User-Agent`.
     public init(
         database: any Database, hub: ChangeHub, wire: any OutsideWire, vault: any Sealing, identifiers: Identifiers,
-        node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, clock: any EngineClock,
+        node: @escaping @Sendable () -> ID<NodeKind>, changed: Bell, written: Bell, time: TimeSource,
         logger: Logger, metrics: Metrics = Metrics(),
         inFlightMax: Int = 16, program: String
     ) {
         tools = SenderTools(
-            database: database, hub: hub, wire: wire, vault: vault, identifiers: identifiers, node: node, clock: clock,
+            database: database, hub: hub, wire: wire, vault: vault, identifiers: identifiers, node: node, time: time,
             logger: logger, metrics: metrics, written: written, slotsMax: inFlightMax, program: program)
         self.changed = changed
     }
@@ -45,7 +45,7 @@ public final class EndpointSender: Service {
                 while !Task.isCancelled, !runs.isStopping {
                     let seen = changed.rings
                     await look(at: runs, &group)
-                    await changed.wait(since: seen, until: tools.clock.now + Self.pace, on: tools.clock)
+                    await changed.wait(since: seen, until: tools.time.now() + Self.pace, on: tools.time)
                 }
                 await runs.ended()
                 group.cancelAll()
@@ -68,7 +68,7 @@ public final class EndpointSender: Service {
     private func look(at runs: EndpointRuns, _ group: inout DiscardingTaskGroup) async {
         do {
             let heads = try await tools.database.read("endpoints.heads") { try $0.endpointHeads(Self.endpointsMax) }
-            let now = tools.clock.now
+            let now = tools.time.now()
             runs.compare(with: heads, at: now)
             for head in heads where head.node == nil || head.node == tools.node() {
                 guard runs.begin(head) else { continue }
@@ -82,7 +82,7 @@ public final class EndpointSender: Service {
     /// Takes the lease, runs, gives it back.
     private func serve(_ head: EndpointHead, _ runs: EndpointRuns) async {
         defer { runs.end(head.id) }
-        let (id, node, now) = (head.id, tools.node(), tools.clock.now)
+        let (id, node, now) = (head.id, tools.node(), tools.time.now())
         let lease = Session.endpointLease(id)
         guard let control = runs.control(of: id) else { return }
         do {
@@ -98,7 +98,7 @@ public final class EndpointSender: Service {
             try await tools.database.set("endpoints.drop", in: .work) { try $0.dropLease(lease, node: node) }
         } catch {
             tools.logger.warning("endpoint.stopped", metadata: ["endpoint": "\(id)", "problem": "\(error)"])
-            await control.waitForOrders(until: tools.clock.now + Self.afterFailure, on: tools.clock)
+            await control.waitForOrders(until: tools.time.now() + Self.afterFailure, on: tools.time)
         }
     }
 }

@@ -15,21 +15,21 @@ public struct Endpoints: Sendable {
     private let vault: any Sealing
     private let identifiers: Identifiers
     private let policy: AddressPolicy
-    private let clock: any EngineClock
+    private let time: TimeSource
     private let changed: Bell
     private let program: String
 
     /// - Parameter changed: rung here so that this node's sender looks at once.
     public init(
         database: any Database, wire: any OutsideWire, vault: any Sealing, identifiers: Identifiers,
-        policy: AddressPolicy, clock: any EngineClock, changed: Bell, program: String
+        policy: AddressPolicy, time: TimeSource, changed: Bell, program: String
     ) {
         self.database = database
         self.wire = wire
         self.vault = vault
         self.identifiers = identifiers
         self.policy = policy
-        self.clock = clock
+        self.time = time
         self.changed = changed
         self.program = program
     }
@@ -62,7 +62,7 @@ public struct Endpoints: Sendable {
         let (kept, shown) = try newSecret(for: id, signedBy)
         let new = NewEndpoint(
             id: id, url: url, description: description, types: types, orderedBy: orderedBy, signedBy: signedBy,
-            secret: kept, createdAt: clock.now)
+            secret: kept, createdAt: time.now())
         return (new, shown)
     }
 
@@ -99,7 +99,7 @@ public struct Endpoints: Sendable {
         _ id: ID<EndpointKind>, _ patch: EndpointPatch, ifVersion version: Int64? = nil
     ) async throws -> Endpoint? {
         try check(patch)
-        let now = clock.now
+        let now = time.now()
         let endpoint = try await database.write("endpoints.update") {
             try $0.update(id, patch, ifVersion: version, at: now)
         }
@@ -117,7 +117,7 @@ public struct Endpoints: Sendable {
     public func rotateSecret(of id: ID<EndpointKind>) async throws -> Made? {
         guard let old = try await database.read("endpoints.one", { try $0.endpoint(id) }) else { return nil }
         let (kept, shown) = try newSecret(for: id, old.signedBy)
-        let until = clock.now + Self.grace
+        let until = time.now() + Self.grace
         let endpoint = try await database.write("endpoints.rotate") { try $0.rotate(to: kept, othersUntil: until) }
         changed.ring()
         return endpoint.map { Made(endpoint: $0, secret: shown) }
@@ -134,7 +134,7 @@ public struct Endpoints: Sendable {
         let sealed = try vault.seal(Array(text.utf8), context: EndpointSigner.context(secretID, of: id))
         let kept = NewEndpointSecret(
             id: secretID, endpoint: id, sealed: sealed.bytes, keyID: sealed.keyID, publicKey: pair?.publicKey,
-            createdAt: clock.now)
+            createdAt: time.now())
         return (kept, ShownSecret(secret: pair == nil ? Secret(text) : nil, publicKey: pair?.publicKey))
     }
 
@@ -142,7 +142,7 @@ public struct Endpoints: Sendable {
 
     /// One change, whether it was delivered or not.
     public func resend(_ change: ID<ChangeKind>, to id: ID<EndpointKind>) async throws -> ResendAnswer {
-        let now = clock.now
+        let now = time.now()
         let answer = try await database.set("endpoints.resend", in: .work) {
             try $0.resend(change, to: id, at: now)
         }
@@ -164,7 +164,7 @@ public struct Endpoints: Sendable {
     /// - Returns: nil when there is no such endpoint.
     public func recover(_ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil) async throws -> ReplayStep?
     {
-        let now = clock.now
+        let now = time.now()
         let step: ReplayStep?
         switch recovery {
         case .failed(let since):
@@ -185,21 +185,38 @@ public struct Endpoints: Sendable {
         return step
     }
 
-    /// All steps, one after the other. Answers how many changes were queued.
-    public func recoverAll(_ recovery: Recovery, at id: ID<EndpointKind>) async throws -> Int? {
+    /// How far a recovery has come.
+    public struct Recovered: Sendable, Equatable {
+        public let queued: Int
+        /// Where the rest begins; nil when there is none.
+        public let rest: Int64?
+    }
+
+    /// Steps, one after the other, at most so many. Nil when there is no such endpoint.
+    public func recoverSome(
+        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil, steps: Int = .max
+    ) async throws -> Recovered? {
         var queued = 0
-        var position: Int64?
-        while true {
+        var position = after
+        for _ in 0..<steps {
             guard let step = try await recover(recovery, at: id, after: position) else { return nil }
             queued += step.queued
             position = step.position
-            if step.isLast { return queued }
+            if step.isLast { return Recovered(queued: queued, rest: nil) }
         }
+        return Recovered(queued: queued, rest: position ?? 0)
+    }
+
+    /// All steps. Answers how many changes were queued.
+    public func recoverAll(
+        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil
+    ) async throws -> Int? {
+        try await recoverSome(recovery, at: id, after: after)?.queued
     }
 
     /// Sends a test event now, once, and records the try. Nil when there is no such endpoint.
     public func test(_ id: ID<EndpointKind>) async throws -> Attempt? {
-        let now = clock.now
+        let now = time.now()
         let found = try await database.read("endpoints.load") { session in
             try session.endpoint(id).map { ($0, try session.secrets(of: id, at: now)) }
         }

@@ -41,6 +41,8 @@ extension EventCatalogue {
                 .always("version", .integer, "Of the user's summary: the greater one is newer."),
                 .orNull("provider", .text, "The platform of the subscription that counts."),
                 .orNull("subscription_id", .text, "The subscription that counts."),
+                .orNull(
+                    "event_id", .text, "The event that led to it; null where somebody said whose a customer is."),
                 .sometimes("provisional", .boolean, "Whether the platform has yet to confirm the status."),
                 .sometimes("unclear", .boolean, "Whether its events contradict each other."),
             ] + summary + [.always("previous", .object(summary), "What was so before.")])

@@ -23,7 +23,7 @@ public struct Sequencer: Service {
     private let node: @Sendable () -> ID<NodeKind>
     private let written: Bell
     private let placed: Bell
-    private let clock: any EngineClock
+    private let time: TimeSource
     private let logger: Logger
 
     /// - Parameters:
@@ -31,13 +31,13 @@ public struct Sequencer: Service {
     ///   - placed: rung here when changes have got their positions.
     public init(
         database: any Database, node: @escaping @Sendable () -> ID<NodeKind>, written: Bell, placed: Bell,
-        clock: any EngineClock, logger: Logger
+        time: TimeSource, logger: Logger
     ) {
         self.database = database
         self.node = node
         self.written = written
         self.placed = placed
-        self.clock = clock
+        self.time = time
         self.logger = logger
     }
 
@@ -51,7 +51,7 @@ public struct Sequencer: Service {
                     await serve(fence)
                     logger.notice("sequencer.ended")
                 }
-                try? await clock.sleep(for: Self.standby)  // Cancelled: the loop ends.
+                try? await time.sleep(Self.standby)  // Cancelled: the loop ends.
             }
         }
         await drop()
@@ -69,7 +69,7 @@ public struct Sequencer: Service {
     }
 
     private func take() async -> Int64? {
-        let (node, now) = (node(), clock.now)
+        let (node, now) = (node(), time.now())
         do {
             return try await database.set("sequencer.take", in: .work) { session in
                 try session.takeLease(Self.lease, for: node, at: now)
@@ -90,14 +90,14 @@ public struct Sequencer: Service {
                 if count > 0 { placed.ring() }
                 if count == Self.batch { continue }
                 looks = count > 0 ? Self.busyLooks : max(0, looks - 1)
-                if count > 0 { try? await clock.sleep(for: Self.gathering) }  // Cancelled: the loop ends.
+                if count > 0 { try? await time.sleep(Self.gathering) }  // Cancelled: the loop ends.
             } catch {
                 logger.warning("sequencer.failed", metadata: ["problem": "\(error)"])
-                try? await clock.sleep(for: Self.standby)  // Cancelled: the loop ends.
+                try? await time.sleep(Self.standby)  // Cancelled: the loop ends.
                 continue
             }
             let pace = looks > 0 ? Self.busy : Self.idle
-            if await written.wait(since: seen, until: clock.now + pace, on: clock) != seen { looks = Self.busyLooks }
+            if await written.wait(since: seen, until: time.now() + pace, on: time) != seen { looks = Self.busyLooks }
         }
     }
 

@@ -32,6 +32,7 @@ struct Control: Sendable {
         case ("GET", "/webhooks"): return SandboxAnswer(200, ["data": .array(post.recent)])
         case ("GET", "/samples"): return SandboxAnswer(200, samples)
         case ("POST", "/send"): return try send(try Self.json(request))
+        case ("POST", "/secrets/roll"): return try roll(try Self.json(request))
         case ("POST", "/reset"):
             let json = try Self.json(request)
             reset(try json.whole("seed", 0...Int64.max).map(UInt64.init))
@@ -139,6 +140,17 @@ struct Control: Sendable {
             let sent = world.mail(id, type: sample.type, lane: id, from: platform)
             return SandboxAnswer(202, ["event": .string(id), "endpoints": JSON(sent)])
         }
+    }
+
+    private func roll(_ json: JSON) throws(BadControl) -> SandboxAnswer {
+        guard let platform = platforms.first(where: { $0.id == json.text("platform") }) else {
+            throw BadControl("platform: must be one of \(platforms.map(\.id).joined(separator: ", ")).")
+        }
+        let overlap = try json.whole("overlap_seconds", 0...86_400) ?? 0
+        let until = keeper.realNow + .seconds(overlap)
+        let rolled = keeper.turn { platform.roll(json.text("endpoint"), oldUntil: until, in: $0) }
+        guard let rolled else { throw BadControl("endpoint: there is no such webhook endpoint.") }
+        return SandboxAnswer(200, ["endpoint": .string(rolled.endpoint), "secret": .string(rolled.secret)])
     }
 
     // MARK: Who asks

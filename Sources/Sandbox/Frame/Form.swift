@@ -5,18 +5,25 @@ final class Form {
     private(set) var text: String?
     private(set) var children: [(name: String, form: Form)] = []
 
-    /// Deeper or longer forms are nobody's.
+    /// Whether it has more, or deeper, fields than anybody sends: what is beyond is not read.
+    private(set) var isTooLarge = false
+
     private static let depthMax = 10
-    private static let pairsMax = 5000
+    private static let pairsMax = 2000
 
     /// Reads a query or a body in `application/x-www-form-urlencoded`.
     static func parse(_ bytes: some Collection<UInt8>) -> Form {
         let root = Form()
-        for pair in bytes.split(separator: UInt8(ascii: "&")).prefix(pairsMax) {
+        let pairs = bytes.split(separator: UInt8(ascii: "&"), maxSplits: pairsMax + 1)
+        root.isTooLarge = pairs.count > pairsMax
+        for pair in pairs.prefix(pairsMax) {
             let sides = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = sides.first, !name.isEmpty else { continue }
             let path = path(decoded(name))
-            guard path.count <= depthMax else { continue }
+            guard path.count <= depthMax else {
+                root.isTooLarge = true
+                continue
+            }
             root.put(sides.count > 1 ? decoded(sides[1]) : "", at: path[...])
         }
         return root

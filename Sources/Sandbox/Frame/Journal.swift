@@ -44,6 +44,13 @@ enum JournalEntry: Equatable {
 final class Journal {
     private let path: String
     private var descriptor: Int32
+    /// Bytes in the file, and when it began.
+    private var size = 0
+    private var sizeAtStart = 0
+
+    /// Whether most of the file is history by now, and worth a new one: a fast story writes megabytes a second.
+    var isLong: Bool { size > max(Self.longMin, 4 * sizeAtStart) }
+    private static let longMin = 64 << 20
 
     /// Reads what is there into a world, then writes it anew without its history. A kept world has its own seed.
     /// - Throws: `SandboxFault` where the file cannot be read or written, or is none of ours.
@@ -69,6 +76,7 @@ final class Journal {
         for entry in entries { bytes += entry.line + [UInt8(ascii: "\n")] }
         bytes += Array(".\n".utf8)
         try write(bytes, to: descriptor)
+        size += bytes.count
     }
 
     /// Writes a new file with all that the world holds, and puts it in the old one's place.
@@ -80,6 +88,7 @@ final class Journal {
         var bytes: [UInt8] = []
         for entry in world.snapshot() { bytes += entry.line + [UInt8(ascii: "\n")] }
         try write(bytes + Array(".\n".utf8), to: file)
+        (size, sizeAtStart) = (bytes.count, bytes.count)
         guard rename(next, path) == 0 else { throw SandboxFault("\(path) cannot be replaced: \(problem).") }
         if descriptor >= 0 { close(descriptor) }
         descriptor = file

@@ -51,7 +51,11 @@ final class Keeper: @unchecked Sendable {
     }
 
     private func keep() {
-        do throws(SandboxFault) { try journal?.append(world.record()) } catch { abandon(error) }
+        guard let journal else { return }
+        do throws(SandboxFault) {
+            try journal.append(world.record())
+            if journal.isLong { try journal.start(over: world) }
+        } catch { abandon(error) }
     }
 
     /// A new world in the old one's place, of the same seed unless another is named.

@@ -33,6 +33,9 @@ protocol Platform: Sendable {
     func webhook(_ event: String, to endpoint: String, in world: World, at time: Timestamp) -> OutgoingWebhook?
     /// The endpoints that take events of this type.
     func endpoints(for type: String, in world: World) -> [String]
+    /// A new secret for an endpoint, the first one where none is named; the old one signs too until then. Nil where
+    /// there is no such endpoint.
+    func roll(_ endpoint: String?, oldUntil time: Timestamp, in world: World) -> (endpoint: String, secret: String)?
     /// Keeps a sample as an event of its own. Its id.
     func keep(_ event: JSON, in world: World) -> String
 

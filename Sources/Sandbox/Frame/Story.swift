@@ -45,7 +45,7 @@ final class Story: Service {
                     continue
                 }
                 let events = act(at: pace.rate)
-                next += .microseconds(Int64(Double(max(events, 1)) / pace.rate * 1_000_000))
+                next += .microseconds(Int64(Double(max(events, 1)) / max(pace.rate, 0.001) * 1_000_000))
                 if next < .now - .seconds(1) { next = .now }
                 // A slider that was moved is seen within half a second, however calm the story was.
                 while next > .now, keeper.turn(Self.pace(in:)) == pace {

@@ -32,7 +32,7 @@ final class World {
     init(seed: Seed) { self.seed = seed }
 
     /// Objects of one kind that are kept; of more the oldest go. A story at full speed makes a thousand a second.
-    static let objectsMax = 5000
+    static let objectsMax = 3000
 
     private enum Undo {
         case object(String, Stored?)
@@ -47,6 +47,8 @@ final class World {
     private enum Stored {
         case bytes([UInt8])
         case json(JSON)
+        /// Once written, so that a new file costs no second writing.
+        case both(JSON, [UInt8])
     }
 
     struct Touched {
@@ -71,10 +73,10 @@ extension World {
     func object(_ kind: String, _ id: String) -> JSON? {
         let key = Self.key(kind, id)
         switch objects[key] {
-        case .json(let json): return json
+        case .json(let json), .both(let json, _): return json
         case .bytes(let bytes):
             guard let json = try? JSON.parse(bytes) else { return nil }  // Written by us; a damaged file has none.
-            objects[key] = .json(json)
+            objects[key] = .both(json, bytes)
             return json
         case nil: return nil
         }
@@ -185,7 +187,10 @@ extension World {
     /// What the turn changed, as the journal writes it.
     func record() -> [JournalEntry] {
         var entries: [JournalEntry] = touched.objects.map { key in
-            objects[key].map { .put(key, bytes(of: $0)) } ?? .delete(key)
+            guard let stored = objects[key] else { return .delete(key) }
+            let bytes = bytes(of: stored)
+            if case .json(let json) = stored { objects[key] = .both(json, bytes) }
+            return .put(key, bytes)
         }
         entries += touched.dues.map { .due($0, schedule.times[$0]) }
         entries += touched.streams.map { .draws($0, draws[$0] ?? 0) }
@@ -209,7 +214,7 @@ extension World {
 
     private func bytes(of stored: Stored) -> [UInt8] {
         switch stored {
-        case .bytes(let bytes): bytes
+        case .bytes(let bytes), .both(_, let bytes): bytes
         case .json(let json): json.bytes
         }
     }
@@ -234,9 +239,10 @@ extension World {
         }
     }
 
-    /// Lets the oldest of a kind go where there are too many; between turns.
+    /// Lets the oldest of a kind go where there are too many; between turns. Webhooks that wait stay, whatever their
+    /// number.
     func trim() {
-        for (kind, ids) in kinds where ids.count > Self.objectsMax + Self.objectsMax / 10 {
+        for (kind, ids) in kinds where ids.count > Self.objectsMax + Self.objectsMax / 10 && kind != Letter.kind {
             for id in ids.dropLast(Self.objectsMax) { objects[Self.key(kind, id)] = nil }
             kinds[kind] = Array(ids.suffix(Self.objectsMax))
         }

@@ -117,7 +117,9 @@ final class SimulatedStripe: Platform {
         {
             key = String(decoding: text.prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
         }
-        guard key != world.object(Self.ownKind, "keys")?.text("secret_key") else { return }
+        guard key != world.object(Self.ownKind, "keys")?.text("secret_key") else {
+            return try checkAccount(request.headers["Stripe-Account"])
+        }
         let shown = key.count > 12 ? "\(key.prefix(8))\(String(repeating: "*", count: 8))\(key.suffix(4))" : "****"
         throw .validation(
             key.isEmpty
@@ -125,6 +127,15 @@ final class SimulatedStripe: Platform {
                     + "Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY')."
                 : "Invalid API Key provided: \(OutsideText.bounded(shown, 40))", nil, nil
         ).with(status: 401)
+    }
+
+    /// There is one account; connected ones are not simulated.
+    private func checkAccount(_ account: String?) throws(StripeError) {
+        guard let account, account != StripeResource.account.text("id") else { return }
+        throw .validation(
+            "The provided key does not have access to account '\(OutsideText.bounded(account, 60))' (or that account "
+                + "does not exist).", "account_invalid", nil
+        ).with(status: 403)
     }
 
     static func answer(_ error: StripeError, _ requestID: String) -> SandboxAnswer {
@@ -177,8 +188,10 @@ final class SimulatedStripe: Platform {
         let body = placed(
             StripeVersions.shaped(books.withPending(event), version, books).with("api_version", .string(version))
                 .visible.bytes, at: base.withLock { $0 })
+        let old = endpoint.int("_old_until") > time.seconds ? endpoint.text("_old_secret") : nil
         // Made by us, or checked at the start.
-        guard let secrets = try? webhooks.secrets(in: secret) else { return nil }
+        guard let secrets = try? webhooks.secrets(in: ([secret] + (old.map { [$0] } ?? [])).joined(separator: ","))
+        else { return nil }
         // Test events carry a `v0` too, which proves nothing; whoever believes it has a bug.
         var headers = webhooks.sign(body, with: secrets, at: time).map { field in
             Field(field.name, field.value + ",v0=" + String(repeating: "0", count: 64))
@@ -186,6 +199,19 @@ final class SimulatedStripe: Platform {
         headers.append(Field("Content-Type", "application/json; charset=utf-8"))
         headers.append(Field("User-Agent", "Stripe/1.0 (+https://stripe.com/docs/webhooks)"))
         return OutgoingWebhook(url: url, headers: headers, body: body)
+    }
+
+    func roll(_ endpoint: String?, oldUntil time: Timestamp, in world: World) -> (endpoint: String, secret: String)? {
+        let books = Books(world: world, platform: self)
+        let id = endpoint ?? world.ids(of: StripeResource.webhookEndpoint.kind).last
+        guard let id, let old = books.find(.webhookEndpoint, id) else { return nil }
+        let secret = "whsec_" + world.id("", length: 32)
+        books.save(
+            old.with([
+                .init("_secret", .string(secret)), .init("_old_secret", old["_secret"] ?? .null),
+                .init("_old_until", JSON(time.seconds)),
+            ]))
+        return (id, secret)
     }
 
     func keep(_ event: JSON, in world: World) -> String {

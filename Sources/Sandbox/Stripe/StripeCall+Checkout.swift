@@ -37,9 +37,12 @@ extension StripeCall {
 
     private func sessionLines(_ mode: String) throws(StripeError) -> [JSON] {
         var lines: [JSON] = []
+        guard (params["line_items"]?.elements?.count ?? 0) <= 100 else {
+            throw .validation("A Checkout Session has at most 100 line items.", nil, "line_items")
+        }
         for (index, item) in (params["line_items"]?.elements ?? []).enumerated() {
             let price = try price(of: item, "line_items[\(index)]")
-            let quantity = item["quantity"]?.integer ?? 1
+            let quantity = try quantity(of: item, "line_items[\(index)][quantity]")
             let amount = price.int("unit_amount") * quantity
             lines.append([
                 "id": .string(books.world.id("li_")), "object": "item", "amount_discount": 0,

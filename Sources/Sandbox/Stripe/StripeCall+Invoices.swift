@@ -78,7 +78,7 @@ extension StripeCall {
         let customer = try books.find(.customer, params.text("customer"), param: "customer")
         try books.checkMetadata(params)
         var amount = params["amount"]?.integer
-        let quantity = params["quantity"]?.integer ?? 1
+        let quantity = try quantity(of: params, "quantity")
         var price: JSON?
         if let id = params["pricing", "price"]?.text {
             price = try books.find(.price, id, param: "pricing[price]")

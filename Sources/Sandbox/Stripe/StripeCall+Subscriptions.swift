@@ -140,11 +140,16 @@ extension StripeCall {
             throw StripeError(
                 "The price specified is inactive. This field only accepts active prices.", param: "\(path)[price]")
         }
+        let quantity = try quantity(of: item, "\(path)[quantity]")
+        return Books.WantedItem(price: price, quantity: quantity, metadata: item.present("metadata") ?? .object([]))
+    }
+
+    func quantity(of item: JSON, _ path: String) throws(StripeError) -> Int64 {
         let quantity = item["quantity"]?.integer ?? 1
         guard (0...1_000_000).contains(quantity) else {
-            throw .validation("Invalid non-negative integer", "parameter_invalid_integer", "\(path)[quantity]")
+            throw .validation("Invalid non-negative integer", "parameter_invalid_integer", path)
         }
-        return Books.WantedItem(price: price, quantity: quantity, metadata: item.present("metadata") ?? .object([]))
+        return quantity
     }
 
     // MARK: Changes

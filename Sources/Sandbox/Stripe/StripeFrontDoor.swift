@@ -21,6 +21,9 @@ struct StripeFrontDoor {
         }
         guard let (operation, ids) = operation(path) else { throw unrecognized }
         let form = Form.parse(request.method == "POST" ? request.body[...] : Array(request.query.utf8)[...])
+        guard !form.isTooLarge else {
+            throw .validation("The request has too many parameters, or they are nested too deeply.", nil, nil)
+        }
         guard request.method == "POST", let key = request.headers["Idempotency-Key"], !key.isEmpty else {
             return try run(operation, ids, form, version, nil)
         }

@@ -3,9 +3,12 @@ import Kit
 /// Subscriptions and invoices.
 extension StripeOperation {
     private static let settings = """
-        default_payment_method description metadata:map collection_method days_until_due:int cancel_at:time \
-        cancel_at_period_end:flag payment_behavior proration_behavior off_session:flag trial_end:time \
-        payment_settings{save_default_payment_method payment_method_types[] payment_method_options:any} \
+        default_payment_method description metadata:map collection_method<charge_automatically|send_invoice> \
+        days_until_due:int cancel_at:time cancel_at_period_end:flag \
+        payment_behavior<allow_incomplete|default_incomplete|error_if_incomplete|pending_if_incomplete> \
+        proration_behavior<always_invoice|create_prorations|none> off_session:flag trial_end:time \
+        payment_settings{save_default_payment_method<off|on_subscription> payment_method_types[] \
+        payment_method_options:any} \
         trial_settings:any billing_mode:any
         """
     static let subscriptions: [StripeOperation] = [
@@ -33,7 +36,8 @@ extension StripeOperation {
         StripeOperation(
             "POST", "/v1/subscriptions/{}",
             "items[]{id price quantity:int metadata:map deleted:flag clear_usage:flag} proration_date:int "
-                + "billing_cycle_anchor pause_collection{behavior* resumes_at:time} "
+                + "billing_cycle_anchor "
+                + "pause_collection{behavior<keep_as_draft|mark_uncollectible|void>* resumes_at:time} "
                 + "cancellation_details{comment feedback} \(settings)"
         ) { call throws(StripeError) in try call.updateSubscription() },
         StripeOperation(
@@ -53,8 +57,10 @@ extension StripeOperation {
     static let invoices: [StripeOperation] = [
         StripeOperation(
             "POST", "/v1/invoices",
-            "customer* subscription description metadata:map collection_method days_until_due:int auto_advance:flag "
-                + "currency pending_invoice_items_behavior default_payment_method footer"
+            "customer* subscription description metadata:map "
+                + "collection_method<charge_automatically|send_invoice> days_until_due:int "
+                + "auto_advance:flag "
+                + "currency pending_invoice_items_behavior<exclude|include> default_payment_method footer"
         ) { call throws(StripeError) in try call.createInvoice() },
         .retrieve(.invoice),
         StripeOperation(

@@ -5,7 +5,8 @@ extension StripeOperation {
     private static let address = "address{city country line1 line2 postal_code state}"
     private static let billing = "billing_details{\(address) email name phone tax_id}"
     private static let customerFields = """
-        email name phone description metadata:map \(address) shipping{\(address) name phone} tax_exempt balance:int \
+        email name phone description metadata:map \(address) shipping{\(address) name phone} \
+        tax_exempt<exempt|none|reverse> balance:int \
         invoice_prefix next_invoice_sequence:int preferred_locales[] test_clock \
         invoice_settings{default_payment_method footer custom_fields[]:any}
         """
@@ -148,7 +149,7 @@ extension StripeOperation {
             "POST", "/v1/prices",
             "currency* unit_amount:int unit_amount_decimal product product_data{name* metadata:map} nickname "
                 + "recurring{interval* interval_count:int usage_type} active:flag lookup_key metadata:map tax_behavior "
-                + "billing_scheme"
+                + "billing_scheme<per_unit>"
         ) { call throws(StripeError) in
             var product = call.params.text("product")
             if let data = call.params.present("product_data") {
@@ -183,6 +184,10 @@ extension StripeCall {
         }
     }
 
+    private static let unitAmountMax: Int64 = 9_999_999_999
+    /// Three years of each.
+    private static let intervals: [String: Int64] = ["day": 1095, "week": 156, "month": 36, "year": 3]
+
     func makePrice(_ data: JSON, of product: String) throws(StripeError) -> JSON {
         _ = try books.find(.product, product, param: "product")
         let currency = try books.currency(data.text("currency"))
@@ -190,9 +195,9 @@ extension StripeCall {
         else {
             throw .missing("unit_amount")
         }
-        guard amount >= 0 else {
+        guard (0...Self.unitAmountMax).contains(amount) else {
             throw .validation(
-                "This value must be greater than or equal to 0.", "parameter_invalid_integer", "unit_amount")
+                "This value must be from 0 to \(Self.unitAmountMax).", "parameter_invalid_integer", "unit_amount")
         }
         var members: [JSONMember] = [
             .init("currency", .string(currency)), .init("product", .string(product)),
@@ -200,9 +205,14 @@ extension StripeCall {
         ]
         if let recurring = data.present("recurring") {
             let interval = recurring.text("interval") ?? ""
-            guard ["day", "week", "month", "year"].contains(interval) else {
+            guard let most = Self.intervals[interval] else {
                 throw .validation(
                     "Invalid recurring[interval]: must be one of day, month, week, or year", nil, "recurring[interval]")
+            }
+            guard (1...most).contains(recurring["interval_count"]?.integer ?? 1) else {
+                throw .validation(
+                    "recurring[interval_count] must be from 1 to \(most) for \(interval).", "parameter_invalid_integer",
+                    "recurring[interval_count]")
             }
             members += [
                 .init("type", "recurring"),

@@ -7,20 +7,21 @@ extension StripeOperation {
         """
     private static let confirmation = """
         \(method) off_session:flag return_url error_on_requires_action:flag payment_method_options:any \
-        receipt_email setup_future_usage mandate_data:any use_stripe_sdk:flag
+        receipt_email setup_future_usage<off_session|on_session> mandate_data:any use_stripe_sdk:flag
         """
     private static let described =
         "description metadata:map receipt_email statement_descriptor statement_descriptor_suffix shipping:any"
     private static let kinds = """
         payment_method_types[] allowed_payment_method_types[] excluded_payment_method_types[] \
-        automatic_payment_methods{enabled:flag allow_redirects}
+        automatic_payment_methods{enabled:flag allow_redirects<always|never>}
         """
 
     static let paymentIntents: [StripeOperation] = [
         StripeOperation(
             "POST", "/v1/payment_intents",
             """
-            amount:int* currency* customer confirm:flag capture_method confirmation_method setup_future_usage \
+            amount:int* currency* customer confirm:flag capture_method<automatic|automatic_async|manual> \
+            confirmation_method<automatic|manual> setup_future_usage<off_session|on_session> \
             off_session:flag error_on_requires_action:flag return_url payment_method_options:any mandate_data:any \
             transfer_group use_stripe_sdk:flag \(method) \(described) \(kinds)
             """
@@ -28,17 +29,22 @@ extension StripeOperation {
         .retrieve(.paymentIntent), .list(.paymentIntent, "customer"),
         StripeOperation(
             "POST", "/v1/payment_intents/{}",
-            "amount:int currency customer setup_future_usage payment_method_options:any transfer_group \(method) "
+            "amount:int currency customer setup_future_usage<off_session|on_session> "
+                + "payment_method_options:any transfer_group \(method) "
                 + "\(described) \(kinds)"
         ) { call throws(StripeError) in try call.updateIntent() },
         StripeOperation(
-            "POST", "/v1/payment_intents/{}/confirm", confirmation + " capture_method shipping:any"
+            "POST", "/v1/payment_intents/{}/confirm",
+            confirmation + " capture_method<automatic|automatic_async|manual> shipping:any"
         ) { call throws(StripeError) in try call.confirm(try call.object(.paymentIntent)) },
         StripeOperation(
             "POST", "/v1/payment_intents/{}/capture",
             "amount_to_capture:int final_capture:flag metadata:map statement_descriptor statement_descriptor_suffix"
         ) { call throws(StripeError) in try call.capture() },
-        StripeOperation("POST", "/v1/payment_intents/{}/cancel", "cancellation_reason") { call throws(StripeError) in
+        StripeOperation(
+            "POST", "/v1/payment_intents/{}/cancel",
+            "cancellation_reason<duplicate|fraudulent|requested_by_customer|abandoned>"
+        ) { call throws(StripeError) in
             let intent = try call.object(.paymentIntent)
             guard !["succeeded", "canceled", "processing"].contains(intent.text("status")) else {
                 throw call.unexpected(intent, "cancel")
@@ -50,7 +56,8 @@ extension StripeOperation {
     static let setupIntents: [StripeOperation] = [
         StripeOperation(
             "POST", "/v1/setup_intents",
-            "customer usage confirm:flag description metadata:map return_url single_use:any mandate_data:any "
+            "customer usage<off_session|on_session> confirm:flag description metadata:map "
+                + "return_url single_use:any mandate_data:any "
                 + "payment_method_options:any use_stripe_sdk:flag \(method) \(kinds)"
         ) { call throws(StripeError) in try call.createSetup() },
         .retrieve(.setupIntent), .list(.setupIntent, "customer payment_method"),
@@ -59,7 +66,10 @@ extension StripeOperation {
             "POST", "/v1/setup_intents/{}/confirm",
             "return_url mandate_data:any payment_method_options:any use_stripe_sdk:flag \(method)"
         ) { call throws(StripeError) in try call.confirmSetup(try call.object(.setupIntent)) },
-        StripeOperation("POST", "/v1/setup_intents/{}/cancel", "cancellation_reason") { call throws(StripeError) in
+        StripeOperation(
+            "POST", "/v1/setup_intents/{}/cancel",
+            "cancellation_reason<abandoned|duplicate|requested_by_customer>"
+        ) { call throws(StripeError) in
             let intent = try call.object(.setupIntent)
             guard !["succeeded", "canceled"].contains(intent.text("status")) else {
                 throw StripeError(
@@ -79,7 +89,9 @@ extension StripeOperation {
             .charge, "description metadata:map receipt_email fraud_details:any shipping:any",
             telling: "charge.updated"),
         StripeOperation(
-            "POST", "/v1/refunds", "payment_intent charge amount:int reason metadata:map reverse_transfer:flag"
+            "POST", "/v1/refunds",
+            "payment_intent charge amount:int reason<duplicate|fraudulent|requested_by_customer> metadata:map "
+                + "reverse_transfer:flag"
         ) { call throws(StripeError) in
             try call.books.checkMetadata(call.params)
             return try call.books.refund(

@@ -13,11 +13,13 @@ extension StripeOperation {
     static let checkout: [StripeOperation] = [
         StripeOperation(
             "POST", "/v1/checkout/sessions",
-            "mode success_url cancel_url customer customer_email customer_creation client_reference_id metadata:map "
+            "mode<payment|setup|subscription> success_url cancel_url customer customer_email customer_creation "
+                + "client_reference_id metadata:map "
                 + "line_items[]{price quantity:int \(priceData)} currency expires_at:int payment_method_types[] "
                 + "allow_promotion_codes:flag ui_mode return_url locale subscription_data{metadata:map description "
-                + "trial_period_days:int} payment_intent_data{metadata:map description capture_method "
-                + "setup_future_usage} setup_intent_data{metadata:map description}"
+                + "trial_period_days:int} payment_intent_data{metadata:map description "
+                + "capture_method<automatic|automatic_async|manual> "
+                + "setup_future_usage<off_session|on_session>} setup_intent_data{metadata:map description}"
         ) { call throws(StripeError) in try call.createSession() },
         .retrieve(.checkoutSession), .list(.checkoutSession, "customer payment_intent subscription status"),
         StripeOperation("POST", "/v1/checkout/sessions/{}/expire", "") { call throws(StripeError) in

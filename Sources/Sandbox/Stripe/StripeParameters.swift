@@ -4,10 +4,12 @@ import Kit
 ///
 ///     "amount:int* currency* confirm:flag metadata:map items[]{price* quantity:int} expand[]"
 ///
-/// A name alone is a text; `*` means required; `{…}` holds the members of an object, `[]` makes a list.
+/// A name alone is a text; `*` means required; `<a|b>` are the only words that it may be; `{…}` holds the members of
+/// an object, `[]` makes a list.
 struct StripeParameters: Sendable {
     indirect enum Shape: Sendable {
         case text, integer, flag, time, map, any, range
+        case word([String])
         case object(StripeParameters)
         case list(Shape)
     }
@@ -22,6 +24,9 @@ struct StripeParameters: Sendable {
         var rest = text[...]
         self.init(&rest)
     }
+
+    /// Amounts, counts and times beyond these are nobody's; within them no sum of ours overflows.
+    private static let numbers: ClosedRange<Int64> = -1_000_000_000_000...1_000_000_000_000
 
     static let page = "limit:int starting_after ending_before expand[] "
 
@@ -40,6 +45,10 @@ struct StripeParameters: Sendable {
                 let word = String(rest.dropFirst().prefix { $0.isLetter })
                 rest = rest.dropFirst(word.count + 1)
                 shape = Self.shape(word)
+            } else if rest.first == "<" {
+                let words = rest.dropFirst().prefix { $0 != ">" }
+                rest = rest.dropFirst(words.count + 2)
+                shape = .word(words.split(separator: "|").map(String.init))
             } else if rest.first == "{" {
                 rest = rest.dropFirst()
                 shape = .object(StripeParameters(&rest))
@@ -122,7 +131,7 @@ struct StripeParameters: Sendable {
                 members.append(JSONMember(name, try scalar(child.text ?? "", .integer, "\(path)[\(name)]")))
             }
             return .object(members)
-        case .text, .integer, .flag, .time:
+        case .text, .integer, .flag, .time, .word:
             guard let text = form.text, form.children.isEmpty else { throw invalid("string", path) }
             return try scalar(text, shape, path)
         }
@@ -132,7 +141,7 @@ struct StripeParameters: Sendable {
         if text.isEmpty { return .null }
         switch shape {
         case .integer:
-            guard let number = Int64(text) else {
+            guard let number = Int64(text), Self.numbers.contains(number) else {
                 throw .validation("Invalid integer: \(text)", "parameter_invalid_integer", path)
             }
             return JSON(number)
@@ -140,10 +149,18 @@ struct StripeParameters: Sendable {
             guard text == "true" || text == "false" else { throw .validation("Invalid boolean: \(text)", nil, path) }
             return .bool(text == "true")
         case .time:
-            guard text == "now" || Int64(text) != nil else {
+            guard text == "now" || Int64(text).map(Self.numbers.contains) == true else {
                 throw .validation("Invalid timestamp: \(text)", "parameter_invalid_integer", path)
             }
             return text == "now" ? "now" : JSON(Int64(text))
+        case .word(let words):
+            guard words.contains(text) else {
+                let name = path.split(separator: "[").last.map { $0.filter { $0 != "]" } } ?? path
+                let list =
+                    words.dropLast().joined(separator: ", ") + (words.count > 1 ? ", or " : "") + (words.last ?? "")
+                throw .validation("Invalid \(name): must be one of \(list)", nil, path)
+            }
+            return .string(text)
         default: return .string(text)
         }
     }

@@ -165,7 +165,8 @@ enum AttemptsAPI {
         "recoverEndpoint", "Send again",
         notes:
             "`failed_since`: what was tried since then and never delivered. `missing_since`: everything since that "
-            + "it should have got and did not. `change_id`: that one change, delivered or not.",
+            + "it should have got and did not. `change_id`: that one change, delivered or not. Where more than 5,000 "
+            + "changes are to be looked through, a job of kind `endpoint.recover` goes on: 202.",
         .needs(.write, "endpoints"), path: [.id(EndpointKind.self)],
         body: .named(
             "RecoveryRequest",
@@ -176,18 +177,20 @@ enum AttemptsAPI {
             ])
         ).example(["failed_since": "2026-11-28T10:00:00Z"]),
         isIdempotent: true,
-        answers: [
-            .ok(
-                "How many changes are queued.",
-                .object([.required("queued", .integer(0...Int64.max), "Changes that will be sent again.")]))
-        ],
+        answers: [.ok("All is queued.", RecoveredView.schema), .accepted("A job goes on.", RecoveredView.schema)],
         problems: [.notFound]
     ) { request in
-        let id = request.pathID(EndpointKind.self)
+        let (id, now, jobID) = (request.pathID(EndpointKind.self), request.now, request.app.ids.make(JobKind.self))
         if let stored = try await request.storedAnswer() { return stored }
-        let queued = try await request.app.recover(request.body, at: id)
-        return try await request.once("recover_endpoint") { _ in .json { $0.value(["queued": JSON(queued)]) } }
+        let (queued, job) = try await request.app.recover(request.body, at: id, job: jobID, now)
+        return try await request.once("recover_endpoint") { session in
+            if let job { try session.enqueue([job]) }
+            let answer = Answer.json(job == nil ? 200 : 202, RecoveredView(queued: queued, job: job?.id))
+            return job.map { answer.with("Location", "/v1/jobs/\($0.id)") } ?? answer
+        }
     }
+    /// Of 500 changes each, within the request.
+    fileprivate static let stepsMax = 10
 
     static let test = Action(
         "testEndpoint", "Send a test event", notes: "`endpoint.test`, now and once.", .needs(.write, "endpoints"),
@@ -219,7 +222,10 @@ extension App {
         }
     }
 
-    fileprivate func recover(_ body: JSON, at id: ID<EndpointKind>) async throws -> Int {
+    /// How many changes are queued, and the job that goes on where there are too many.
+    fileprivate func recover(
+        _ body: JSON, at id: ID<EndpointKind>, job: ID<JobKind>, _ now: Timestamp
+    ) async throws -> (queued: Int, job: NewJob?) {
         guard body.members?.count == 1, let (name, text) = body.members?.first.map({ ($0.name, $0.value.text ?? "") })
         else {
             throw Problem(
@@ -228,16 +234,17 @@ extension App {
         let unknown = Problem(.notFound, "There is no endpoint \(id).")
         if name == "change_id" {
             switch try await endpoints({ try await $0.resend(ID(stored: text), to: id) }) {
-            case .queued: return 1
-            case .onItsWay: return 0
+            case .queued: return (1, nil)
+            case .onItsWay: return (0, nil)
             case .unknownEndpoint: throw unknown
             case .unknownChange: throw Problem(.notFound, "There is no change \(text), or it is no longer kept.")
             }
         }
         let since = Timestamp(rfc3339: text) ?? .zero
         let recovery: Endpoints.Recovery = name == "failed_since" ? .failed(since: since) : .missing(since: since)
-        guard let queued = try await endpoints({ try await $0.recoverAll(recovery, at: id) }) else { throw unknown }
-        return queued
+        let some = try await endpoints { try await $0.recoverSome(recovery, at: id, steps: AttemptsAPI.stepsMax) }
+        guard let some else { throw unknown }
+        return (some.queued, some.rest.map { RecoveryWorker.job(job, recovery, at: id, after: $0, at: now) })
     }
 }
 
@@ -343,5 +350,24 @@ struct AttemptView: View {
             "problem": JSON(attempt.problem),
             "answer": JSON(attempt.answer.map { OutsideText.bounded($0, 4096) }), "next_at": JSON(attempt.nextAt),
         ])
+    }
+}
+
+struct RecoveredView: View {
+    let queued: Int
+    let job: ID<JobKind>?
+
+    static let schema = Schema.named(
+        "Recovery",
+        .object([
+            .required("queued", .integer(0...Int64.max), "Changes that will be sent again, so far."),
+            .required("job_id", Schema.text().orNull, "The job that queues the rest; null where there is none."),
+        ]))
+
+    func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("queued", JSON(queued))
+            writer.member("job_id", JSON(job))
+        }
     }
 }

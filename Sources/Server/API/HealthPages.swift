@@ -17,33 +17,38 @@ enum HealthPages {
                 headers: ["Retry-After"]),
         ]
     ) { request in
-        let missing = await request.app.missing()
-        let answer = Answer.json(missing.isEmpty ? 200 : 503, ReadyView(missing: missing))
-        return missing.isEmpty ? answer : answer.with("Retry-After", "2")
+        let view = ReadyView(dependencies: await request.app.dependencies())
+        let answer = Answer.json(view.isReady ? 200 : 503, view)
+        return view.isReady ? answer : answer.with("Retry-After", "2")
     }
 }
 
 extension App {
-    /// What this node cannot serve without and does not have, by name.
-    fileprivate func missing() async -> [(name: String, reason: String)] {
-        var missing: [(name: String, reason: String)] = []
-        do { _ = try await database.read("ready") { try $0.feedHead() } } catch {
-            missing.append(("database", "\((error as? StoreError)?.description ?? "It does not answer.")"))
+    /// What this node cannot serve without, by name; with what is wrong with it, where something is.
+    fileprivate func dependencies() async -> [(name: String, reason: String?)] {
+        var dependencies: [(name: String, reason: String?)] = []
+        do {
+            _ = try await database.read("ready") { try $0.feedHead() }
+            dependencies.append(("database", nil))
+        } catch {
+            dependencies.append(("database", "\((error as? StoreError)?.description ?? "It does not answer.")"))
         }
         for (name, check) in hooks.dependencies.sorted(by: { $0.key < $1.key }) {
-            if let reason = await check() { missing.append((name, reason)) }
+            dependencies.append((name, await check()))
         }
-        return missing
+        return dependencies
     }
 }
 
 private struct ReadyView: View {
-    let missing: [(name: String, reason: String)]
+    let dependencies: [(name: String, reason: String?)]
+    var isReady: Bool { dependencies.allSatisfy { $0.reason == nil } }
 
     static let schema = Schema.named(
         "Readiness",
         .object([
             .required("status", .words(["ready", "not_ready"]), "Whether it can serve."),
+            .required("dependencies", .array(of: .text()), "Everything that it cannot serve without, by name."),
             .required(
                 "missing",
                 .array(
@@ -55,8 +60,12 @@ private struct ReadyView: View {
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("status", missing.isEmpty ? "ready" : "not_ready")
-            writer.member("missing", .array(missing.map { ["name": .string($0.name), "reason": .string($0.reason)] }))
+            writer.member("status", isReady ? "ready" : "not_ready")
+            writer.member("dependencies", .array(dependencies.map { .string($0.name) }))
+            let missing = dependencies.compactMap { name, reason in
+                reason.map { ["name": .string(name), "reason": .string($0)] as JSON }
+            }
+            writer.member("missing", .array(missing))
         }
     }
 }

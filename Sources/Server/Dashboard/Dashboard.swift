@@ -40,7 +40,7 @@ struct Dashboard: Sendable {
             try await answered(request, context) { try await fragments($0) }
         }
         let old = OtherRoute("GET", "/dashboard") { _, _ in Self.redirect("/") }
-        return [assets, live, once, old] + doors + shown + sent
+        return [assets, live, once, old] + doors + downloads + shown + sent
     }
 
     // MARK: Showing
@@ -73,7 +73,10 @@ struct Dashboard: Sendable {
         guard FormOrigin.isOurs(raw, request), visitor.formToken.hasSameBytes(as: request.form["csrf"] ?? "") else {
             throw PageProblem.foreignForm
         }
-        guard form.needs == .viewer || visitor.isAdmin else { throw PageProblem.forbidden }
+        guard form.needs == .viewer || visitor.isAdmin else {
+            let operators = try await app.database.read("operators") { try $0.operators(limit: 100) }
+            throw PageProblem.needsAdmin(operators.filter { $0.role == .admin }.map(\.name))
+        }
         switch try await form.run(request) {
         case .seeOther(let path, let note, let cookies):
             return Self.redirect(Self.with(note: note, path), cookies: cookies)

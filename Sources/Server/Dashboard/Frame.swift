@@ -48,6 +48,8 @@ struct FrameModel: Sendable {
     let once: String
     /// Where the page is, to come back to.
     let here: String
+    /// The address under which it is drawn anew.
+    let live: String
     let zone: String
     let themes: [Choice]
     let languages: [Choice]
@@ -60,6 +62,7 @@ struct FrameModel: Sendable {
     let page: any Sendable
     let body: String
     let commands: [Command]
+    let hasCommands: Bool
     let isWide: Bool
     var fragment = ""
     var isOfFrame = false
@@ -89,6 +92,7 @@ extension FrameModel {
         csrf = request.visitor?.formToken ?? ""
         once = String(decoding: Hex.encode(app.ids.bytes(12)), as: UTF8.self)
         here = BrowserText.ownPath(request.method == "GET" ? request.target : "/")
+        live = content.liveTarget ?? here
         zone = request.reader.zone
         themes = Reader.themes.map {
             Choice(id: $0, label: words("theme.\($0)"), isChosen: $0 == request.reader.theme)
@@ -106,6 +110,7 @@ extension FrameModel {
         self.page = content.model
         body = page.template
         commands = content.commands
+        hasCommands = !content.commands.isEmpty
         isWide = false
         let needed = around.attention.total
         let name = [content.head.title, app.settings.isDemo ? words("mode.demo") : nil, Self.testWord(app, words)]

@@ -30,6 +30,8 @@ struct PageContent: Sendable {
     /// The same as curl and as a command.
     var commands: [Command] = []
     var status = 200
+    /// The address under which the page is drawn anew, where it is not the page's own.
+    var liveTarget: String?
 
     init(_ head: Head, _ model: any Sendable, commands: [Command] = []) {
         self.head = head
@@ -60,6 +62,8 @@ enum PageProblem: Error, Sendable {
     case notFound
     /// The operator's role does not reach.
     case forbidden
+    /// The same where an admin may do it: by name.
+    case needsAdmin([String])
     /// A form that this server's pages did not send.
     case foreignForm
     case tooBusy

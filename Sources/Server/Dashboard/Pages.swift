@@ -3,11 +3,16 @@ enum Pages {
     static let all: [Page] =
         [
             NowPage.page,
+            EventsPage.page,
+            EventPage.page,
+            ReplayPage.page,
+            ReplayPlanPage.page,
+            DeliveryPage.page,
             AccountPage.page,
         ] + LaterPage.all
 
     static let forms: [PageForm] =
         [
             Preferences.form
-        ] + AccountPage.forms
+        ] + AccountPage.forms + ReplayPage.forms
 }

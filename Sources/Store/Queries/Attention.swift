@@ -1,15 +1,40 @@
+public import Kit
+
 /// What needs a person, counted for the navigation.
 public struct Attention: Sendable, Equatable {
     public var alerts = 0
     public var reviews = 0
-    /// Each has an alert, too.
+    /// Different kinds of open reviews: what needs a person once.
+    public var reviewKinds = 0
     public var failingEndpoints = 0
 
     public init() {}
 
     /// Of each kind this many are counted, and one more where there are more.
     public static let countMax = 99
-    public var total: Int { alerts + reviews }
+    public var total: Int { alerts + reviewKinds + failingEndpoints }
+}
+
+/// What needs a person, to be shown.
+public struct AttentionList: Sendable {
+    /// Open reviews of one kind.
+    public struct Reviews: Sendable, Equatable {
+        public let kind: String
+        /// At most `rowsMax`.
+        public let count: Int
+        public let oldest: ID<ReviewKind>
+        public let question: String
+    }
+    public var alerts: [AlertRow] = []
+    public var reviews: [Reviews] = []
+    /// Failing ones.
+    public var endpoints: [Endpoint] = []
+
+    public init() {}
+
+    /// Of each kind.
+    static let shown = 20
+    static let rowsMax = 1000
 }
 
 extension Session {
@@ -17,6 +42,13 @@ extension Session {
         var attention = Attention()
         attention.alerts = try counted("alerts WHERE state <> 'resolved' AND state = 'open'")
         attention.reviews = try counted("reviews WHERE state <> 'decided'")
+        attention.reviewKinds =
+            try row(
+                """
+                SELECT count(DISTINCT kind)
+                  FROM (SELECT kind FROM reviews WHERE state <> 'decided' LIMIT \(AttentionList.rowsMax)) AS open
+                """
+            ) { Int(try $0.integer()) } ?? 0
         attention.failingEndpoints = try counted("endpoints WHERE state = 'failing'")
         return attention
     }
@@ -26,5 +58,33 @@ extension Session {
         try row("SELECT count(*) FROM (SELECT 1 FROM \(rows) LIMIT \(Attention.countMax + 1)) AS counted") {
             Int(try $0.integer())
         } ?? 0
+    }
+
+    public func attentionList() throws -> AttentionList {
+        var list = AttentionList()
+        let alerts = try rows(
+            """
+            SELECT id FROM alerts WHERE state <> 'resolved' AND state = 'open' ORDER BY id LIMIT \(AttentionList.shown)
+            """
+        ) { row -> ID<AlertKind> in try row.id() }
+        list.alerts = try alerts.compactMap { try alert($0) }
+        let reviews = try rows(
+            """
+            SELECT kind, count(*), min(id)
+              FROM (SELECT kind, id FROM reviews WHERE state <> 'decided' ORDER BY kind, subject
+                     LIMIT \(AttentionList.rowsMax)) AS open
+             GROUP BY kind
+             ORDER BY kind
+            """
+        ) { row in (kind: try row.text(), count: Int(try row.integer()), oldest: try row.id(ReviewKind.self)) }
+        for kind in reviews.prefix(AttentionList.shown) {
+            guard let oldest = try reviewRow(kind.oldest) else { continue }
+            list.reviews.append(
+                AttentionList.Reviews(
+                    kind: kind.kind, count: kind.count, oldest: kind.oldest, question: oldest.question))
+        }
+        list.endpoints = Array(
+            try endpoints(state: "failing", ListPage(limit: AttentionList.shown)).prefix(AttentionList.shown))
+        return list
     }
 }

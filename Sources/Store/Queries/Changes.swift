@@ -217,6 +217,23 @@ extension Session {
             """, Self.change)
     }
 
+    /// The newest change of all, placed or not; 0 for none.
+    public func lastChange() throws -> Int64 {
+        try row("SELECT coalesce(max(seq), 0) FROM changes") { try $0.integer() } ?? 0
+    }
+    /// The changes written after `lastChange` said so, without the bytes that they refer to.
+    public func changes(written after: Int64, limit: Int) throws -> [Change] {
+        try rows(
+            """
+            SELECT 0, c.id, c.type, c.subject, c.version, c.user_id, c.connection_id, c.occurred_at, c.payload, NULL,
+                   c.body_offset, c.body_length
+              FROM changes c
+             WHERE c.seq > \(after)
+             ORDER BY c.seq
+             LIMIT \(limit)
+            """, Self.change)
+    }
+
     public func change(_ id: ID<ChangeKind>) throws -> Change? { try changes("c.id = \(id)", limit: 1).first }
 
     /// Changes whose ids lie in a range, without the bytes that they refer to.
@@ -257,6 +274,13 @@ extension Session {
             position: position, id: id, type: type, subject: subject, version: version, userID: user,
             connectionID: connection, occurredAt: occurred, data: data,
             payload: bytes.flatMap { cut($0, offset: offset, length: length) })
+    }
+}
+
+extension Change {
+    /// The event that it names as its cause.
+    public var causedBy: String? {
+        (try? JSON.parse(data))?["event_id"]?.text  // Our own data; what cannot be read names no cause.
     }
 }
 

@@ -11,6 +11,8 @@ public struct NewLink: Sendable {
     public let source: LinkSource
     /// By the platform's clock for an event, else by ours.
     public let statedAt: Timestamp
+    /// The event that says so.
+    public var event: ID<EventKind>?
 
     public init(provider: String, customer: String, userID: String, source: LinkSource, statedAt: Timestamp) {
         self.provider = provider
@@ -153,7 +155,9 @@ extension Session {
         if old.user != link.userID {
             try own(name, by: link.userID)
             // In order, so that two who move customers between the same users do not wait for each other.
-            for user in [link.userID, old.user].compactMap({ $0 }).sorted() { try summarize(user, ids: &ids, at: now) }
+            for user in [link.userID, old.user].compactMap({ $0 }).sorted() {
+                try summarize(user, by: link.event, ids: &ids, at: now)
+            }
         }
         try decideReview(of: name, by: actor, ids: &ids, at: now)
         return try releaseMore(name, at: now)

@@ -77,8 +77,8 @@ extension Session {
         ) { try $0.integer() } ?? 0
     }
 
-    /// The first job of each lane that has work and no gate, one look into the index a lane.
-    private func oldestDue(at now: Timestamp) throws -> Timestamp? {
+    /// When the job that has been due the longest was due: the first of each lane that has work and no gate.
+    public func oldestDue(at now: Timestamp) throws -> Timestamp? {
         try row(
             """
             SELECT min((SELECT j.due_at FROM jobs j

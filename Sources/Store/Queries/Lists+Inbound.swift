@@ -45,6 +45,8 @@ public struct EventRow: Sendable {
     public let lastDuplicateAt: Timestamp?
     public let bytesDiffered: Bool
     public let range: BodyRange
+    /// When it got its state.
+    public let stateAt: Timestamp
 }
 
 public struct EventFilter: Sendable {
@@ -185,6 +187,53 @@ extension Session {
         return (bytes, read)
     }
 
+    /// Events of a search, newest first.
+    func eventRows(where conditions: [SQL], limit: Int) throws -> [EventRow] {
+        try rows(
+            """
+            SELECT \(Self.events.columns)
+              FROM events t
+             WHERE \(SQL.joined(conditions + ["1 = 1"], by: " AND "))
+             ORDER BY t.id DESC
+             LIMIT \(limit)
+            """, Self.event)
+    }
+
+    /// Refused deliveries of one provider, newest first.
+    func refused(of provider: String, before id: ID<DeliveryKind>?, since: Timestamp?, limit: Int) throws
+        -> [DeliveryRow]
+    {
+        var conditions: [SQL] = ["t.verdict = 'rejected'", "t.provider = \(provider)"]
+        if let id { conditions.append("t.id < \(id)") }
+        if let since { conditions.append("t.id >= \(ID<DeliveryKind>.floor(since))") }
+        return try rows(
+            """
+            SELECT \(Self.deliveries.columns)
+              FROM deliveries t
+             WHERE \(SQL.joined(conditions, by: " AND "))
+             ORDER BY t.id DESC
+             LIMIT \(limit)
+            """, Self.delivery)
+    }
+
+    /// A kept body, whole; nil when retention has removed it.
+    ///
+    /// - Throws: `StoreError.damaged` when its bytes are not those that were stored.
+    public func body(_ id: String) throws -> [UInt8]? {
+        let kept = try row("SELECT bytes, checksum FROM bodies WHERE id = \(id)") { row in
+            (bytes: try row.blob(), checksum: try row.integer())
+        }
+        guard let kept else { return nil }
+        guard Checksum.of(kept.bytes) == kept.checksum else { throw StoreError.damaged("the body \(id)") }
+        return kept.bytes
+    }
+
+    /// The body of a delivery; nil when it is not kept.
+    public func body(of id: ID<DeliveryKind>) throws -> [UInt8]? {
+        let body = try row("SELECT body_id FROM deliveries WHERE id = \(id)") { try $0.optionalText() } ?? nil
+        return try body.flatMap { try self.body($0) }
+    }
+
     // MARK: Reading rows
 
     private static var deliveries: Listed {
@@ -208,7 +257,7 @@ extension Session {
             columns: """
                 t.id, t.provider, t.app_id, t.delivery_id, t.provider_event_id, t.type, t.account, t.subject,
                 t.occurred_at, t.received_at, t.connection_id, t.user_id, t.state, t.state_reason, t.duplicates,
-                t.last_duplicate_at, t.bytes_differed, t.body_id, t.body_offset, t.body_length
+                t.last_duplicate_at, t.bytes_differed, t.body_id, t.body_offset, t.body_length, t.state_at
                 """, from: "events t", createdAt: "t.received_at", prefix: "evt")
     }
     private static func event(_ row: inout Row) throws -> EventRow {
@@ -219,6 +268,7 @@ extension Session {
             connectionID: try row.optionalText(), userID: try row.optionalText(), state: try row.text(),
             stateReason: try row.optionalText(), duplicates: try row.integer(), lastDuplicateAt: try row.optionalTime(),
             bytesDiffered: try row.boolean(),
-            range: BodyRange(body: try row.text(), offset: Int(try row.integer()), length: Int(try row.integer())))
+            range: BodyRange(body: try row.text(), offset: Int(try row.integer()), length: Int(try row.integer())),
+            stateAt: try row.time())
     }
 }

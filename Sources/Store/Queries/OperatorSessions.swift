@@ -49,6 +49,11 @@ extension Session {
         ) { row in (try Self.operatorSession(&row), try Self.operatorRow(&row)) }
     }
 
+    /// Whether a session has not ended.
+    public func isOpen(_ id: ID<OperatorSessionKind>, at now: Timestamp) throws -> Bool {
+        try row("SELECT 1 FROM operator_sessions WHERE id = \(id) AND expires_at > \(now)") { _ in true } ?? false
+    }
+
     /// An operator's sessions, the newest first, at most `limit`.
     public func operatorSessions(of id: ID<OperatorKind>, at now: Timestamp, limit: Int) throws -> [OperatorSession] {
         try rows(

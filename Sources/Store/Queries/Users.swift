@@ -170,8 +170,12 @@ extension Session {
     // MARK: The summary
 
     /// Works out a user's summary anew. Where it differs, the version rises and `user.subscription_updated` tells.
+    ///
+    /// - Parameter event: what led to it; nil where somebody said whose a customer is.
     @discardableResult
-    public func summarize(_ user: String, ids: inout ReadyIDs, at now: Timestamp) throws -> Bool {
+    public func summarize(
+        _ user: String, by event: ID<EventKind>? = nil, ids: inout ReadyIDs, at now: Timestamp
+    ) throws -> Bool {
         guard
             let old = try row(
                 "SELECT \(Self.userColumns) FROM users WHERE id = \(user) AND deleted_at IS NULL \(dialect.forUpdate)",
@@ -199,7 +203,8 @@ extension Session {
                     [
                         .init("user_id", .string(user)), .init("version", JSON(version)),
                         .init("provider", JSON(best?.provider)), .init("subscription_id", JSON(best?.id)),
-                        .init("provisional", JSON(best?.isProvisional)), .init("unclear", JSON(best?.isUnclear)),
+                        .init("event_id", JSON(event)), .init("provisional", JSON(best?.isProvisional)),
+                        .init("unclear", JSON(best?.isUnclear)),
                     ] + new.members + [.init("previous", .object(old.summary.members))]
                 ).bytes)
         ])

@@ -212,6 +212,24 @@ struct BillingTests {
         }
     }
 
+    @Test("what is told of a user names the event that led to it", arguments: TestEngine.all)
+    func cause(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let bench = BillingBench(database)
+            let events = Life.all[0].model().events
+            let first = try await bench.receive(events[0].body)
+            try await bench.run(first)
+
+            let told = try await database.read("told") { session in
+                try session.rows("SELECT payload FROM changes WHERE type = 'user.subscription_updated' ORDER BY seq") {
+                    try JSON.parse($0.blob())
+                }
+            }
+
+            #expect(!told.isEmpty && told.allSatisfy { $0["event_id"]?.text == first.text })
+        }
+    }
+
     @Test("a reference in an event makes the user, and sets the others free", arguments: TestEngine.all)
     func reference(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

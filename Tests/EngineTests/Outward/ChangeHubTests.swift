@@ -26,7 +26,7 @@ struct ChangeHubTests {
             for _ in 0..<3 { try await outward.happen(90) }
             try await outward.until("placed") { try $0.feedHead() == 270 }
             let hub = ChangeHub(
-                database: outward.database, placed: outward.placed, clock: SystemClock(), logger: .quiet)
+                database: outward.database, placed: outward.placed, time: .system, logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await hub.run() }
                 var client = hub.subscribe(after: 7).makeAsyncIterator()
@@ -78,7 +78,7 @@ struct ChangeHubTests {
             _ = try await database.write("expire") {
                 try $0.expire(.changes, limits: RetentionLimits(), at: .testNow + .days(31), limit: 5)
             }
-            let hub = ChangeHub(database: database, placed: Bell(), clock: SystemClock(), logger: .quiet)
+            let hub = ChangeHub(database: database, placed: Bell(), time: .system, logger: .quiet)
             var client = hub.subscribe(after: 2).makeAsyncIterator()
 
             await #expect(throws: FeedGap(first: 6)) { _ = try await client.next() }

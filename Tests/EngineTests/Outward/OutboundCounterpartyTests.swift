@@ -18,8 +18,8 @@ struct OutboundCounterpartyTests {
             let wire = GuardedWire(policy: GuardedWireTests.open, resolver: FixedResolver([]))
             let endpoints = Endpoints(
                 database: database, wire: wire, vault: FakeVault(),
-                identifiers: Identifiers(now: { SystemClock().now }), policy: GuardedWireTests.open,
-                clock: SystemClock(), changed: Bell(), program: "test")
+                identifiers: Identifiers(now: { Timestamp.system }), policy: GuardedWireTests.open,
+                time: .system, changed: Bell(), program: "test")
             let made = try await endpoints.create(url: url)
             #expect(try await endpoints.test(made.endpoint.id)?.status == 204)
             let rotated = try #require(try await endpoints.rotateSecret(of: made.endpoint.id))

@@ -25,22 +25,23 @@ struct Outward: Sendable {
         let clock = clock
         identifiers = Identifiers(now: { clock.now })
         node = identifiers.make()
-        hub = ChangeHub(database: database, placed: placed, clock: SystemClock(), logger: .quiet)
+        hub = ChangeHub(database: database, placed: placed, time: .system, logger: .quiet)
         endpoints = Endpoints(
             database: database, wire: wire, vault: FakeVault(), identifiers: identifiers, policy: GuardedWireTests.open,
-            clock: clock, changed: changed, program: "test")
+            time: clock.source, changed: changed, program: "test")
     }
 
     var sequencer: Sequencer {
         Sequencer(
-            database: database, node: { [node] in node }, written: written, placed: placed, clock: SystemClock(),
+            database: database, node: { [node] in node }, written: written, placed: placed, time: .system,
             logger: .quiet)
     }
 
     func sender(node: ID<NodeKind>? = nil) -> EndpointSender {
         EndpointSender(
             database: database, hub: hub, wire: wire, vault: FakeVault(), identifiers: identifiers,
-            node: { [self] in node ?? self.node }, changed: changed, written: written, clock: clock, logger: .quiet,
+            node: { [self] in node ?? self.node }, changed: changed, written: written, time: clock.source,
+            logger: .quiet,
             program: "test")
     }
 

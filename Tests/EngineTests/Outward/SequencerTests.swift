@@ -14,7 +14,7 @@ struct SequencerTests {
     func dense(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let (written, placed) = (Bell(), Bell())
-            let identifiers = Identifiers(now: { SystemClock().now })
+            let identifiers = Identifiers(now: { Timestamp.system })
             let subjects = 5
             try await database.write("subjects") { session in
                 for subject in 0..<subjects { _ = try session.bump("s\(subject)", create: true) }
@@ -78,7 +78,7 @@ struct SequencerTests {
             let node = identifiers.make(NodeKind.self)
             let life = Duration.milliseconds(20 + Int64(identifiers.unit() * 120))
             let sequencer = Sequencer(
-                database: database, node: { node }, written: written, placed: placed, clock: SystemClock(),
+                database: database, node: { node }, written: written, placed: placed, time: .system,
                 logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await sequencer.run() }
@@ -105,13 +105,13 @@ struct SequencerTests {
     func takeover() async throws {
         guard TestEngine.all.contains(.postgres) else { return }
         try await TestDatabase.with(.postgres) { database in
-            let identifiers = Identifiers(now: { SystemClock().now })
+            let identifiers = Identifiers(now: { Timestamp.system })
             let (first, second) = (identifiers.make(NodeKind.self), identifiers.make(NodeKind.self))
             _ = try await database.set("take", in: .work) {
                 try $0.takeLease(Sequencer.lease, for: first, at: .testNow)
             }
             let successor = Sequencer(
-                database: database, node: { second }, written: Bell(), placed: Bell(), clock: SystemClock(),
+                database: database, node: { second }, written: Bell(), placed: Bell(), time: .system,
                 logger: .quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 group.addTask { try await successor.run() }

@@ -158,8 +158,8 @@ extension TestAPI {
         hooks.endpoints = Endpoints(
             database: database, wire: Refusing(),
             vault: vault, identifiers: ids,
-            policy: AddressPolicy(), clock: SystemClock(), changed: Bell(), program: "test")
-        hooks.hub = ChangeHub(database: database, placed: Bell(), clock: SystemClock(), logger: .quiet)
+            policy: AddressPolicy(), time: .system, changed: Bell(), program: "test")
+        hooks.hub = ChangeHub(database: database, placed: Bell(), time: .system, logger: .quiet)
         return hooks
     }
 

@@ -38,11 +38,13 @@ struct FrameTests {
     @Test("a viewer looks and does not act: the page says who may")
     func viewer() async throws {
         try await TestAPI.with { api in
+            _ = try await Browser.signedIn(api, name: "mina")
             let browser = try await Browser.signedIn(api, as: .viewer)
             let admin = Pages.forms.first { $0.needs == .admin && !$0.path.contains("{") }
             guard let path = admin?.path else { return }
             let refused = try await browser.act(path)
             #expect(refused.status == 403 && refused.html.contains("needs the role admin"))
+            #expect(refused.html.contains("Admins are: mina."))
         }
     }
 

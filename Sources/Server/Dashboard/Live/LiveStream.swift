@@ -2,6 +2,7 @@ import Engine
 import Hummingbird
 import Kit
 import ServiceLifecycle
+import Store
 
 /// What a browser's one stream shows: for each page that it looks at, the fragments that have changed.
 struct LiveStream: Sendable {
@@ -15,7 +16,7 @@ struct LiveStream: Sendable {
     private static let pace = Duration.seconds(1)
     /// A line at least so often, so that the page knows that it is up to date.
     private static let silenceMax = Duration.seconds(5)
-    /// A stream ends by itself and is opened anew: who was signed out meanwhile sees no more.
+    /// A stream ends by itself and is opened anew.
     private static let life = Duration.minutes(10)
 
     let views: [View]
@@ -59,9 +60,10 @@ struct LiveStream: Sendable {
         let began = dashboard.app.now()
         var seen = bell.rings
         while !Task.isCancelled, dashboard.app.now() - began < Self.life {
+            guard await isStillSignedIn() else { return }
             var isQuiet = true
             for (index, view) in views.enumerated() {
-                guard let event = await drawn(view, &shown[index, default: [:]], isFirst: index) else { continue }
+                guard let event = await drawn(view, &shown[index, default: [:]]) else { continue }
                 out.yield(event)
                 isQuiet = false
             }
@@ -83,8 +85,17 @@ struct LiveStream: Sendable {
         }
     }
 
+    /// A stream shows nothing to whom another browser has signed out. While the database is away nothing is drawn.
+    private func isStillSignedIn() async -> Bool {
+        guard let id = views.first?.request.visitor?.session.id else { return false }
+        let now = dashboard.app.now()
+        do { return try await dashboard.app.database.read("live_session") { try $0.isOpen(id, at: now) } } catch {
+            return true
+        }
+    }
+
     /// The fragments of a page that are not as they were; nil for none.
-    private func drawn(_ view: View, _ shown: inout [String: Int], isFirst: Int) async -> [UInt8]? {
+    private func drawn(_ view: View, _ shown: inout [String: Int]) async -> [UInt8]? {
         do {
             let drawing = try await dashboard.drawing(view.page, view.request)
             let changed = drawing.fragments.filter { shown[$0.name] != $0.html.hashValue }

@@ -20,10 +20,8 @@ enum ProblemPage {
         switch error {
         case PageProblem.notFound: return notFound(request)
         case let problem as Problem where problem.type.status == 404: return notFound(request)
-        case PageProblem.forbidden:
-            let role = request.visitor.map { words("role.\($0.operator.role.rawValue)") } ?? "?"
-            return model(
-                403, .needs, words("problem.403.title"), words("problem.403.sentence", ["role": role]), request)
+        case PageProblem.forbidden: return forbidden([], request)
+        case PageProblem.needsAdmin(let names): return forbidden(names, request)
         case PageProblem.foreignForm:
             return model(
                 403, .needs, words("problem.403.form"), words("problem.403.form_sentence"), request)
@@ -37,6 +35,17 @@ enum ProblemPage {
         default:
             return model(500, .failed, words("problem.500.title"), words("problem.500.sentence"), request)
         }
+    }
+
+    /// - Parameter names: who may do it.
+    private static func forbidden(_ names: [String], _ request: PageRequest) -> Model {
+        let words = request.words
+        let role = request.visitor.map { words("role.\($0.operator.role.rawValue)") } ?? "?"
+        return Model(
+            status: 403, pill: Pill(.needs, "403"), title: words("problem.403.title"),
+            sentence: words("problem.403.sentence", ["role": role]),
+            more: names.isEmpty ? nil : words("problem.403.who", ["names": names.joined(separator: ", ")]),
+            hasSearch: false, link: Link(words("problem.home"), "/"), reference: nil)
     }
 
     private static func notFound(_ request: PageRequest) -> Model {

@@ -152,11 +152,15 @@ extension Dashboard {
         }
         let name = (request.form["name"] ?? "").trimmingBlanks
         let password = Secret(request.form["password"] ?? "")
+        let hash = SessionToken.hash(Secret(request.parameter("token")))
+        // Nobody's address makes this machine hash.
+        guard try await app.database.read("link", { try $0.link(.setup, hash: hash, at: now) }) != nil else {
+            return linkGone(request)
+        }
         let (salt, cost) = (app.ids.bytes(16), sessions.cost)
         let kept = try await sessions.desk.work { try Passwords.kept(password, salt: salt, cost: cost) }
         let first = OperatorRow(
             id: app.ids.make(), name: name, role: .admin, password: kept, createdAt: now, passwordAt: now)
-        let hash = SessionToken.hash(Secret(request.parameter("token")))
         let outcome = try await app.database.write("set_up") { store -> SetUp in
             guard let link = try store.link(.setup, hash: hash, at: now) else { return .gone }
             if let id = link {

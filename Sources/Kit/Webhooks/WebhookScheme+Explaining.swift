@@ -1,0 +1,70 @@
+/// One step on the way to believing a delivery, for a person who wants to know why.
+public struct ProofStep: Sendable, Equatable {
+    public enum Check: Sendable, Equatable {
+        /// The headers that carry the proof are there, each once, and can be read.
+        case headers([String])
+        /// A secret made the signature: the first that did, counted from 1, of so many.
+        case signature(algorithm: String, secret: Int?, of: Int)
+        /// How long before it came it was signed, and how much is allowed.
+        case age(Duration, allowed: Duration, isLate: Bool)
+    }
+    public enum Outcome: Sendable, Equatable {
+        case passed
+        case failed(Forged)
+        /// An earlier step failed.
+        case notReached
+    }
+    public let check: Check
+    public let outcome: Outcome
+
+    public init(_ check: Check, _ outcome: Outcome) {
+        self.check = check
+        self.outcome = outcome
+    }
+}
+
+extension WebhookScheme {
+    /// The steps of `check`, each with what came of it. What it says is what the secrets say that are given, which may
+    /// be other ones than those that proved the delivery when it came.
+    public func explained(_ delivery: Delivery, with secrets: [WebhookSecret]) -> [ProofStep] {
+        guard case .hmac(let scheme) = verification else { return [] }
+        let headers = ProofStep.Check.headers(scheme.headers(of: delivery).all)
+        let unread = [
+            ProofStep(.signature(algorithm: scheme.name, secret: nil, of: secrets.count), .notReached)
+        ]
+        let presented: HMACScheme.Presented
+        do { presented = try scheme.presented(in: delivery) } catch {
+            return [ProofStep(headers, .failed(error))] + unread
+        }
+        let maker = secrets.firstIndex { secret in
+            do { return try scheme.prove(delivery, with: [secret]) == presented.time } catch { return false }
+        }
+        let signature = ProofStep(
+            .signature(algorithm: scheme.name, secret: maker.map { $0 + 1 }, of: secrets.count),
+            maker == nil ? .failed(secrets.isEmpty ? .noSecret : .wrongSignature) : .passed)
+        return [ProofStep(headers, .passed), signature] + age(of: presented.time, delivery, isReached: maker != nil)
+    }
+
+    private func age(of signedAt: Timestamp?, _ delivery: Delivery, isReached: Bool) -> [ProofStep] {
+        guard let tolerance, let signedAt else { return [] }
+        let age = delivery.receivedAt - signedAt
+        func step(_ isLate: Bool, _ outcome: ProofStep.Outcome) -> [ProofStep] {
+            [ProofStep(.age(age, allowed: tolerance.past, isLate: isLate), outcome)]
+        }
+        guard isReached else { return step(false, .notReached) }
+        do { return step(try tolerance.isLate(signedAt, at: delivery.receivedAt), .passed) } catch {
+            return step(false, .failed(error))
+        }
+    }
+}
+
+extension HMACScheme {
+    /// As people call it: `HMAC-SHA256`.
+    public var name: String {
+        switch hash {
+        case .sha1: "HMAC-SHA1"
+        case .sha256: "HMAC-SHA256"
+        case .sha512: "HMAC-SHA512"
+        }
+    }
+}

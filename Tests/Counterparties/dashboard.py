@@ -1,0 +1,248 @@
+"""dashboard.py [PATCHBAY]: the pages in a real browser, judged by axe-core.
+
+Starts a server of its own on a free port, sends it signed events, sets up an operator, and walks every page in light
+and dark at 1280, 390 and 360 pixels: no finding of axe, no sideways scroll, nothing in the console, nothing that the
+content policy refused. Then what a person does: sign in, see an event come, go to it, replay it, by keyboard; and the
+same without script. Pictures are kept in a folder that it names.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import pathlib
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = sys.argv[1] if len(sys.argv) > 1 else str(ROOT / ".build/debug/patchbay")
+WEBHOOK_SECRET = "whsec_" + secrets.token_hex(16)
+PASSWORD = "rye and salt every morning"
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = {1280: 900, 390: 844, 360: 640}
+failures = []
+
+
+def check(is_true, what):
+    if not is_true:
+        failures.append(what)
+        print("✘", what, flush=True)
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+class Server:
+    """A server with its own database, and somebody who sends to it."""
+
+    def __init__(self, folder):
+        self.base = f"http://127.0.0.1:{free_port()}"
+        self.environment = {
+            "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PATCHBAY_MODE": "test",
+            "PATCHBAY_DATABASE_URL": f"sqlite:{folder}/patchbay.sqlite",
+            "PATCHBAY_LISTEN": self.base.removeprefix("http://"), "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
+            "PATCHBAY_ALLOW_PRIVATE_ADDRESSES": "127.0.0.0/8", "PATCHBAY_LOG": "text,error",
+        }
+        key = base64.b64encode(secrets.token_bytes(32)).decode()
+        self.environment["PATCHBAY_ENCRYPTION_KEYS"] = f"test:{key}"
+        self.process = subprocess.Popen(
+            [BINARY, "serve"], env=self.environment, stdout=subprocess.PIPE, text=True)
+        line = ""
+        while "/setup/" not in line:
+            line = self.process.stdout.readline()
+            if not line:
+                sys.exit("The server ended before it printed its first address.")
+        self.setup = line.strip()
+        for _ in range(100):
+            try:
+                urllib.request.urlopen(self.base + "/livez", timeout=2)
+                return
+            except OSError:
+                time.sleep(0.1)
+        sys.exit("The server does not answer.")
+
+    def send(self, event, secret=WEBHOOK_SECRET):
+        body, now = json.dumps(event).encode(), int(time.time())
+        signature = hmac.new(secret.encode(), f"{now}.".encode() + body, hashlib.sha256).hexdigest()
+        request = urllib.request.Request(
+            self.base + "/webhooks/stripe", body, {"Stripe-Signature": f"t={now},v1={signature}"})
+        try:
+            return urllib.request.urlopen(request, timeout=10).status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    def subscription(self, number, user="rye", status="active", kind="customer.subscription.created"):
+        return {
+            "id": f"evt_{number}", "object": "event", "type": kind, "created": int(time.time()) - 5 + number % 5,
+            "livemode": False,
+            "data": {"object": {
+                "id": f"sub_{user}", "object": "subscription", "customer": f"cus_{user}", "status": status,
+                "description": "<img src=x onerror=alert(1)>",
+                "metadata": {"patchbay_user": user} if user else {},
+                "items": {"data": [{"current_period_end": 1830000000, "price": {"id": "loaf_a_week"}}]}}}}
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(40)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+
+
+class Watch:
+    """What a page says that nobody should hear."""
+
+    def __init__(self, page):
+        self.said = []
+        page.on("console", lambda message: message.type in ("error", "warning") and self.said.append(message.text))
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def nothing(self, where):
+        for text in self.said:
+            check(False, f"{where}: {text}")
+        self.said.clear()
+
+
+def walk(context, server, paths, shots, axe):
+    page = context.new_page()
+    watch = Watch(page)
+    for path in paths:
+        for theme in ("light", "dark"):
+            for width, height in WIDTHS.items():
+                context.add_cookies([{"name": "theme", "value": theme, "url": server.base}])
+                page.set_viewport_size({"width": width, "height": height})
+                page.goto(server.base + path)
+                page.wait_for_timeout(150)
+                where = f"{path} {theme} {width}"
+                wide = page.evaluate("document.documentElement.scrollWidth")
+                check(wide <= width, f"{where}: scrolls sideways, {wide} pixels")
+                if width != 390:
+                    for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+                        nodes = "; ".join(node["html"][:160] for node in found["nodes"][:3])
+                        check(False, f"{where}: {found['id']} ({found['impact']}): {nodes}")
+                name = re.sub(r"[^a-z0-9]+", "-", path.split("?")[0].replace("evt_", "").lower())[:28].strip("-")
+                page.screenshot(path=f"{shots}/{name or 'now'}-{theme}-{width}.png", full_page=True)
+                if path == "/nowhere":
+                    watch.said = [text for text in watch.said if "404" not in text]
+                watch.nothing(where)
+    page.close()
+
+
+def act(context, server):
+    """Sees an event come, goes to it by keys, replays it."""
+    page = context.new_page()
+    watch = Watch(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(server.base + "/events")
+    page.wait_for_timeout(1500)
+    check(server.send(server.subscription(901, status="past_due", kind="customer.subscription.updated")) == 200,
+          "the event is taken")
+    chip = page.locator("a.chip.new")
+    chip.wait_for(timeout=8000)
+    with page.expect_navigation():
+        page.keyboard.press("g")
+        page.keyboard.press("n")
+    page.keyboard.press("j")
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    check("customer.subscription.updated" in page.locator("h1").inner_text(), "the newest event is opened by keys")
+    check(page.locator("text=HMAC-SHA256 agrees").count() == 1, "the page says why it was believed")
+    page.keyboard.press("r")
+    page.wait_for_url("**/replay")
+    page.get_by_role("button", name="Replay for real").click()
+    page.wait_for_url("**note=replayed")
+    page.keyboard.press("/")
+    check(page.evaluate("document.activeElement.id") == "find", "/ goes to the search")
+    watch.nothing("by keys")
+    page.close()
+
+
+def without_script(browser, server, state):
+    context = browser.new_context(java_script_enabled=False, storage_state=state)
+    page = context.new_page()
+    page.goto(server.base + "/events")
+    page.fill("#filter", "state:refused")
+    page.press("#filter", "Enter")
+    check("state%3Arefused" in page.url, "the filter works without script")
+    page.locator("table a.row-to").first.click()
+    check("No active secret" in page.content(), "a refused delivery says why, without script")
+    page.goto(server.base + "/events")
+    page.locator("table a.row-to").first.click()
+    page.get_by_role("link", name="Headers").click()
+    check("view=headers" in page.url, "tabs work without script")
+    page.goto(server.base + "/account")
+    page.get_by_role("button", name="한국어").nth(1).click()
+    check(page.locator("html").get_attribute("lang") == "ko", "the language changes without script")
+    context.close()
+
+
+def main():
+    shots = tempfile.mkdtemp(prefix="patchbay-pictures-")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        server = Server(folder)
+        try:
+            browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+            context = browser.new_context(timezone_id="Asia/Seoul")
+            page = context.new_page()
+            page.goto(server.setup)
+            axe = Axe()
+            for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+                check(False, f"setup: {found['id']}: {found['nodes'][0]['html'][:160]}")
+            page.fill("#name", "ops@rye.example")
+            page.fill("#password", PASSWORD)
+            page.fill("#again", PASSWORD)
+            page.get_by_role("button", name="Set and sign in").click()
+            page.wait_for_url(server.base + "/")
+            page.close()
+            walk(context, server, ["/"], shots, axe)  # As a new instance shows it.
+            for number in range(60):
+                server.send(server.subscription(number, user=["rye", "ben", "dan"][number % 3]))
+            server.send(server.subscription(1), secret="whsec_of_somebody_else")
+            server.send(server.subscription(2))
+            server.send(server.subscription(800, user=""))
+            time.sleep(1.5)
+            page = context.new_page()
+            page.goto(server.base + "/events")
+            event = page.locator("table a.row-to").nth(3).get_attribute("href")
+            page.goto(server.base + "/events?q=state%3Arefused")
+            refused = page.locator("table a.row-to").first.get_attribute("href")
+            page.close()
+            walk(context, server, [
+                "/", "/events", event, event + "?view=bytes", event + "/replay", "/events/replay?q=state%3Aapplied",
+                refused, "/account", "/connections", "/nowhere"], shots, axe)
+            act(context, server)
+            state = context.storage_state()
+            without_script(browser, server, state)
+            sign_in = browser.new_context()
+            page = sign_in.new_page()
+            page.goto(server.base + "/sign-in")
+            page.fill("#name", "ops@rye.example")
+            page.fill("#password", "no")
+            page.get_by_role("button", name="Sign in").click()
+            for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+                check(False, f"sign-in: {found['id']}: {found['nodes'][0]['html'][:160]}")
+            check("4 tries are left" in page.content(), "the sign-in says how many tries are left")
+            page.screenshot(path=f"{shots}/sign-in.png")
+            browser.close()
+        finally:
+            server.stop()
+    print(f"{len(failures)} failures; pictures in {shots}")
+    sys.exit(1 if failures else 0)
+
+
+main()
