@@ -1,4 +1,4 @@
-/// A kind of problem, with the page that explains it at `/problems/{code}`.
+/// A kind of problem, with the page that explains it at `/docs/errors/{code}`.
 public struct ProblemType: Sendable, Equatable {
     /// Who must act.
     public enum Who: String, Sendable { case you, yourUser = "your_user", provider, `operator` }

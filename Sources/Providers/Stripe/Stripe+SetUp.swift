@@ -26,7 +26,7 @@ extension Stripe: SelfExplaining {
                         """
                     ]),
                 .init(
-                    "Check it", "The first line says what is missing; then send a test event from Stripe and look.",
+                    "Check it", "`doctor` says what is missing. Then send a test event from Stripe, and look.",
                     commands: ["patchbay doctor", "patchbay events list --provider stripe"]),
             ],
             events: Self.selected,

@@ -35,7 +35,7 @@ enum DocsErrors {
                 <p><code>\(type.code)</code>, HTTP \(type.status)</p>
                 <h2>What happened, and what to do</h2><p>\(Markup.prose(type.meaning))</p>
                 <h2>Who must act</h2><p>\(acts(type.who)). \(retries(type))</p>
-                <h2>Example</h2><pre>\(body ?? "")</pre>\(met(type))
+                <h2>Example</h2><pre tabindex="0">\(body ?? "")</pre>\(met(type))
                 """
         ).page
     }

@@ -32,9 +32,7 @@ struct DocsExample {
 
     private static func curl(_ route: Route, _ path: String) -> String {
         let action = route.action
-        var words = ["curl"]
-        if route.method != "GET" { words.append("-X \(route.method)") }
-        words.append("\"$PATCHBAY_URL\(path)\"")
+        var words = ["curl \(route.method == "GET" ? "" : "-X \(route.method) ")\"$PATCHBAY_URL\(path)\""]
         if action.access != .open { words.append("-H \"Authorization: Bearer $PATCHBAY_API_KEY\"") }
         if action.isIdempotent { words.append("-H \"Idempotency-Key: $(uuidgen)\"") }
         if let body = action.body {
@@ -42,7 +40,7 @@ struct DocsExample {
             let text = String(decoding: body.sample.bytes, as: UTF8.self)
             words.append("-d '\(text.replacing("'", with: #"'\''"#))'")
         }
-        return words.count < 3 ? words.joined(separator: " ") : words.joined(separator: " \\\n  ")
+        return words.joined(separator: " \\\n  ")
     }
 }
 

@@ -92,7 +92,7 @@ enum DocsPages {
                 <p>Version \(APIVersion.current). JSON in and out; times as RFC 3339 in UTC; money in the smallest \
                 unit. <a href="/openapi.json">/openapi.json</a> is the whole contract. Make a key on the machine of \
                 the server, then ask:</p>
-                <pre>export PATCHBAY_URL=\(base)
+                <pre tabindex="0">export PATCHBAY_URL=\(base)
                 export PATCHBAY_API_KEY=$(patchbay keys create --scope admin)
                 curl "$PATCHBAY_URL/v1/events?limit=2" -H "Authorization: Bearer $PATCHBAY_API_KEY"</pre>
                 <p>Lists answer <code>data</code> and <code>next_cursor</code>; send it as <code>cursor</code> for the \

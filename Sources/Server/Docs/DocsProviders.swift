@@ -25,7 +25,8 @@ enum DocsProviders {
         return DocsFrame(
             path: guide.path, title: "Set up \(guide.name)",
             body: """
-                <p>Webhook address of this server:</p><pre>\(base)/webhooks/\(guide.id)</pre>\(reach(settings))\(steps)\
+                <p>Webhook address of this server:</p><pre tabindex="0">\(base)/webhooks/\(guide.id)</pre>\
+                \(reach(settings))\(steps)\
                 \(events(setUp))<h2>Settings</h2><dl>\(setUp.settings.map(setting))</dl>\
                 <p>Of \(guide.name) itself: \
                 <a href="\(setUp.documentation)" rel="noreferrer">\(setUp.documentation)</a></p>
@@ -33,7 +34,7 @@ enum DocsProviders {
         ).page
     }
 
-    private static func command(_ text: String) -> Markup { "<pre>\(text)</pre>" }
+    private static func command(_ text: String) -> Markup { "<pre tabindex=\"0\">\(text)</pre>" }
 
     private static func setting(_ setting: SetUp.Setting) -> Markup {
         "<dt><code>\(setting.name)</code></dt><dd>\(Markup.prose(setting.what))</dd>"
@@ -43,7 +44,7 @@ enum DocsProviders {
         guard !setUp.events.isEmpty else { return "" }
         return """
             <h2>Events to select</h2><p>These are acted upon. Others may be selected too: they are kept and passed on \
-            as <code>event.received</code>.</p><pre>\(setUp.events.joined(separator: "\n"))</pre>
+            as <code>event.received</code>.</p><pre tabindex="0">\(setUp.events.joined(separator: "\n"))</pre>
             """
     }
 

@@ -31,14 +31,14 @@ enum DocsReference {
             <code>\(route.template)</code></h2><p><b>\(action.summary).</b> \(Markup.prose(action.notes ?? ""))</p>\
             \(access(action))\(parameters("Path", action.path))\(parameters("Query", action.query))\(headers(action))\
             \(body(action))\(answers(action))</div>
-            <div class="shown"><h3>Request</h3><pre>\(example.curl)</pre>\
+            <div class="shown"><h3>Request</h3><pre tabindex="0">\(example.curl)</pre>\
             <h3>Answer <span class="status">\(example.status)</span></h3>\(sample(example))</div></section>
             """
     }
 
     private static func sample(_ example: DocsExample) -> Markup {
         guard let answer = example.answer else { return "<p>\(example.says)</p>" }
-        return "<pre>\(answer)</pre>"
+        return "<pre tabindex=\"0\">\(answer)</pre>"
     }
 
     private static func access(_ action: Action) -> Markup {
