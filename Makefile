@@ -9,14 +9,13 @@ SWIFT_FILES := Package.swift Sources Tests
 help:
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
-demo: ## builds and starts a test server and sends it signed events; its data is in .patchbay-demo/
-	@scripts/prepare demo
-	@$(BUILD) --product patchbay
-	@exec .build/debug/patchbay demo
+demo: ## builds and starts a world to look at; its data is in .patchbay-demo/
+	@scripts/demo
 
-demo-reset: ## removes .patchbay-demo/, the demo's database, files and key
+demo-reset: ## removes .patchbay-demo/, all that the demo has kept
 	@if [ -d .patchbay-demo ]; then \
-	    echo "Removes .patchbay-demo/: $$(du -sh .patchbay-demo | cut -f1) of the demo's database, files and key."; \
+	    if ! flock -n .patchbay-demo/lock true; then echo "A demo runs here: $$(cat .patchbay-demo/lock). Stop it first, with Ctrl-C."; exit 1; fi; \
+	    echo "Removes .patchbay-demo/, $$(du -sh .patchbay-demo | cut -f1): databases, keys, secrets, members and logs of the demo."; \
 	    rm -rf .patchbay-demo; \
 	else echo "There is no .patchbay-demo/: nothing to remove."; fi
 

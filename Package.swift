@@ -53,7 +53,9 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "DashboardFiles", exclude: ["tokens.json"],
-            resources: [.embedInCode("Templates"), .embedInCode("Words"), .embedInCode("Assets")],
+            resources: [
+                .embedInCode("Templates"), .embedInCode("Words"), .embedInCode("Assets"), .embedInCode("Bakery"),
+            ],
             swiftSettings: strict),
         .target(
             name: "Server",
@@ -66,6 +68,7 @@ let package = Package(
                 .product(name: "HummingbirdCore", package: "hummingbird"),
                 .product(name: "HummingbirdTLS", package: "hummingbird"),
                 .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
                 .product(name: "NIOPosix", package: "swift-nio"),
                 .product(name: "Mustache", package: "swift-mustache"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
@@ -130,6 +133,8 @@ let package = Package(
             name: "PromisesTests",
             dependencies: [
                 "Kit", "Store", "Engine", "Server", "TestSupport", "patchbay", crypto, log,
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

@@ -15,6 +15,7 @@ public enum DashboardFiles {
         "code": PackageResources.code_mustache,
         "command": PackageResources.command_mustache,
         "copy": PackageResources.copy_mustache,
+        "demo-mine": PackageResources.demo_mine_mustache,
         "delivery": PackageResources.delivery_mustache,
         "document": PackageResources.document_mustache,
         "empty": PackageResources.empty_mustache,
@@ -55,6 +56,7 @@ public enum DashboardFiles {
         "problem": PackageResources.problem_mustache,
         "problems": PackageResources.problems_mustache,
         "progress": PackageResources.progress_mustache,
+        "sandbox": PackageResources.sandbox_mustache,
         "received": PackageResources.received_mustache,
         "replay-changes": PackageResources.replay_changes_mustache,
         "replay-plan": PackageResources.replay_plan_mustache,
@@ -78,4 +80,22 @@ public enum DashboardFiles {
     public static let script = PackageResources.dashboard_js
     public static let icons = PackageResources.icons_svg
     public static let favicon = PackageResources.favicon_svg
+
+    /// The demo's application: its page and the parts of it that change.
+    public static let bakeryTemplates: [String: [UInt8]] = [
+        "bakery": PackageResources.bakery_mustache,
+        "counts": PackageResources.counts_mustache,
+        "health": PackageResources.health_mustache,
+        "members": PackageResources.members_mustache,
+        "news": PackageResources.news_mustache,
+    ]
+    public static let bakeryStyle = PackageResources.tokens_css + PackageResources.bakery_css
+    public static let bakeryScript = PackageResources.bakery_js
+    public static let bakeryIcon = PackageResources.loaf_svg
+
+    /// The lines that verify a webhook of ours, as they are shown.
+    public static let verifying = (
+        python: PackageResources.verify_py, javaScript: PackageResources.verify_mjs,
+        swift: PackageResources.verify_swift_txt
+    )
 }

@@ -92,6 +92,10 @@ public struct Hooks: Sendable {
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
+    /// The demo that started this server; nil outside of one.
+    var demo: LocalClient?
+    /// The sandbox that stands for the platforms; nil where none is named.
+    var sandbox: LocalClient?
     /// The webhook secrets that an app of a platform has now, for explaining a proof; they are compared, never shown.
     public var webhookSecrets: @Sendable (_ provider: String, _ app: ID<AppKind>) async throws -> [WebhookSecret] = {
         _, _ in []

@@ -40,6 +40,8 @@ struct SandboxCommand: AsyncParsableCommand {
     var secretKey: String?
     @Option(help: "Lets a story go on, with so many events a second; 0 stops it.")
     var story: Double?
+    @Flag(help: "Ends when its standard input does: for a program that starts it.")
+    var untilInputEnds = false
 
     func validate() throws {
         guard (0...65_000).contains(port) else { throw ValidationError("--port takes 0 to 65000.") }
@@ -61,6 +63,7 @@ struct SandboxCommand: AsyncParsableCommand {
 
     func run() async throws {
         Machine.prepare()
+        if untilInputEnds { Lifeline.follow() }
         var options = Sandbox.Options()
         options.port = port
         options.file = ephemeral ? nil : file ?? "patchbay-sandbox.journal"

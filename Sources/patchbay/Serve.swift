@@ -22,6 +22,7 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         Machine.prepare()
         let settings = try options.settings()
+        if settings.demo != nil { Lifeline.follow() }
         let logger = LogOutput.logger(settings.log)
         do { _ = try ServerTLS.configuration(for: settings, logger: logger) } catch {
             throw Fault("\(error)", code: 2)

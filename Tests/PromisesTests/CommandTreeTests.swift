@@ -13,7 +13,8 @@ struct CommandTreeTests {
         var discussion: String { json["discussion"]?.text ?? "" }
         var verbs: [Verb] {
             (json["subcommands"]?.elements ?? []).compactMap { child in
-                guard let name = child["commandName"]?.text, name != "help" else { return nil }
+                guard let name = child["commandName"]?.text, name != "help", child["shouldDisplay"]?.boolean != false
+                else { return nil }
                 return Verb(path: path + [name], json: child)
             }
         }

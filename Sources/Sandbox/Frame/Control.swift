@@ -30,6 +30,7 @@ struct Control: Sendable {
         case ("GET", "/story"): return SandboxAnswer(200, keeper.turn { Story.pace(in: $0).json })
         case ("PUT", "/story"): return try setStory(try Self.json(request))
         case ("GET", "/webhooks"): return SandboxAnswer(200, ["data": .array(post.recent)])
+        case ("GET", "/webhooks/acknowledged"): return SandboxAnswer(200, acknowledged(request.query))
         case ("GET", "/samples"): return SandboxAnswer(200, samples)
         case ("POST", "/send"): return try send(try Self.json(request))
         case ("POST", "/secrets/roll"): return try roll(try Self.json(request))
@@ -79,6 +80,15 @@ struct Control: Sendable {
     }
     private var samples: JSON {
         .object(platforms.map { JSONMember($0.id, .array($0.samples.map { .string($0.type) })) })
+    }
+
+    /// `after=120`: from the 121st acknowledgement of this process on.
+    private func acknowledged(_ query: String) -> JSON {
+        let after = query.split(separator: "&").first { $0.hasPrefix("after=") }.flatMap { Int($0.dropFirst(6)) }
+        let (page, next) = post.acknowledged(after: max(0, after ?? 0))
+        return [
+            "data": .array(page.map { ["event": .string($0.event), "url": .string($0.url)] }), "next": JSON(next),
+        ]
     }
 
     // MARK: What is done

@@ -17,6 +17,15 @@ final class Post: Service {
         /// While the story is paused.
         var holdsPaced = false
         var recent: [JSON] = []
+        /// What endpoints have acknowledged, oldest first, and how many were before that.
+        var acknowledged: [Acknowledged] = []
+        var acknowledgedBefore = 0
+    }
+
+    /// An event that an address has answered with 2xx: it promised to keep it.
+    struct Acknowledged: Sendable {
+        let event: String
+        let url: String
     }
 
     private let keeper: Keeper
@@ -33,6 +42,10 @@ final class Post: Service {
     private static let patience = TimeAmount.seconds(10)
     /// Attempts that are shown.
     private static let recentMax = 200
+    /// Acknowledgements that can be asked for: several minutes at full speed.
+    private static let acknowledgedMax = 200_000
+    /// In one answer.
+    private static let acknowledgedPage = 5000
 
     init(keeper: Keeper, platforms: [any Platform], switches: Switches) {
         self.keeper = keeper
@@ -49,6 +62,15 @@ final class Post: Service {
     var waiting: Int { state.withLock { $0.queue.count + $0.flying } }
     /// The latest attempts, newest first.
     var recent: [JSON] { state.withLock { $0.recent.reversed() } }
+
+    /// Acknowledgements of this process after the first `after` of them, and how many came before the page's end.
+    func acknowledged(after: Int) -> (page: [Acknowledged], next: Int) {
+        state.withLock { state in
+            let start = min(max(after - state.acknowledgedBefore, 0), state.acknowledged.count)
+            let page = Array(state.acknowledged[start...].prefix(Self.acknowledgedPage))
+            return (page, state.acknowledgedBefore + start + page.count)
+        }
+    }
 
     /// Takes in what a turn has mailed.
     /// - Parameter rate: events a second, for the story's; nil sends at once.
@@ -92,7 +114,12 @@ final class Post: Service {
     }
 
     /// Forgets everything: the world is new.
-    func clear() { state.withLock { $0 = State(flying: $0.flying) } }
+    func clear() {
+        state.withLock {
+            $0 = State(
+                flying: $0.flying, acknowledged: $0.acknowledged, acknowledgedBefore: $0.acknowledgedBefore)
+        }
+    }
 
     func run() async throws {
         let left = keeper.turn { world in world.objects(of: Letter.kind).compactMap(Letter.init).reversed() }
@@ -201,12 +228,21 @@ final class Post: Service {
         state.withLock { state in
             if !isDone, !isOver { Self.insert(next, into: &state.queue) }
             guard let webhook else { return }
+            if isDone { Self.note(Acknowledged(event: letter.event, url: webhook.url), in: &state) }
             state.recent.append([
                 "platform": .string(letter.platform), "event": .string(letter.event), "url": .string(webhook.url),
                 "attempt": JSON(next.attempts), "status": JSON(status), "at": JSON(keeper.realNow),
             ])
             if state.recent.count > Self.recentMax { state.recent.removeFirst() }
         }
+    }
+
+    private static func note(_ acknowledged: Acknowledged, in state: inout State) {
+        state.acknowledged.append(acknowledged)
+        guard state.acknowledged.count > acknowledgedMax + acknowledgedMax / 10 else { return }
+        let surplus = state.acknowledged.count - acknowledgedMax
+        state.acknowledged.removeFirst(surplus)
+        state.acknowledgedBefore += surplus
     }
 
     /// The answer's status; nil where none came.

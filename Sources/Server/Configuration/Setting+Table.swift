@@ -1,6 +1,6 @@
 /// Every setting, by name.
 extension Setting {
-    public static let table: [Group] = [instance, listening, secrets, behaviour, retention] + platforms
+    public static let table: [Group] = [instance, listening, secrets, behaviour, retention] + platforms + [demo]
 
     private static let instance = Group(
         title: "The instance",
@@ -74,6 +74,21 @@ extension Setting {
             Setting(
                 "PATCHBAY_RETURN_ORIGINS", "Origins to which people may be sent back after connecting an account.",
                 example: "https://app.example.com", standing: .checked),
+            Setting(
+                "PATCHBAY_SANDBOX_URL",
+                "The control address of a sandbox, for the dashboard's page Sandbox. In a test instance only.",
+                example: "http://127.0.0.1:4001"),
+        ])
+
+    /// Of the demo's own server.
+    private static let demo = Group(
+        title: "The demo",
+        settings: [
+            Setting(
+                "PATCHBAY_DEMO_CONTROL", "Where the demo that started this server answers.",
+                example: "http://127.0.0.1:4002", standing: .handed),
+            Setting(
+                "PATCHBAY_DEMO_TOKEN", "What the demo asks for.", example: "…", isSecret: true, standing: .handed),
         ])
 
     private static let retention = Group(

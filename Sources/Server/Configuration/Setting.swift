@@ -8,6 +8,8 @@ public struct Setting: Sendable, Equatable {
         case checked
         /// A platform that is not built yet: the name is known and accepted, so that nobody's file has to change.
         case known
+        /// Handed over by a program of ours that starts the server; no person sets it.
+        case handed
     }
 
     public let name: String

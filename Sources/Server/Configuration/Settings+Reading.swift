@@ -4,6 +4,8 @@ import Logging
 extension Settings {
     /// Reads and checks every value. Read downwards: what stands first is reported first.
     init(_ values: SettingsValues, isDemo: Bool) throws(BadSetting) {
+        demo = try Self.demo(values)
+        let isDemo = isDemo || demo != nil
         self.isDemo = isDemo
         mode = try values.word("PATCHBAY_MODE", of: Mode.self) ?? (isDemo ? .test : .live)
         if isDemo, mode == .live {
@@ -22,6 +24,7 @@ extension Settings {
             if let life = try values.read(kind.settingName, Self.life) { retention[kind] = life }
         }
         try readPlatforms(values)
+        try readSandbox(values)
         notices = self.notices(values)
     }
 
@@ -62,6 +65,21 @@ extension Settings {
         }
     }
 
+    /// The control address of a sandbox, on this machine; what it can do has no place in a live instance.
+    private mutating func readSandbox(_ values: SettingsValues) throws(BadSetting) {
+        sandboxURL = try values.loopbackURL("PATCHBAY_SANDBOX_URL")
+        guard sandboxURL != nil, mode == .live else { return }
+        throw BadSetting("PATCHBAY_SANDBOX_URL", "is for a test instance, and this one is live. Leave it out.")
+    }
+
+    private static func demo(_ values: SettingsValues) throws(BadSetting) -> DemoSettings? {
+        guard let control = try values.loopbackURL("PATCHBAY_DEMO_CONTROL") else { return nil }
+        guard let token = values.text("PATCHBAY_DEMO_TOKEN") else {
+            throw BadSetting("PATCHBAY_DEMO_TOKEN", "is not set. Start a demo with: patchbay demo", example: "")
+        }
+        return DemoSettings(control: control, token: Secret(token))
+    }
+
     private func notices(_ values: SettingsValues) -> [String] {
         var notices: [String] = []
         if stripe.webhookSecrets.isEmpty {
@@ -78,7 +96,8 @@ extension Settings {
                 "FCM_SERVER_KEY is of an interface that Google switched off in 2024. Set FCM_SERVICE_ACCOUNT instead."
             )
         }
-        let unused = Setting.all.filter { $0.standing != .used && values.text($0.name) != nil }.map(\.name)
+        let unused = Setting.all.filter { [.checked, .known].contains($0.standing) && values.text($0.name) != nil }.map(
+            \.name)
         if !unused.isEmpty { notices.append("Known, but not used by this version: \(unused.joined(separator: " ")).") }
         return notices
     }
@@ -108,6 +127,15 @@ extension SettingsValues {
     func webhookSecrets(_ name: String, written writing: WebhookSecret.Writing) throws(BadSetting) -> [WebhookSecret] {
         guard let text = text(name) else { return [] }
         do { return try WebhookSecret.list(text, written: writing) } catch { throw BadSetting(name, error.reason) }
+    }
+
+    /// An address of this machine itself.
+    func loopbackURL(_ name: String) throws(BadSetting) -> String? {
+        guard let text = try secureURL(name, anyScheme: true) else { return nil }
+        guard (try? OutsideURL(text))?.isLoopback == true else {  // It was read above.
+            throw BadSetting(name, "must be an address of this machine, such as http://127.0.0.1:4001.")
+        }
+        return text
     }
 
     /// An address of https, or of http at this machine itself; without a slash at its end.

@@ -11,6 +11,10 @@ public struct Settings: Sendable {
     public internal(set) var mode: Mode = .live
     /// Plain http anywhere, own encryption keys: `patchbay demo`.
     public internal(set) var isDemo = false
+    /// Whom a demo's server asks for what only the demo can do; nil outside of one.
+    public internal(set) var demo: DemoSettings?
+    /// The control address of a sandbox; nil in live instances, and where none is named.
+    public internal(set) var sandboxURL: String?
     public internal(set) var database = DatabaseAddress.sqlite(path: "patchbay.sqlite")
     public internal(set) var redisURL: Secret?
     public internal(set) var listen = ListenAddress(host: "127.0.0.1", port: 8484)
@@ -39,6 +43,13 @@ public struct Settings: Sendable {
 
     /// All as it is where nothing is set.
     public init() {}
+}
+
+/// `PATCHBAY_DEMO_CONTROL` and `PATCHBAY_DEMO_TOKEN`.
+public struct DemoSettings: Sendable {
+    /// Without a slash at its end.
+    public let control: String
+    public let token: Secret
 }
 
 /// `PATCHBAY_DATABASE_URL`.

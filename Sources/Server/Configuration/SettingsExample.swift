@@ -7,9 +7,9 @@ extension Setting {
             "# Each name can also be given as NAME_FILE (a file that holds the value) or NAME_COMMAND (a command that",
             "# prints it within 10 s). Made from the code: do not edit it by hand.",
         ]
-        for group in table {
+        for group in table where group.settings.contains(where: { $0.standing != .handed }) {
             lines += ["", "# " + group.title]
-            for setting in group.settings {
+            for setting in group.settings where setting.standing != .handed {
                 if setting.standing != .known {
                     lines.append("# " + setting.what + (setting.standing == .checked ? " Checked, not used yet." : ""))
                 }

@@ -15,8 +15,9 @@ struct Dashboard: Sendable {
     init(_ app: App) {
         self.app = app
         sessions = Sessions(database: app.database, ids: app.ids, cost: app.passwordCost)
-        pages = Pages.all
-        forms = Pages.forms
+        let (demo, sandbox) = (app.hooks.demo, app.hooks.sandbox)
+        pages = Pages.all + (demo.map(DemoPages.pages) ?? []) + (sandbox.map(SandboxPage.pages) ?? [])
+        forms = Pages.forms + (demo.map(DemoPages.forms) ?? []) + (sandbox.map(SandboxPage.forms) ?? [])
     }
 
     var routes: [OtherRoute] {
@@ -51,7 +52,9 @@ struct Dashboard: Sendable {
             let next = request.target == "/" ? nil : BrowserText.ownPath(request.target)
             return Self.redirect("/sign-in" + BrowserText.query([("next", next)]))
         }
-        return try await draw(page, try await page.load(request), request)
+        let content = try await page.load(request)
+        if let demo = app.hooks.demo { await DemoPages.note(page, request, demo) }
+        return try await draw(page, content, request)
     }
 
     private func draw(_ page: Page, _ content: PageContent, _ request: PageRequest) async throws -> Response {

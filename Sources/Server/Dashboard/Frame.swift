@@ -102,7 +102,7 @@ extension FrameModel {
         }
         position = around.position
         note = request.query["note"].flatMap { words.text("note.\($0)") }.map { Pill(.ok, $0) }
-        groups = Self.groups(page.entry, words, around.attention)
+        groups = Self.groups(page.entry, words, around.attention, hasSandbox: app.hooks.sandbox != nil)
         footEntries = [.now, .connections, .events, .publish].map {
             Self.entry($0, page.entry, words, around.attention)
         }
@@ -137,10 +137,13 @@ extension FrameModel {
 
     // MARK: Navigation
 
-    private static func groups(_ here: NavEntry?, _ words: Words, _ attention: Attention) -> [Group] {
+    private static func groups(
+        _ here: NavEntry?, _ words: Words, _ attention: Attention, hasSandbox: Bool
+    ) -> [Group] {
         let groups: [(name: String?, entries: [NavEntry])] = [
             (nil, [.now]), ("accounts", [.connections, .sync]), ("traffic", [.events, .jobs, .endpoints, .quotas]),
-            ("work", [.publish, .orders, .payments, .messages, .review, .users]), ("house", [.system, .api]),
+            ("work", [.publish, .orders, .payments, .messages, .review, .users]),
+            ("house", [.system, .api] + (hasSandbox ? [.sandbox] : [])),
         ]
         return groups.map { name, entries in
             Group(

@@ -72,7 +72,7 @@ enum PageProblem: Error, Sendable {
 /// A place in the navigation.
 enum NavEntry: String, Sendable, CaseIterable {
     case now, connections, sync, events, jobs, endpoints, quotas, publish, orders, payments, messages, review, users,
-        system, api
+        system, api, sandbox
 
     var path: String {
         switch self {
@@ -84,7 +84,7 @@ enum NavEntry: String, Sendable, CaseIterable {
     /// Whether this version does what the entry promises; the others stand greyed, and their pages teach.
     var isBuilt: Bool {
         switch self {
-        case .now, .events, .jobs, .endpoints, .review, .users, .system, .api: true
+        case .now, .events, .jobs, .endpoints, .review, .users, .system, .api, .sandbox: true
         case .connections, .sync, .quotas, .publish, .orders, .payments, .messages: false
         }
     }

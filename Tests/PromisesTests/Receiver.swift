@@ -1,19 +1,19 @@
 import Engine
 import HTTPTypes
 import Hummingbird
-public import Kit
+import Kit
 import Logging
 import NIOCore
 import StandardWebhooks
 import Synchronization
 
-/// The demo's application: takes our signed webhooks, verifies them as any receiver would, and tells of each.
-public final class Receiver: Sendable {
-    public struct Received: Sendable {
-        public let id: String
-        public let type: String
-        public let body: JSON
-        public let isProven: Bool
+/// An application: takes our signed webhooks, verifies them as any receiver would, and tells of each.
+final class Receiver: Sendable {
+    struct Received: Sendable {
+        let id: String
+        let type: String
+        let body: JSON
+        let isProven: Bool
     }
 
     private let port: Int
@@ -21,22 +21,22 @@ public final class Receiver: Sendable {
     private let stream: AsyncStream<Received>
     private let told: AsyncStream<Received>.Continuation
 
-    public init(port: Int) {
+    init(port: Int) {
         self.port = port
         (stream, told) = AsyncStream.makeStream()
     }
 
-    public var url: String { "http://127.0.0.1:\(port)/hooks" }
-    public var received: AsyncStream<Received> { stream }
+    var url: String { "http://127.0.0.1:\(port)/hooks" }
+    var received: AsyncStream<Received> { stream }
 
     /// What it verifies with, once the endpoint was made.
-    public func trust(_ secret: Secret) throws {
+    func trust(_ secret: Secret) throws {
         let written = secret.reveal { String(decoding: $0, as: UTF8.self) }
         let parsed = try StandardWebhooks().webhooks.secrets(in: written)
         secrets.withLock { $0 = parsed }
     }
 
-    public func run() async throws {
+    func run() async throws {
         let router = Router()
         router.post("hooks") { request, _ in
             let body = try await request.body.collect(upTo: 1 << 20)
