@@ -75,6 +75,8 @@ public enum DashboardFiles {
 
     /// The stylesheet: colours and sizes, then rules.
     public static let stylesheet = PackageResources.tokens_css + PackageResources.dashboard_css
+    /// The same colours, and the rules of the documentation's pages.
+    public static let docsStylesheet = PackageResources.tokens_css + PackageResources.docs_css
     public static let script = PackageResources.dashboard_js
     public static let icons = PackageResources.icons_svg
     public static let favicon = PackageResources.favicon_svg

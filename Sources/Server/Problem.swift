@@ -43,7 +43,7 @@ public struct FieldProblem: Sendable, Equatable {
 /// The one place where anything that went wrong becomes an answer.
 struct Problems: RouterMiddleware {
     let now: @Sendable () -> Timestamp
-    /// Before `/problems/`.
+    /// Before `/docs/errors/`.
     let base: String
     let routes: RouteTable
 
@@ -136,7 +136,7 @@ extension Problem {
     func body(base: String, instance: String, at now: Timestamp) -> [UInt8] {
         var writer = JSONWriter()
         writer.object { writer in
-            writer.member("type", .string("\(base)/problems/\(type.code)"))
+            writer.member("type", .string("\(base)/docs/errors/\(type.code)"))
             writer.member("title", .string(type.title))
             writer.member("status", JSON(type.status))
             writer.member("detail", .string(detail))

@@ -57,8 +57,12 @@ enum Routes {
         .get("/livez", HealthPages.live),
         .get("/readyz", HealthPages.ready),
         .get("/openapi.json", DocumentPages.openAPI),
-        .get("/docs", DocumentPages.docs),
-        .get("/problems/{code}", DocumentPages.problem),
+        .get("/docs", DocsPages.start),
+        .get("/docs/errors", DocsPages.errors),
+        .get("/docs/errors/{code}", DocsPages.error),
+        .get("/docs/providers/{provider}", DocsPages.provider),
+        .get("/docs/sent", DocsPages.sent),
+        .get("/docs/{noun}", DocsPages.noun),
         .get("/events/{type}.schema.json", DocumentPages.eventSchema),
     ]
 }

@@ -12,7 +12,7 @@ struct WebhookRoutes: Sendable {
     let trustedProxies: [CIDR]
     let time: TimeSource
     let metrics: Metrics
-    /// Before `/problems/`.
+    /// Before `/docs/errors/`.
     var base = ""
 
     /// A body that comes slower than this in all is not a webhook.

@@ -135,7 +135,7 @@ def walk(context, server, paths, shots, axe):
                     for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
                         nodes = "; ".join(node["html"][:160] for node in found["nodes"][:3])
                         check(False, f"{where}: {found['id']} ({found['impact']}): {nodes}")
-                name = re.sub(r"[^a-z0-9]+", "-", path.split("?")[0].replace("evt_", "").lower())[:28].strip("-")
+                name = re.sub(r"[^a-z0-9]+", "-", re.sub(r"(evt|dlv)_\w+", r"\1", path.lower())).strip("-")
                 page.screenshot(path=f"{shots}/{name or 'now'}-{theme}-{width}.png", full_page=True)
                 if path == "/nowhere":
                     watch.said = [text for text in watch.said if "404" not in text]
@@ -186,7 +186,7 @@ def without_script(browser, server, state):
     page.get_by_role("link", name="Headers").click()
     check("view=headers" in page.url, "tabs work without script")
     page.goto(server.base + "/account")
-    page.get_by_role("button", name="한국어").nth(1).click()
+    page.get_by_role("button", name="한국어").first.click()
     check(page.locator("html").get_attribute("lang") == "ko", "the language changes without script")
     context.close()
 

@@ -28,10 +28,6 @@ public struct Answer: Sendable {
 
     static let noContent = Answer(status: 204)
 
-    static func html(_ status: Int = 200, _ text: String) -> Answer {
-        Answer(status: status, contentType: "text/html; charset=utf-8", body: Array(text.utf8))
-    }
-
     func with(_ name: String, _ value: String) -> Answer {
         var copy = self
         copy.headers.append(Field(name, value))
@@ -56,7 +52,10 @@ extension Response {
         fields[.contentTypeOptions] = "nosniff"
         if answer.contentType?.hasPrefix("text/html") == true {
             fields[.contentSecurityPolicy] =
-                "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'"
+                """
+                default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; \
+                base-uri 'none'
+                """
             fields[.referrerPolicy] = "no-referrer"
         } else if fields[.cacheControl] == nil {
             fields[.cacheControl] = "no-store"

@@ -4,7 +4,7 @@ import Store
 
 /// Users: the application's own, by the application's ids.
 enum UsersAPI {
-    static let path = [Parameter("id", .line(1...256), "The application's own id.")]
+    static let path = [Parameter("id", .line(1...256).example("user-42"), "The application's own id.")]
 
     static let list = Action(
         "listUsers", "List users", notes: "In the order of their ids.", .needs(.read, "users"),

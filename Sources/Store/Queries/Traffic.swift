@@ -118,13 +118,15 @@ extension Session {
 
     /// How many events that fit came after an id, at most `limit`, found among as many as a search looks at.
     public func count(_ filter: EventFilter, after id: ID<EventKind>, atMost limit: Int) throws -> Int {
-        try row(
+        let ceiling = try row(
+            "SELECT t.id FROM events t WHERE t.id > \(id) ORDER BY t.id LIMIT 1 OFFSET \(Self.eventsSearched)"
+        ) { row -> ID<EventKind> in try row.id() }
+        var conditions: [SQL] = ["t.id > \(id)"] + filter.conditions
+        if let ceiling { conditions.append("t.id < \(ceiling)") }
+        return try row(
             """
             SELECT count(*)
-              FROM (SELECT 1
-                      FROM (SELECT * FROM events e WHERE e.id > \(id) ORDER BY e.id LIMIT \(Self.eventsSearched)) AS t
-                     WHERE \(SQL.joined(filter.conditions + ["1 = 1"], by: " AND "))
-                     LIMIT \(limit)) AS counted
+              FROM (SELECT 1 FROM events t WHERE \(SQL.joined(conditions, by: " AND ")) LIMIT \(limit)) AS counted
             """
         ) { Int(try $0.integer()) } ?? 0
     }

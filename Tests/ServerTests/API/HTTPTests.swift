@@ -120,10 +120,10 @@ struct HTTPTests {
             #expect(try await api.get("/livez", ["Authorization": ""]).status == 200)
             #expect(try await api.get("/readyz", ["Authorization": ""]).json["status"]?.text == "ready")
             #expect(try await api.get("/docs", ["Authorization": ""]).header("Content-Security-Policy") != nil)
-            #expect(try await api.get("/problems/invalid_key").status == 200)
-            #expect(try await api.get("/problems/nope").code == "not_found")
+            #expect(try await api.get("/docs/errors/invalid_key").status == 200)
+            #expect(try await api.get("/docs/errors/nope").code == "not_found")
             #expect(try await api.get("/events/nope.schema.json").code == "not_found")
-            for type in ProblemType.all { #expect(try await api.get("/problems/\(type.code)").status == 200) }
+            for type in ProblemType.all { #expect(try await api.get("/docs/errors/\(type.code)").status == 200) }
         }
     }
 

@@ -93,7 +93,8 @@ struct ProofModel: Sendable {
     /// Of a delivery that was refused: what it failed at, as it was found then.
     init(refused delivery: DeliveryRow, _ request: PageRequest) {
         let words = request.words
-        var failed = Step(.failed, EventWords.refusal(delivery.code, words))
+        let what = EventWords.refusal(delivery.code, words)
+        var failed = Step(.failed, what.prefix(1).uppercased() + what.dropFirst())
         failed.why = delivery.reason
         let isOfHeaders = ["missing_header", "repeated_header", "malformed_header"].contains(delivery.code)
         let isOfAge = ["too_old", "too_far_ahead"].contains(delivery.code)

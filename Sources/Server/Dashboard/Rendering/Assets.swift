@@ -10,6 +10,7 @@ struct Assets: Sendable {
     /// Where each stands, for the templates.
     struct Names: Sendable {
         let css: String
+        let docs: String
         let js: String
         let icons: String
         let favicon: String
@@ -28,6 +29,7 @@ struct Assets: Sendable {
         }
         names = Names(
             css: add("dashboard", "css", "text/css; charset=utf-8", DashboardFiles.stylesheet),
+            docs: add("docs", "css", "text/css; charset=utf-8", DashboardFiles.docsStylesheet),
             js: add("dashboard", "js", "text/javascript; charset=utf-8", DashboardFiles.script),
             icons: add("icons", "svg", "image/svg+xml", DashboardFiles.icons),
             favicon: add("favicon", "svg", "image/svg+xml", DashboardFiles.favicon))

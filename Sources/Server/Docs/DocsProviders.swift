@@ -1,0 +1,60 @@
+import Kit
+
+/// Set-up pages of platforms, with the exact strings of this server.
+enum DocsProviders {
+    /// A platform that says how it is set up.
+    struct Guide {
+        let id: String
+        let name: String
+        let setUp: SetUp
+        var path: String { "/docs/providers/\(id)" }
+    }
+
+    static let guides: [Guide] = Providers.all.compactMap { provider in
+        (provider as? any SelfExplaining).map {
+            Guide(id: provider.about.id, name: provider.about.name, setUp: $0.setUp)
+        }
+    }
+
+    static func page(_ guide: Guide, _ settings: Settings) -> Markup {
+        let base = SettingsRules.base(settings)
+        let setUp = guide.setUp.naming(address: "\(base)/webhooks/\(guide.id)")
+        let steps = setUp.steps.enumerated().map { index, step in
+            Markup("<h2>\(index + 1). \(step.title)</h2><p>\(Markup.prose(step.text))</p>\(step.commands.map(command))")
+        }
+        return DocsFrame(
+            path: guide.path, title: "Set up \(guide.name)",
+            body: """
+                <p>Webhook address of this server:</p><pre>\(base)/webhooks/\(guide.id)</pre>\(reach(settings))\(steps)\
+                \(events(setUp))<h2>Settings</h2><dl>\(setUp.settings.map(setting))</dl>\
+                <p>Of \(guide.name) itself: \
+                <a href="\(setUp.documentation)" rel="noreferrer">\(setUp.documentation)</a></p>
+                """
+        ).page
+    }
+
+    private static func command(_ text: String) -> Markup { "<pre>\(text)</pre>" }
+
+    private static func setting(_ setting: SetUp.Setting) -> Markup {
+        "<dt><code>\(setting.name)</code></dt><dd>\(Markup.prose(setting.what))</dd>"
+    }
+
+    private static func events(_ setUp: SetUp) -> Markup {
+        guard !setUp.events.isEmpty else { return "" }
+        return """
+            <h2>Events to select</h2><p>These are acted upon. Others may be selected too: they are kept and passed on \
+            as <code>event.received</code>.</p><pre>\(setUp.events.joined(separator: "\n"))</pre>
+            """
+    }
+
+    /// A platform cannot send to a laptop.
+    private static func reach(_ settings: Settings) -> Markup {
+        guard settings.publicURL == nil else { return "" }
+        return """
+            <p class="note">PATCHBAY_PUBLIC_URL is not set, so this is the address on the machine itself, which no \
+            platform reaches. Set it to the https address under which this server is reached. On a laptop, \
+            <code>patchbay listen --forward-to http://localhost:3000/webhooks</code> passes on what a server that is \
+            reached receives.</p>
+            """
+    }
+}
