@@ -40,7 +40,12 @@ enum JobsAPI {
         answers: [.accepted("The job is queued.", JobView.schema), .ok("The job has ended.", JobView.schema)],
         problems: [.notFound, .wrongState]
     ) { request in
-        let answer = try await request.wish("job.retried") { session, id, now in try session.retry(id, at: now) }
+        let changeID = request.app.ids.make(ChangeKind.self)
+        let answer = try await request.wish("job.retried") { session, id, now in
+            let wish = try session.retry(id, at: now)
+            if wish == .done { try session.resolve("job_dead", id.text, changeID: changeID, at: now) }
+            return wish
+        }
         return try await request.awaitingJob(answer)
     }
 
@@ -77,7 +82,7 @@ extension APIRequest {
     }
 
     /// Does something to the job in the path, and answers how it stands then.
-    fileprivate func wish(
+    func wish(
         _ action: String, _ act: @escaping @Sendable (Session, ID<JobKind>, Timestamp) throws -> JobWish
     ) async throws -> Answer {
         let (id, now, auditID) = (pathID(JobKind.self), now, app.ids.make(AuditKind.self))

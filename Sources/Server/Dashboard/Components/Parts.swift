@@ -55,7 +55,8 @@ struct ShortID: Sendable {
 
 /// What stands at the top of a page.
 struct Head: Sendable {
-    var crumbs: [Link] = []
+    var crumbs: [Link] = [] { didSet { hasCrumbs = !crumbs.isEmpty } }
+    private(set) var hasCrumbs = false
     var id: ShortID?
     var jack: Jack?
     let title: String
@@ -63,7 +64,8 @@ struct Head: Sendable {
     var pill: Pill?
     /// The second sentence: numbers.
     var lede: String?
-    var actions: [HeadAction] = []
+    var actions: [HeadAction] = [] { didSet { hasActions = !actions.isEmpty } }
+    private(set) var hasActions = false
 
     init(_ title: String) { self.title = title }
 }
