@@ -18,6 +18,7 @@ public struct App: Sendable {
     var passwordCost = Passwords.Cost.usual
     let keys: KeyRing
     let limits: RateLimiter
+    let checkup: Checkup
 
     public init(
         database: any Database, ids: Identifiers, now: @escaping @Sendable () -> Timestamp,
@@ -33,6 +34,7 @@ public struct App: Sendable {
         self.hooks = hooks
         keys = KeyRing(database: database, now: now)
         limits = RateLimiter(now: now)
+        checkup = Checkup(Doctor(settings, logger: logger, now: now), now: now)
     }
 
     /// What the API does now and then: notes when keys were used, forgets old idempotency records, opens alerts whose
@@ -51,6 +53,8 @@ public struct App: Sendable {
 
     /// Answers to `Idempotency-Key` are kept for seven days.
     static let idempotencyLife = Duration.days(7)
+    /// What people did with many things at once is looked up for so long; the audit log has it for ever.
+    static let bulkRunLife = Duration.days(90)
 
     func sweep(hourly: Bool) async throws {
         try await keys.noteUses()
@@ -60,6 +64,9 @@ public struct App: Sendable {
         guard hourly else { return }
         while try await database.write(
             "sweep_operators", in: .maintenance, { try $0.sweepOperators(200, at: now) })
+        {}
+        while try await database.write(
+            "sweep_bulk_runs", in: .maintenance, { try $0.sweepBulkRuns(before: now - Self.bulkRunLife, 200) }) == 200
         {}
         while try await database.write(
             "sweep_idempotency", in: .maintenance,

@@ -120,14 +120,25 @@ public struct Instance: Sendable {
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
         self.node = node
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
-        rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
-        let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let policy = AddressPolicy(
             allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
         resolver = SystemResolver()
         wire = GuardedWire(policy: policy, resolver: resolver)
+        endpoints = Endpoints(
+            database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
+            changed: bells.endpoints, program: Self.version)
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
+        rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
+        let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        let bulk = BulkWorker(
+            database: database, ids: ids, time: time, bells: bells,
+            deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
+            endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
+        runner = JobRunner(
+            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk], database: database, node: node,
+            ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
+
         wakes = NodeWakes(
             database: database,
             bells: [
@@ -142,14 +153,6 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
-        endpoints = Endpoints(
-            database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
-            changed: bells.endpoints, program: Self.version)
-        runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints), database: database, node: node, ids: ids,
-            time: time,
-            bell: bells.jobs, metrics: metrics,
-            logger: logger)
     }
 
     /// What acts on each platform's events, by its id.

@@ -203,19 +203,25 @@ struct ServerDied: Error, CustomStringConvertible {
 
 /// A port that nobody listens on now.
 func freePort() throws -> Int {
+    for _ in 0..<200 {
+        let port = Int.random(in: 12_000..<20_000)
+        if isFree(port) { return port }
+    }
+    throw ServerDied(log: "no free port")
+}
+
+private func isFree(_ port: Int) -> Bool {
     let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     defer { close(descriptor) }
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = UInt16(clamping: port).bigEndian
     address.sin_addr.s_addr = inet_addr("127.0.0.1")
-    var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-    let bound = withUnsafeMutablePointer(to: &address) { pointer in
+    return withUnsafePointer(to: &address) { pointer in
         pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            bind(descriptor, $0, length) == 0 && getsockname(descriptor, $0, &length) == 0
+            bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
         }
     }
-    guard bound else { throw ServerDied(log: "no free port") }
-    return Int(UInt16(bigEndian: address.sin_port))
 }
 
 /// Whether the long forms run: `make torture`.

@@ -260,6 +260,63 @@
     act();
   });
 
+  // Suggestions below the search: eight at most, 120 ms after the last key, walked by arrows.
+  const field = find("#find");
+  if (field) {
+    const box = document.createElement("div");
+    box.className = "hits";
+    box.id = "hits";
+    box.hidden = true;
+    box.setAttribute("role", "listbox");
+    box.setAttribute("aria-label", field.placeholder);
+    field.parentElement.append(box);
+    for (const [name, value] of [["role", "combobox"], ["aria-controls", "hits"], ["aria-autocomplete", "list"], ["aria-expanded", "false"]]) field.setAttribute(name, value);
+    let timer = 0, wanted = "";
+    const choose = (step) => {
+      const hits = all("a", box);
+      const at = hits.findIndex((hit) => hit.getAttribute("aria-selected") === "true");
+      const next = hits[(at + step + hits.length) % hits.length] ?? hits[0];
+      hits.forEach((hit) => hit.setAttribute("aria-selected", String(hit === next)));
+      field.setAttribute("aria-activedescendant", next?.id ?? "");
+    };
+    const close = () => {
+      box.hidden = true;
+      field.setAttribute("aria-expanded", "false");
+      field.removeAttribute("aria-activedescendant");
+    };
+    const ask = async () => {
+      wanted = field.value.trim();
+      if (!wanted) return close();
+      const answer = await fetch(`/search/suggestions?q=${encodeURIComponent(wanted)}`).catch(() => null);
+      const found = answer?.ok ? await answer.json() : null;
+      if (!found || field.value.trim() !== wanted || document.activeElement !== field) return;
+      box.replaceChildren(...found.hits.map((hit, index) => {
+        const link = document.createElement("a");
+        Object.assign(link, { href: hit.href, id: `hit-${index}` });
+        link.setAttribute("role", "option");
+        link.setAttribute("aria-selected", "false");
+        link.tabIndex = -1;
+        const [name, kind] = [document.createElement("span"), document.createElement("small")];
+        name.textContent = hit.name;
+        name.className = "any mono";
+        kind.textContent = [hit.kind, hit.more].filter(Boolean).join(" · ");
+        link.append(name, kind);
+        return link;
+      }));
+      box.hidden = !found.hits.length;
+      field.setAttribute("aria-expanded", String(!box.hidden));
+    };
+    field.addEventListener("input", () => { clearTimeout(timer); timer = setTimeout(ask, 120); });
+    field.addEventListener("blur", () => setTimeout(close, 150));
+    field.addEventListener("keydown", (event) => {
+      if (box.hidden) return;
+      if (event.key === "ArrowDown" || event.key === "ArrowUp") { event.preventDefault(); choose(event.key === "ArrowDown" ? 1 : -1); }
+      if (event.key === "Escape") { event.stopPropagation(); close(); }
+      const chosen = find('[aria-selected="true"]', box);
+      if (event.key === "Enter" && chosen) { event.preventDefault(); location.href = chosen.href; }
+    });
+  }
+
   // A form is sent once.
   document.addEventListener("submit", (event) => {
     const button = event.submitter;

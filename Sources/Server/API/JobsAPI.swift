@@ -82,7 +82,7 @@ extension APIRequest {
     }
 
     /// Does something to the job in the path, and answers how it stands then.
-    fileprivate func wish(
+    func wish(
         _ action: String, _ act: @escaping @Sendable (Session, ID<JobKind>, Timestamp) throws -> JobWish
     ) async throws -> Answer {
         let (id, now, auditID) = (pathID(JobKind.self), now, app.ids.make(AuditKind.self))

@@ -63,28 +63,15 @@ enum ReviewsAPI {
         ).example(["decision": "assign", "input": ["user_id": "user-42"]]),
         isIdempotent: true, answers: [.ok("It is decided.", ReviewView.schema)], problems: [.notFound, .wrongState]
     ) { request in
-        let effect = try await request.app.effect(of: try await request.decision(), on: try await request.review())
-        let (id, now, actor, decision) = (request.pathID(ReviewKind.self), request.now, request.caller.id, request.body)
-        let (auditID, changeID) = (request.app.ids.make(AuditKind.self), request.app.ids.make(ChangeKind.self))
+        let deciding = DecidingReview(deciders: request.app.hooks.deciders, ids: request.app.ids)
+        let (id, act) = (
+            request.pathID(ReviewKind.self),
+            try await deciding.act(try await request.decision(), on: try await request.review())
+        )
         return try await request.once("decide_review") { session in
-            guard let review = try session.review(id) else { throw Problem(.notFound, "There is no review \(id).") }
-            let choice = decision["decision"]?.text ?? ""
-            guard try session.decide(id, choice, note: decision["note"]?.text, by: actor, at: now) else {
-                throw Problem(.wrongState, "It was decided already: \(review.decision ?? "").")
-            }
-            try effect(session, review)
-            try session.audit(
-                NewAudit(auditID, "review.decided", id.text, by: request, detail: ["decision": .string(choice)]))
-            try session.append([
-                NewChange(
-                    id: changeID, type: "review.decided", subject: id.text, occurredAt: now,
-                    data: JSON.object([
-                        .init("id", JSON(id)), .init("kind", .string(review.kind)),
-                        .init("subject", .string(review.subject)),
-                        .init("decision", .string(choice)),
-                    ]).bytes)
-            ])
-            return .json(200, ReviewView(review: try session.reviewRow(id) ?? review))
+            try act(session)
+            guard let review = try session.reviewRow(id) else { throw StoreError.conflict }
+            return .json(200, ReviewView(review: review))
         }
     }
 }
@@ -103,24 +90,6 @@ extension APIRequest {
             review: pathID(), choice: body["decision"]?.text ?? "", note: body["note"]?.text,
             input: body["input"] ?? .null,
             actor: caller.id, at: now)
-    }
-}
-
-extension App {
-    /// What a decision does, after its choice and input were checked.
-    fileprivate func effect(
-        of decision: Decision, on review: Review
-    ) async throws -> @Sendable (Session, Review) throws -> Void {
-        guard review.choices.contains(where: decision.choice.hasSameBytes) else {
-            throw Problem(
-                .invalidFields, [FieldProblem("decision", "must be one of \(review.choices.joined(separator: ", ")).")])
-        }
-        guard let decider = hooks.deciders[review.kind] else { return { _, _ in } }
-        if let schema = decider.input, !decision.input.isNull {
-            let problems = schema.problems(in: decision.input, at: "input")
-            guard problems.isEmpty else { throw Problem(.invalidFields, problems) }
-        }
-        return try await decider.effect(of: decision, on: review)
     }
 }
 

@@ -16,24 +16,34 @@ extension Settings {
         layers.append(try SettingsLayer(environment: environment))
         if let file { layers.append(try SettingsLayer(file: file)) }
         let values = try SettingsValues(layers)
-        return try Settings(values, isDemo: isDemo)
+        var settings = try Settings(values, isDemo: isDemo)
+        settings.given = values.given
+        return settings
     }
 }
 
 /// The values of all layers, read by declared name.
 struct SettingsValues {
     private let reader: ConfigReader
+    /// Where each comes from.
+    let given: [String: GivenSetting]
 
     init(_ layers: [SettingsLayer]) throws(BadSetting) {
         var found = Set<String>()
         var providers: [any ConfigProvider] = []
+        var given: [String: GivenSetting] = [:]
         for layer in layers {
             // What a higher layer says is not looked for below: its file is not read, its command does not run.
             let values = try layer.resolved(but: found)
             found.formUnion(values.keys)
+            for (name, value) in values {
+                let isSecret = Setting.named(name)?.isSecret ?? true
+                given[name] = GivenSetting(source: layer.name, value: isSecret ? nil : value)
+            }
             providers.append(InMemoryProvider(name: layer.name, values: Self.provided(values)))
         }
         reader = ConfigReader(providers: providers)
+        self.given = given
     }
 
     private static func provided(_ values: [String: String]) -> [AbsoluteConfigKey: ConfigValue] {

@@ -40,6 +40,8 @@ public struct Settings: Sendable {
     public internal(set) var standardWebhooks: [WebhookSecret] = []
     /// What an operator should know although it stops nothing, one sentence each: for the log at start and `doctor`.
     public internal(set) var notices: [String] = []
+    /// What was set, by name: for a person who asks where a value comes from.
+    public internal(set) var given: [String: GivenSetting] = [:]
 
     /// All as it is where nothing is set.
     public init() {}
@@ -50,6 +52,14 @@ public struct DemoSettings: Sendable {
     /// Without a slash at its end.
     public let control: String
     public let token: Secret
+}
+
+/// A setting that somebody has set.
+public struct GivenSetting: Sendable, Equatable {
+    /// `flags`, `environment`, or the file's path.
+    public let source: String
+    /// Nil where it is a secret.
+    public let value: String?
 }
 
 /// `PATCHBAY_DATABASE_URL`.

@@ -41,17 +41,22 @@ struct Dashboard: Sendable {
             try await answered(request, context) { try await fragments($0) }
         }
         let old = OtherRoute("GET", "/dashboard") { _, _ in Self.redirect("/") }
-        return [assets, live, once, old] + doors + downloads + shown + sent
+        let reviews = OtherRoute("GET", "/reviews") { _, _ in Self.redirect(NavEntry.review.path) }
+        let suggestions = OtherRoute("GET", "/search/suggestions") { request, context in
+            try await answered(request, context) { try await SearchPage.suggestions($0) }
+        }
+        return [assets, live, once, old, reviews, suggestions] + doors + downloads + shown + sent
     }
 
     // MARK: Showing
 
     /// A page for whoever is signed in; others are asked to sign in first.
     private func show(_ page: Page, _ request: PageRequest) async throws -> Response {
-        guard request.visitor != nil else {
+        guard let visitor = request.visitor else {
             let next = request.target == "/" ? nil : BrowserText.ownPath(request.target)
             return Self.redirect("/sign-in" + BrowserText.query([("next", next)]))
         }
+        guard page.needs == .viewer || visitor.isAdmin else { throw PageProblem.forbidden }
         let content = try await page.load(request)
         if let demo = app.hooks.demo { await DemoPages.note(page, request, demo) }
         return try await draw(page, content, request)
@@ -84,6 +89,7 @@ struct Dashboard: Sendable {
         case .seeOther(let path, let note, let cookies):
             return Self.redirect(Self.with(note: note, path), cookies: cookies)
         case .again(let page, let content): return try await draw(page, content, request)
+        case .document(let answer): return Response(answer)
         }
     }
 
@@ -142,6 +148,7 @@ struct Dashboard: Sendable {
     }
 
     func problem(_ error: any Error, _ request: PageRequest) -> Response {
+        if case .some(.elsewhere(let path)) = error as? PageProblem { return Self.redirect(path) }
         let model = ProblemPage.model(error, request, since: outage.since(error, at: request.now))
         if model.status >= 500 {
             context(request).error("page.failed", metadata: ["path": "\(request.path)", "reason": "\(error)"])

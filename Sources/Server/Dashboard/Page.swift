@@ -17,6 +17,8 @@ struct Page: Sendable {
     var follows: [String] = []
     /// How often they are drawn anew although nothing in the feed says so; nil for never.
     var every: Duration?
+    /// Who may look: a page that is there to act is for those who may act.
+    var needs = OperatorRow.Role.viewer
     let load: @Sendable (PageRequest) async throws -> PageContent
 
     /// Whether anything of it changes while one looks.
@@ -54,6 +56,8 @@ enum PageAnswer: Sendable {
     case seeOther(String, note: String? = nil, cookies: [String] = [])
     /// The form once more, with what is wrong in it.
     case again(Page, PageContent)
+    /// A document of the API, as a file to keep.
+    case document(Answer)
 }
 
 /// Why a page is not shown, in the words of the pages.
@@ -67,6 +71,8 @@ enum PageProblem: Error, Sendable {
     /// A form that this server's pages did not send.
     case foreignForm
     case tooBusy
+    /// What was asked for has an address of its own.
+    case elsewhere(String)
 }
 
 /// A place in the navigation.

@@ -9,10 +9,27 @@ enum Pages {
             ReplayPlanPage.page,
             DeliveryPage.page,
             AccountPage.page,
-        ] + LaterPage.all
+        ] + work + LaterPage.all
 
     static let forms: [PageForm] =
         [
             Preferences.form
-        ] + AccountPage.forms + ReplayPage.forms
+        ] + AccountPage.forms + ReplayPage.forms + workForms
+
+    private static let work: [Page] =
+        [
+            JobsPage.page, JobsPlanPage.page, JobPage.page, RunPage.page, ReviewPage.queue, ReviewPlanPage.page,
+            ReviewPage.page, EndpointsPage.page, EndpointForms.newPage, EndpointPage.page, EndpointForms.editPage,
+            EndpointReplayPage.page, AttemptPage.page, SearchPage.page, TracePage.page,
+            UsersPage.page, UserPage.page, UserForms.erasePage, UserForms.erasure, HealthPage.page, AlertsPage.page,
+            NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
+            OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
+        ] + EndpointForms.confirmations
+
+    private static let workForms: [PageForm] =
+        [
+            JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
+            HealthPage.form, AlertsPage.form,
+        ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
+        + AppsPage.forms + OperatorsPage.forms
 }

@@ -547,6 +547,23 @@ CREATE TABLE erased_names (
     at                  $INTEGER NOT NULL
 ) $STRICT;
 
+-- Work on many things at once that a person started: what is done (`what`), with which (`selection`, JSON), and how
+-- far it is. `position` is the last one looked at.
+CREATE TABLE bulk_runs (
+    id                  $TEXT PRIMARY KEY,
+    what                $TEXT NOT NULL,
+    selection           $BLOB NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('running', 'done', 'cancelled')),
+    asked_by            $TEXT NOT NULL,
+    asked_at            $INTEGER NOT NULL,
+    total               $INTEGER NOT NULL,
+    done                $INTEGER NOT NULL DEFAULT 0,
+    refused             $INTEGER NOT NULL DEFAULT 0,
+    reason              $TEXT,
+    position            $TEXT NOT NULL,
+    finished_at         $INTEGER
+) $STRICT;
+
 -- Operators -------------------------------------------------------------------------------------------------
 
 -- Who may sign in to the pages. `password` names its function and parameters; NULL until it is set.

@@ -53,14 +53,19 @@ public enum JobWish: Sendable, Equatable {
 
 extension Session {
     /// Live and ended jobs as one list.
-    public func jobs(_ filter: JobFilter, _ page: ListPage, at now: Timestamp) throws -> [JobRow] {
+    /// - Parameter border: no further than this id, in the list's order.
+    public func jobs(
+        _ filter: JobFilter, _ page: ListPage, at now: Timestamp, upTo border: String? = nil
+    ) throws -> [JobRow] {
         var found: [JobRow] = []
+        let within: [SQL] = border.map { [page.ascending ? "t.id <= \($0)" : "t.id >= \($0)"] } ?? []
         if let live = Self.liveCondition(filter.state, now) {
-            found += try list(Self.liveJobs(now), where: filter.conditions + live, page, Self.job)
+            found += try list(Self.liveJobs(now), where: filter.conditions + live + within, page, Self.job)
         }
         if filter.state.map(Self.endedStates.contains) ?? true {
-            let state = conditions([("state", filter.state)])
-            found += try list(Self.endedJobs, where: filter.conditions + state, page, Self.job)
+            // Written out, since a partial index is not used for a bound value.
+            let state = filter.state.map { [SQL(stringLiteral: "t.state = '\($0)'")] } ?? []
+            found += try list(Self.endedJobs, where: filter.conditions + state + within, page, Self.job)
         }
         found.sort { page.ascending ? $0.id < $1.id : $0.id > $1.id }
         return Array(found.prefix(page.limit + 1))
@@ -160,7 +165,7 @@ extension Session {
 
     // MARK: Reading rows
 
-    private static func liveJobs(_ now: Timestamp) -> Listed {
+    static func liveJobs(_ now: Timestamp) -> Listed {
         Listed(
             columns: """
                 t.id, t.kind, t.lane, t.class,
@@ -168,14 +173,14 @@ extension Session {
                 t.subject, t.attempts, t.created_at, t.started_at, t.due_at, NULL, t.last_error, t.cancelled, t.input
                 """, from: "jobs t LEFT JOIN lanes l ON l.id = t.lane", createdAt: "t.created_at", prefix: "job")
     }
-    private static var endedJobs: Listed {
+    static var endedJobs: Listed {
         Listed(
             columns: """
                 t.id, t.kind, t.lane, t.class, t.state, t.subject, t.attempts, t.created_at, t.started_at, NULL,
                 t.finished_at, t.reason, 0, t.input
                 """, from: "jobs_done t", createdAt: "t.created_at", prefix: "job")
     }
-    private static func job(_ row: inout Row) throws -> JobRow {
+    static func job(_ row: inout Row) throws -> JobRow {
         JobRow(
             id: try row.id(), kind: try row.text(), lane: try row.text(), priority: try row.text(),
             state: try row.text(),

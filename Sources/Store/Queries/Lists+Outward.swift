@@ -8,12 +8,13 @@ extension Session {
     }
 
     public func attempts(
-        at endpoint: ID<EndpointKind>, outcome: String?, change: String?, _ page: ListPage
+        at endpoint: ID<EndpointKind>, outcome: String?, change: String?, _ page: ListPage, upTo border: String? = nil
     ) throws -> [Attempt] {
-        try list(
+        let within: [SQL] = border.map { [page.ascending ? "t.id <= \($0)" : "t.id >= \($0)"] } ?? []
+        return try list(
             Listed(columns: Self.attemptColumns, from: "attempts t", createdAt: "t.at", prefix: "att"),
-            where: conditions([("endpoint_id", endpoint.text), ("outcome", outcome), ("change_id", change)]), page,
-            Self.attempt)
+            where: conditions([("endpoint_id", endpoint.text), ("outcome", outcome), ("change_id", change)]) + within,
+            page, Self.attempt)
     }
 
     public func users(_ filter: UserFilter, _ page: ListPage) throws -> [UserRow] {

@@ -76,13 +76,17 @@ extension Session {
         try row("SELECT \(Self.alertColumns) FROM alerts WHERE id = \(id)", Self.alert)
     }
 
-    public func audit(_ filter: AuditFilter, _ page: ListPage) throws -> [AuditRow] {
-        try list(
+    /// - Parameter border: no further than this id, in the list's order.
+    public func audit(_ filter: AuditFilter, _ page: ListPage, upTo border: String? = nil) throws -> [AuditRow] {
+        let within: [SQL] = border.map { [page.ascending ? "t.id <= \($0)" : "t.id >= \($0)"] } ?? []
+        return try list(
             Listed(
                 columns: "t.id, t.at, t.actor, t.action, t.subject, t.detail, t.batch", from: "audit t",
                 createdAt: "t.at",
                 prefix: "aud"),
-            where: conditions([("actor", filter.actor), ("action", filter.action), ("subject", filter.subject)]), page
+            where: conditions([("actor", filter.actor), ("action", filter.action), ("subject", filter.subject)])
+                + within,
+            page
         ) { row in
             AuditRow(
                 id: try row.id(), at: try row.time(), actor: try row.text(), action: try row.text(),

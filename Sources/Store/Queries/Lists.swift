@@ -23,6 +23,11 @@ public struct ListPage: Sendable, Equatable {
     }
 }
 
+extension ListPage {
+    /// The word for the list's order.
+    var order: SQL { ascending ? "ASC" : "DESC" }
+}
+
 /// A table as lists read it.
 struct Listed {
     let columns: SQL
@@ -45,13 +50,12 @@ extension Session {
         if let moment = page.createdBefore { conditions.append("\(table.createdAt) < \(moment)") }
         if let prefix = table.prefix { conditions += Self.idRange(page, prefix) }
         if conditions.isEmpty { conditions.append("1 = 1") }
-        let order: SQL = page.ascending ? "ASC" : "DESC"
         return try rows(
             """
             SELECT \(table.columns)
               FROM \(table.from)
              WHERE \(SQL.joined(conditions, by: " AND "))
-             ORDER BY t.id \(order)
+             ORDER BY t.id \(page.order)
              LIMIT \(page.limit + 1)
             """, read)
     }

@@ -212,7 +212,8 @@ extension Session {
         }
     }
 
-    private func attempt(_ id: ID<AttemptKind>) throws -> Attempt? {
+    /// One try by its id.
+    public func attempt(_ id: ID<AttemptKind>) throws -> Attempt? {
         let place = try row("SELECT endpoint_id FROM attempts WHERE id = \(id)") { row -> ID<EndpointKind> in
             try row.id()
         }

@@ -123,20 +123,3 @@ struct JSONLines {
         return times.moment(Timestamp(seconds: number)).text
     }
 }
-
-/// Money in figures.
-enum MoneyText {
-    /// ISO 4217 currencies without a smaller unit.
-    private static let whole: Set<String> = [
-        "BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF",
-    ]
-
-    /// `49.00 EUR`, `49,000 KRW`: from the smallest unit.
-    static func of(_ minor: Int64, _ currency: String) -> String {
-        let code = OutsideText.bounded(currency.uppercased(), 16)
-        let words = Words.of(.english)
-        if whole.contains(code) { return "\(words.number(minor)) \(code)" }
-        let (units, cents) = (minor.magnitude / 100, minor.magnitude % 100)
-        return "\(minor < 0 ? "−" : "")\(words.number(units)).\(cents < 10 ? "0" : "")\(cents) \(code)"
-    }
-}

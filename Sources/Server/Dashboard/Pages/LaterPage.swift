@@ -10,7 +10,7 @@ enum LaterPage {
 
     static let entries: [NavEntry] = [.connections, .sync, .quotas, .publish, .orders, .payments, .messages]
     /// Built entries whose pages are still to come.
-    static let coming: [NavEntry] = [.jobs, .endpoints, .review, .users, .system]
+    static let coming: [NavEntry] = []
 
     static let all = (entries + coming).map(page)
 

@@ -28,6 +28,8 @@ enum ProblemPage {
         case PageProblem.tooBusy: return model(503, .waiting, words("problem.busy"), "", request)
         case let problem as Problem where problem.type.status < 500:
             return model(problem.type.status, .failed, problem.type.title, problem.detail, request)
+        case is ErasureRunning:
+            return model(409, .waiting, words("problem.erasing"), words("problem.erasing_sentence"), request)
         case StoreError.unavailable, StoreError.overloaded:
             let time = request.times.clock(since ?? request.now).text
             return model(

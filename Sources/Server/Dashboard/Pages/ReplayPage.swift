@@ -92,7 +92,7 @@ enum ReplayPlanPage {
     static let page = Page(path: "/events/replay", entry: .events, template: "replay-plan") { request in
         let words = request.words
         let query = EventsQuery(request.query["q"] ?? "", words)
-        var head = Head(words("plan.title"))
+        var head = Head(words("plan.replay_title"))
         head.crumbs = [Link(words("events.title"), query.href)]
         guard query.problem == nil, let filter = query.replayFilter(request.now) else {
             let problem = query.problem ?? words("plan.needs_filter")

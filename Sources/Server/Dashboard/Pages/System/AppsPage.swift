@@ -1,0 +1,108 @@
+import Kit
+import Store
+
+/// App credentials: what platforms gave the operator, each with a webhook address of its own.
+enum AppsPage {
+    struct Model: Sendable {
+        struct Row: Sendable {
+            let id: String
+            let jack: Jack
+            let name: String
+            let provider: String
+            let pill: Pill
+            let address: Command
+            let secrets: String
+            let act: Act?
+        }
+        struct Act: Sendable {
+            let base: String
+            let isOn: Bool
+        }
+        let tabs: [Tab]
+        let rows: [Row]
+        let ends: Ends
+        let form: Form?
+        let problems: [String]
+    }
+    struct Form: Sendable {
+        let providers: [FrameModel.Choice]
+        let name: String
+    }
+
+    static let page = Page(path: "/system/apps", entry: .system, template: "apps") {
+        try await content($0, problems: [])
+    }
+
+    private static func content(_ request: PageRequest, problems: [String]) async throws -> PageContent {
+        let (words, place, now) = (request.words, ListPlace(request), request.now)
+        let found = try await request.app.database.read("apps_page") { session in
+            try session.apps(AppFilter(), place.page).map { try AppView($0, in: session, at: now) }
+        }
+        let form = Form(
+            providers: Providers.webhookSources.map {
+                FrameModel.Choice(
+                    id: $0.about.id, label: $0.about.name, isChosen: request.form["provider"] == $0.about.id)
+            }, name: request.form["name"] ?? "")
+        var content = PageContent(
+            SystemTab.head(.apps, words, lede: words("apps.lede")),
+            Model(
+                tabs: SystemTab.tabs(.apps, words), rows: place.shown(found).map { row($0, request) },
+                ends: place.ends(found, filter: [], request, path: "/system/apps", id: \.app.id.text),
+                form: request.mayAct ? form : nil, problems: problems),
+            commands: [request.curl("/v1/apps"), Command("CLI", "patchbay apps list")])
+        if !problems.isEmpty { content.status = 422 }
+        return content
+    }
+
+    private static func row(_ view: AppView, _ request: PageRequest) -> Model.Row {
+        let (words, app) = (request.words, view.app)
+        let path = "/webhooks/\(app.provider)" + (app.isOfSettings ? "" : "/\(app.id)")
+        return Model.Row(
+            id: app.id.text, jack: Jack(app.provider, size: "m"), name: app.name, provider: app.provider,
+            pill: app.disabledAt.map { Pill(.paused, words("apps.off"), time: request.times.moment($0)) }
+                ?? Pill(.ok, words("apps.on")), address: Command(nil, request.app.settings.browserAddress + path),
+            secrets: app.isOfSettings ? words("apps.of_settings") : words.count("apps.secrets", view.secrets.count),
+            act: app.isOfSettings || !request.mayAct
+                ? nil : Model.Act(base: "/system/apps/\(app.id)", isOn: app.disabledAt == nil))
+    }
+
+    static let deletePage = Page(path: "/system/apps/{id}/delete", entry: .system, template: "confirm", needs: .admin) {
+        request in
+        let (id, words) = (try request.id(AppKind.self), request.words)
+        guard let app = try await request.app.database.read("app", { try $0.app(id) }) else {
+            throw PageProblem.notFound
+        }
+        return ConfirmPage.content(
+            words("apps.delete.title", ["name": app.name]), [words("apps.delete.what"), words("apps.delete.then")],
+            action: "/system/apps/\(id)/delete", button: words("apps.delete.button"), isDanger: true,
+            back: "/system/apps", crumbs: [Link(words("system.title.apps"), "/system/apps")], request)
+    }
+
+    static let forms = [
+        PageForm(path: "/system/apps") { request in
+            let body: JSON = [
+                "provider": .string(request.form["provider"] ?? ""),
+                "name": .string((request.form["name"] ?? "").trimmedBlanks),
+                "secrets": ["webhook_secret": [.string((request.form["secret"] ?? "").trimmedBlanks)]],
+            ]
+            do {
+                _ = try await request.perform(AppsAPI.create, body: body)
+                return .seeOther("/system/apps", note: "app_added")
+            } catch let problem as Problem where problem.type == .invalidFields {
+                return .again(page, try await content(request, problems: problem.sentences))
+            }
+        },
+        PageForm(path: "/system/apps/{id}/disable") { try await set("disabled", $0) },
+        PageForm(path: "/system/apps/{id}/enable") { try await set("active", $0) },
+        PageForm(path: "/system/apps/{id}/delete") { request in
+            _ = try await request.perform(AppsAPI.delete, path: ["id": try request.id(AppKind.self).text])
+            return .seeOther("/system/apps", note: "app_deleted")
+        },
+    ]
+
+    private static func set(_ state: String, _ request: PageRequest) async throws -> PageAnswer {
+        _ = try await request.perform(
+            AppsAPI.update, path: ["id": try request.id(AppKind.self).text], body: ["state": .string(state)])
+        return .seeOther("/system/apps", note: "saved")
+    }
+}

@@ -1,0 +1,278 @@
+import Kit
+import TestSupport
+import Testing
+
+@testable import Engine
+@testable import Server
+@testable import Store
+
+@Suite("Pages of jobs, reviews, users", .serialized)
+struct WorkPagesTests {
+    private static let hostile = #"<script>alert(1)</script>"><img src=x onerror=alert(1)>"#
+
+    private func job(_ api: TestAPI, _ number: Int = 0, kind: String = "event.apply") -> NewJob {
+        api.clock.advance(.milliseconds(2))
+        return NewJob(
+            id: api.app.ids.make(), kind: kind, lane: Lane("a", .event), dueAt: api.clock.now,
+            createdAt: api.clock.now, input: Array(#"{"event":"x"}"#.utf8), subject: Self.hostile + String(number))
+    }
+
+    /// Jobs that gave up.
+    private func dead(_ api: TestAPI, _ count: Int) async throws -> [ID<JobKind>] {
+        let jobs = (0..<count).map { job(api, $0) }
+        try await api.database.write("dead") { [now = api.clock.now] session in
+            try session.enqueue(jobs)
+            for job in jobs { try session.end(job.id, as: "dead", reason: Self.hostile, at: now) }
+        }
+        return jobs.map(\.id)
+    }
+
+    private func review(_ api: TestAPI, _ number: Int) -> NewReview {
+        api.clock.advance(.milliseconds(2))
+        return NewReview(
+            id: api.app.ids.make(), kind: "event_without_user", subject: "stripe/cus_\(number)",
+            question: Self.hostile, evidence: (["customer": .string(Self.hostile), "event_id": "evt_x"] as JSON).line,
+            choices: ["link", "dismiss"], provider: "stripe", openedAt: api.clock.now,
+            changeID: api.app.ids.make())
+    }
+
+    @Sendable private static func deciders(_ database: any Database, _ ids: Identifiers) -> Hooks {
+        var hooks = Hooks()
+        hooks.deciders = Hooks.deciders(ids: ids, database: database) { _ throws(Unreadable) in throw Unreadable("no") }
+        return hooks
+    }
+
+    /// Claims what waits and works on the runs among it, as `serve` does.
+    private func workOnRuns(_ api: TestAPI) async throws {
+        let (node, now) = (api.app.ids.make(NodeKind.self), api.clock.now)
+        let claimed = try await api.database.write("claim") { session in
+            try session.openNode(node, host: "test", process: 1, program: "test", at: now)
+            return try session.claim(100, pools: [0, 1, 2], for: node, at: now)
+        }
+        let worker = BulkWorker(
+            database: api.database, ids: api.app.ids,
+            time: TimeSource(now: { api.clock.now }, uptime: { .zero }, sleep: { _ in }),
+            bells: Bells(), deciders: api.app.hooks.deciders, endpoints: api.app.hooks.endpoints, logger: .quiet)
+        for job in claimed where job.kind == BulkJob.kind { _ = try await worker.run(job) }
+    }
+
+    // MARK: Jobs
+
+    @Test("what came from outside is shown as text, nowhere as markup")
+    func hostile() async throws {
+        try await TestAPI.with(makeHooks: Self.deciders) { api in
+            let browser = try await Browser.signedIn(api)
+            let jobs = try await dead(api, 3)
+            let review = review(api, 1)
+            try await api.database.write("review") { try $0.open(review) }
+            try await api.put(
+                "/v1/users/\(PercentEncoding.encode(Self.hostile))", ["display_name": .string(Self.hostile)])
+            let user = Places.user(Self.hostile)
+            for path in [
+                "/jobs", "/jobs?q=\(PercentEncoding.encode(Self.hostile))", "/jobs/\(jobs[0])", "/review/\(review.id)",
+                "/users", user, user + "/erase", "/system/audit", "/search?q=\(PercentEncoding.encode("<b>x"))",
+                "/trace/\(jobs[0])",
+            ] {
+                let page = try await browser.get(path)
+                #expect(page.status == 200, "\(path): \(page.status)")
+                #expect(!page.html.contains("<img src=x") && !page.html.contains("alert(1)</script>"), "\(path)")
+                #expect(!page.html.contains("<b>x"), "\(path)")
+            }
+        }
+    }
+
+    @Test("many jobs run again: first a plan, then a run that does it, once", arguments: TestEngine.all)
+    func bulk(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api in
+            let browser = try await Browser.signedIn(api)
+            let jobs = try await dead(api, 70)
+
+            let list = try await browser.get("/jobs?q=state:dead")
+            #expect(list.html.contains("gave up") && list.html.contains("all=1"))
+            let path = "/jobs/plan?act=retry&all=1&q=state:dead"
+            let plan = try await browser.get(path)
+            #expect(plan.html.contains("Run 70 jobs again") && plan.html.contains("nothing has happened yet"))
+            #expect(try await api.get("/v1/jobs?state=dead").data.count == 20)
+
+            let fields = hidden(plan.html)
+            let started = try await browser.post("/jobs/plan", fields)
+            let run = try #require(started.location)
+            #expect(started.status == 303 && run.hasPrefix("/runs/run_"))
+            #expect(try await browser.post("/jobs/plan", fields).location == run, "the same form twice is one run")
+            #expect(try await browser.get(run).html.contains("0 of 70"))
+
+            try await workOnRuns(api)
+            let done = try await browser.get(run)
+            #expect(done.html.contains("70 are done."))
+            let first = try #require(jobs.first)
+            let revived = try await api.get("/v1/jobs/\(first)").json["state"]?.text
+            #expect(revived == "running" || revived == "available")
+            #expect(try await api.get("/v1/jobs?state=dead").data.isEmpty)
+            #expect(try await api.get("/v1/audit?action=bulk.started").data.count == 1)
+        }
+    }
+
+    @Test("a plan that is old, or about other things by now, is shown anew instead of done")
+    func stale() async throws {
+        try await TestAPI.with { api in
+            let browser = try await Browser.signedIn(api)
+            _ = try await dead(api, 10)
+            let path = "/jobs/plan?act=retry&all=1&q=state:dead"
+            let fields = hidden(try await browser.get(path).html)
+            api.clock.advance(.minutes(16))
+            let anew = try await browser.post("/jobs/plan", fields)
+            #expect(anew.status == 200 && anew.html.contains("It is counted anew"))
+            #expect(try await api.get("/v1/jobs?state=dead").data.count == 10)
+
+            var wrong = hidden(try await browser.get(path).html)
+            wrong["count"] = "3"
+            #expect(try await browser.post("/jobs/plan", wrong).html.contains("It is counted anew"))
+            #expect(try await browser.get("/jobs/plan?act=retry&all=1").status == 400)
+            #expect(try await browser.get("/jobs/plan?act=retry").status == 400)
+        }
+    }
+
+    @Test("a run is cancelled between two steps: what is done stays")
+    func cancel() async throws {
+        try await TestAPI.with { api in
+            let browser = try await Browser.signedIn(api)
+            _ = try await dead(api, 5)
+            let fields = hidden(try await browser.get("/jobs/plan?act=retry&all=1&q=state:dead").html)
+            let run = try #require(try await browser.post("/jobs/plan", fields).location)
+            #expect(try await browser.act(run + "/cancel", on: run).location == run)
+            try await workOnRuns(api)
+            #expect(try await browser.get(run).html.contains("cancelled"))
+            #expect(try await api.get("/v1/jobs?state=dead").data.count == 5)
+        }
+    }
+
+    @Test("one job: why it waits, run again, closed with a reason")
+    func one() async throws {
+        try await TestAPI.with { api in
+            let browser = try await Browser.signedIn(api)
+            let jobs = try await dead(api, 2)
+            let page = try await browser.get("/jobs/\(jobs[0])")
+            #expect(page.html.contains("Gave up after") && page.html.contains("patchbay jobs why \(jobs[0])"))
+
+            #expect(try await browser.act("/jobs/\(jobs[0])/retry").location == "/jobs/\(jobs[0])?note=job_retried")
+            #expect(try await browser.get("/jobs/\(jobs[0])").html.contains("It runs when a worker is free."))
+            let closed = try await browser.act("/jobs/\(jobs[1])/close", ["reason": "Known since\nTuesday"])
+            #expect(closed.status == 303)
+            let json = try await api.get("/v1/jobs/\(jobs[1])").json
+            #expect(json["state"]?.text == "cancelled" && json["reason"]?.text == "Known since Tuesday")
+            #expect(try await browser.get("/jobs/job_nonsense").status == 404)
+        }
+    }
+
+    @Test("who may only look sees no buttons, and no form of theirs acts; nor does one from elsewhere")
+    func viewer() async throws {
+        try await TestAPI.with { api in
+            let jobs = try await dead(api, 2)
+            let browser = try await Browser.signedIn(api, as: .viewer)
+            let list = try await browser.get("/jobs")
+            #expect(!list.html.contains("type=\"checkbox\""))
+            #expect(!(try await browser.get("/jobs/\(jobs[0])")).html.contains("/retry"))
+            for path in Pages.all.filter({ $0.needs == .admin && !$0.path.contains("{") }).map(\.path) {
+                #expect(try await browser.get(path).status == 403, "\(path)")
+            }
+            for form in Pages.forms where form.needs == .admin {
+                let path = form.path.replacing("{id}", with: jobs[0].text).replacing("{session}", with: "ses_x")
+                #expect(try await browser.act(path).status == 403, "\(path)")
+            }
+            let admin = try await Browser.signedIn(api, name: "admin")
+            #expect(try await admin.post("/jobs/\(jobs[0])/retry").status == 403)
+            let token = try #require(try await admin.get("/account").formToken)
+            #expect(try await admin.post("/jobs/\(jobs[0])/retry", ["csrf": token], from: "cross-site").status == 403)
+            #expect(try await api.get("/v1/jobs?state=dead").data.count == 2)
+        }
+    }
+
+    // MARK: Review
+
+    @Test("a question is decided, and the next one is shown; many together by a plan", arguments: TestEngine.all)
+    func reviews(engine: TestEngine) async throws {
+        try await TestAPI.with(engine, makeHooks: Self.deciders) { api in
+            let browser = try await Browser.signedIn(api)
+            #expect(try await browser.get("/review").html.contains("Nothing to review"))
+            let reviews = (0..<4).map { review(api, $0) }
+            for review in reviews { try await api.database.write("review") { try $0.open(review) } }
+
+            let page = try await browser.get("/review")
+            #expect(page.html.contains("Decide all 4 together") && page.html.contains("data-key=\"a\""))
+            let first = try await browser.act(
+                "/review/\(reviews[0].id)/decide",
+                ["decision": "link", "user_id": "rye", "note": "He said so.", "next": reviews[1].id.text])
+            #expect(first.location == "/review/\(reviews[1].id)?note=decided")
+            #expect(try await api.get("/v1/users/rye").status == 200)
+
+            let plan = try await browser.get("/review/plan?kind=event_without_user")
+            #expect(plan.html.contains("value=\"dismiss\"") && !plan.html.contains("value=\"link\""))
+            var fields = hidden(plan.html)
+            fields["choice"] = "dismiss"
+            let run = try #require(try await browser.post("/review/plan", fields).location)
+            try await workOnRuns(api)
+            #expect(try await browser.get(run).html.contains("3 are done."))
+            #expect(try await api.get("/v1/reviews?state=open").data.isEmpty)
+            let decided = try await api.get("/v1/reviews/\(reviews[3].id)").json
+            #expect(decided["decision"]?.text == "dismiss" && decided["decided_by"]?.text?.hasPrefix("op_") == true)
+        }
+    }
+
+    // MARK: Users, search
+
+    @Test("a user's customer is linked by a person; erasing asks for the id; the receipt is shown")
+    func user() async throws {
+        try await TestAPI.with { api in
+            let browser = try await Browser.signedIn(api)
+            try await api.put("/v1/users/rye", ["email": "rye@example.com"])
+            #expect(try await browser.get("/users?q=ry").html.contains("/users/rye"))
+            #expect(
+                try await browser.act("/users/rye/link", ["provider": "stripe", "customer": " cus_7 "]).location
+                    == "/users/rye?note=linked")
+            #expect(try await browser.get("/users/rye").html.contains("cus_7"))
+            #expect(try await browser.get("/users?q=customer:cus_7").location == "/users/rye")
+            #expect(try await browser.act("/users/rye/link", ["provider": "nobody", "customer": "c"]).status == 422)
+
+            let export = try await browser.act("/users/rye/export")
+            #expect(export.status == 200 && export.html.contains("\"customer\":\"cus_7\""))
+            #expect(try await browser.act("/users/rye/erase", ["typed": "salt"]).status == 422)
+            let erased = try await browser.act("/users/rye/erase", ["typed": "rye"])
+            let receipt = try #require(erased.location)
+            #expect(receipt.hasPrefix("/erasures/era_"))
+            #expect(try await browser.get(receipt).html.contains("What stays, and why"))
+            #expect(try await browser.get("/users/rye").status == 404)
+        }
+    }
+
+    @Test("an id goes to its page; other words are grouped, and suggested while one types", arguments: TestEngine.all)
+    func search(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api in
+            let browser = try await Browser.signedIn(api)
+            try await api.put("/v1/users/rye", ["stripe_customer_id": "cus_7"])
+            try await api.put("/v1/users/rye2", [:])
+            let events = try await api.keep(2, type: "invoice.paid")
+            #expect(try await browser.get("/search?q=\(events[0])").location == "/events/\(events[0])")
+            #expect(try await browser.get("/search?q=rye2").location == "/users/rye2")
+            #expect(try await browser.get("/search?q=cus_7").location == "/users/rye")
+            let both = try await browser.get("/search?q=ry")
+            #expect(both.html.contains("/users/rye\"") && both.html.contains("/users/rye2\""))
+            #expect(try await browser.get("/search?q=invoice").html.contains("invoice.paid"))
+            #expect(try await browser.get("/search?q=nothing-at-all").html.contains("Nothing is known by this name"))
+
+            let suggested = try JSON.parse(try await browser.get("/search/suggestions?q=ry").html)
+            let hrefs = suggested["hits"]?.elements?.compactMap { $0["href"]?.text }
+            #expect(hrefs == ["/users/rye", "/users/rye2"])
+            #expect(try await Browser(api).get("/search/suggestions?q=ry").status == 403)
+        }
+    }
+}
+
+/// The hidden fields of a page's last form.
+func hidden(_ html: String) -> [String: String] {
+    var fields: [String: String] = [:]
+    let main = html.split(separator: "<main", maxSplits: 1).last ?? ""
+    for match in main.matches(of: /<input type="hidden" name="([a-z_]+)" value="([^"]*)">/) {
+        fields[String(match.1)] = String(match.2).replacing("&quot;", with: "\"").replacing("&amp;", with: "&")
+    }
+    return fields
+}
