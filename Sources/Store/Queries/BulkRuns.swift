@@ -98,4 +98,13 @@ extension Session {
                            LIMIT \(limit))
             """)
     }
+
+    /// Forgets ended runs whose selection names someone who is erased: a filter may hold a user's id.
+    func forgetBulkRuns(naming user: String) throws {
+        let ended = try rows("SELECT id, selection FROM bulk_runs WHERE state <> 'running' ORDER BY id LIMIT 10000") {
+            (try $0.text(), try $0.blob())
+        }
+        let named = ended.filter { String(decoding: $0.1, as: UTF8.self).contains(user) }.map(\.0)
+        if !named.isEmpty { try run("DELETE FROM bulk_runs WHERE id IN (\(SQL.list(named)))") }
+    }
 }

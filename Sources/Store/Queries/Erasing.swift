@@ -70,6 +70,7 @@ extension Session {
              WHERE kind = 'subscription_unclear' AND subject IN (SELECT id FROM subscriptions WHERE user_id = \(user))
             """)
         try run("DELETE FROM customers WHERE user_id = \(user)")
+        try forgetBulkRuns(naming: user)
         return [
             ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
             ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),
