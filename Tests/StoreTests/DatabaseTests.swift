@@ -71,11 +71,13 @@ struct DatabaseTests {
         arguments: [163, 178, 200, 221, 243])
     func fullInTheMiddle(pages: Int) async throws {
         try await TestDatabase.with(.sqlite, pagesMax: pages) { database in
+            // Alone, so that it is kept: where all share one commit that fails twice, none of them may be.
+            let first = try #require(await keepTwoRows("first", size: 10, in: database))
             let kept = await withTaskGroup(of: String?.self) { group in
                 for number in 0..<400 {
                     group.addTask { await keepTwoRows("k\(number)", size: number % 3 == 0 ? 9000 : 10, in: database) }
                 }
-                return await group.reduce(into: Set<String>()) { kept, key in if let key { kept.insert(key) } }
+                return await group.reduce(into: Set([first])) { kept, key in if let key { kept.insert(key) } }
             }
 
             let stored = try await database.read("stored") { session in
@@ -85,7 +87,7 @@ struct DatabaseTests {
                 )
             }
             #expect(stored.0 == kept && stored.1 == kept)
-            #expect(kept.count < 400 && !kept.isEmpty)
+            #expect(kept.count < 400)
         }
     }
 
