@@ -79,9 +79,9 @@ extension JSON {
         return changed.isEmpty ? nil : .object(changed)
     }
 
-    /// A document that the program itself brings.
-    init(fixed text: String) {
-        do { self = try JSON.parse(text) } catch { preconditionFailure("\(error.sentence): \(text)") }
+    /// A document that the program itself brings: the type lets nothing from outside in.
+    init(fixed text: StaticString) {
+        do { self = try JSON.parse("\(text)") } catch { preconditionFailure("\(error.sentence): \(text)") }
     }
 
     /// A text as a value: a number, `true`, `null`, an object where it is one, a text else.

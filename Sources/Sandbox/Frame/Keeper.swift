@@ -3,7 +3,8 @@ import NIOConcurrencyHelpers
 
 /// Keeps a world: one turn at a time, each on file before anyone is told of it.
 ///
-/// Unchecked: the world and its file are touched under `lock` only, and never leave a turn.
+/// Unchecked: the world and its file are touched under `lock` only, and never leave a turn: what does is `Sendable`,
+/// and a `World` is not.
 final class Keeper: @unchecked Sendable {
     private let lock = NIOLock()
     private var world: World
@@ -34,7 +35,7 @@ final class Keeper: @unchecked Sendable {
     func onMail(_ act: @escaping @Sendable ([Letter], Double?) -> Void) { lock.withLock { mail = act } }
 
     /// What `work` changes is kept, all of it; nothing where it throws.
-    func turn<Result, Problem: Error>(_ work: (World) throws(Problem) -> Result) throws(Problem) -> Result {
+    func turn<Result: Sendable, Problem: Error>(_ work: (World) throws(Problem) -> Result) throws(Problem) -> Result {
         lock.lock()
         defer { lock.unlock() }
         world.begin(at: clock().seconds + world.ahead)

@@ -20,6 +20,7 @@ struct StripeParameters: Sendable {
     }
     let all: [Parameter]
 
+    /// - Precondition: a table of ours, never text of a request; a test reads them all.
     init(_ text: String) {
         var rest = text[...]
         self.init(&rest)

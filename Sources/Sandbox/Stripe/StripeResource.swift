@@ -16,7 +16,7 @@ struct StripeResource: Sendable {
     /// Member of the object that lists it belongs to, and of what, for `customer` in lists and expansions.
     var kind: String { "stripe." + object }
 
-    init(_ object: String, _ name: String, _ prefix: String, _ path: String, _ usual: String) {
+    init(_ object: String, _ name: String, _ prefix: String, _ path: String, _ usual: StaticString) {
         self.object = object
         self.name = name
         self.prefix = prefix
