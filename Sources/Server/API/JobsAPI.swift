@@ -21,7 +21,9 @@ enum JobsAPI {
         filter.subject = request.queryText("subject")
         filter.lane = request.queryText("lane")
         let (page, now) = (try request.page(), request.now)
-        let rows = try await request.app.database.read("jobs") { [filter] in try $0.jobs(filter, page, at: now) }
+        let rows = try await request.app.database.read("jobs") { [filter] in
+            try $0.jobs(filter, $0.upToHead(page, at: now), at: now)
+        }
         return request.list(rows, page, id: \.id.text) { JobView(row: $0) }
     }
 
