@@ -34,6 +34,7 @@ struct Workers: Sendable {
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
+            CompressionWorker(database: database, time: time, logger: logger),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
@@ -45,6 +46,7 @@ struct Workers: Sendable {
         [
             RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
             IntegrityWorker.schedule(firstAt: first + .minutes(10)),
+            CompressionWorker.schedule(firstAt: first + .minutes(20)),
         ]
     }
 }
