@@ -193,6 +193,15 @@ CREATE TABLE jobs_done (
 CREATE INDEX jobs_done_dead ON jobs_done (id) WHERE state = 'dead';
 CREATE INDEX jobs_done_subject ON jobs_done (subject, id) WHERE subject IS NOT NULL;
 
+-- Why runs failed that were tried again: of each job the last few.
+CREATE TABLE job_failures (
+    job_id              $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    attempt             $INTEGER NOT NULL,
+    problem             $TEXT NOT NULL,
+    PRIMARY KEY (job_id, at)
+) $CLUSTERED;
+
 CREATE TABLE schedules (
     name                $TEXT PRIMARY KEY,
     kind                $TEXT NOT NULL,
