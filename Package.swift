@@ -36,9 +36,10 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux"),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .target(name: "Kit", dependencies: [crypto], swiftSettings: strict),
         .target(
-            name: "Store", dependencies: ["Kit", "CSQLite", "CPQ", crypto, log],
+            name: "Store", dependencies: ["Kit", "CSQLite", "CPQ", "CZlib", crypto, log],
             resources: [.embedInCode("Migrations")], swiftSettings: strict),
         .target(
             name: "Engine",

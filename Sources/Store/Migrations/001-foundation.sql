@@ -191,6 +191,16 @@ CREATE TABLE jobs_done (
     reason              $TEXT
 ) $STRICT;
 CREATE INDEX jobs_done_dead ON jobs_done (id) WHERE state = 'dead';
+CREATE INDEX jobs_done_subject ON jobs_done (subject, id) WHERE subject IS NOT NULL;
+
+-- Why runs failed that were tried again: of each job the last few.
+CREATE TABLE job_failures (
+    job_id              $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    attempt             $INTEGER NOT NULL,
+    problem             $TEXT NOT NULL,
+    PRIMARY KEY (job_id, at)
+) $CLUSTERED;
 
 CREATE TABLE schedules (
     name                $TEXT PRIMARY KEY,
@@ -492,6 +502,7 @@ CREATE TABLE reviews (
     note                $TEXT
 ) $STRICT;
 CREATE UNIQUE INDEX reviews_open ON reviews (kind, subject) WHERE state <> 'decided';
+CREATE INDEX reviews_subject ON reviews (subject, id);
 
 CREATE TABLE alerts (
     id                  $TEXT PRIMARY KEY,
@@ -507,6 +518,7 @@ CREATE TABLE alerts (
     resolved_at         $INTEGER
 ) $STRICT;
 CREATE UNIQUE INDEX alerts_open ON alerts (kind, subject) WHERE state <> 'resolved';
+CREATE INDEX alerts_subject ON alerts (subject, id);
 
 -- Append-only. `batch` is given when the entry is sealed into the chain.
 CREATE TABLE audit (
