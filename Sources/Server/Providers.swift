@@ -11,6 +11,7 @@ enum Providers {
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
+    static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
 }
 

@@ -16,10 +16,13 @@ extension EventCatalogue {
         name: "reconciliation.done", what: "What is stored was compared with what a platform says.",
         members: [
             .always("reconciliation_id", .text, "The comparison, rec_…"),
-            .always("provider", .text, "The platform."), .always("stream", .text, "What was compared: events."),
+            .always("provider", .text, "The platform."),
+            .always("stream", .text, "What was compared: events, subscriptions."),
             .always("since", .time, "From when."), .always("until", .time, "Up to when."),
             .always("matched", .integer, "What both have."),
-            .always("missing_here", .integer, "What only the platform had; it is here now."),
+            .always("missing_here", .integer, "What only the platform had; it is here now, unless it was a dry run."),
+            .always("differing", .integer, "What stood otherwise here; it is put right, unless it was a dry run."),
+            .always("dry_run", .boolean, "Whether it only counted."),
         ])
 
     private static let received = EventType(

@@ -475,6 +475,8 @@ CREATE TABLE reconciliations (
     position            $TEXT,
     matched             $INTEGER NOT NULL,
     missing_here        $INTEGER NOT NULL,
+    differing           $INTEGER NOT NULL,
+    dry_run             $INTEGER NOT NULL,
     problem             $TEXT,
     started_at          $INTEGER NOT NULL,
     ended_at            $INTEGER
