@@ -142,5 +142,5 @@ private final class Ports: Sendable {
 
 /// Every platform that is simulated, one line each.
 enum Platforms {
-    static let all: [any Platform] = [SimulatedStripe()]
+    static let all: [any Platform] = [SimulatedStripe(), SimulatedTikTok()]
 }
