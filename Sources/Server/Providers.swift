@@ -10,6 +10,7 @@ enum Providers {
         Svix(),
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
+    static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
 }
 

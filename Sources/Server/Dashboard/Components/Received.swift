@@ -75,6 +75,11 @@ struct ProofModel: Sendable {
             (steps, state, short) = ([step], .ok, nil)
             return
         }
+        guard !delivery.flags.contains("listed") else {
+            steps = [Step(.ok, words("proof.listed", ["name": source.about.name]))]
+            (state, short) = (.ok, words("proof.listed_short"))
+            return
+        }
         let proof = source.webhooks.explained(Self.delivery(delivery, body), with: found.secrets)
         var steps = proof.map { Self.step($0, source.webhooks, request) }
         var last = Step(.ok, words("proof.new"))
