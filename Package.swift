@@ -129,7 +129,8 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
-            name: "SandboxTests", dependencies: ["Kit", "Sandbox", "Stripe", lifecycle], swiftSettings: strict),
+            name: "SandboxTests", dependencies: ["Kit", "Sandbox", "Stripe", lifecycle], exclude: ["Vectors"],
+            swiftSettings: strict),
         .testTarget(
             name: "PromisesTests",
             dependencies: [

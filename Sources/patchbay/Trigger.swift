@@ -23,7 +23,7 @@ struct Trigger: AsyncParsableCommand {
               patchbay trigger stripe --list
             """)
 
-    @Argument(help: "The platform: stripe.") var provider: String
+    @Argument(help: "The platform: stripe, tiktok.") var provider: String
     @Argument(help: "The type of the event.") var event: String?
     @Flag(help: "Lists the types that there are samples of.") var list = false
     @Option(
