@@ -32,8 +32,8 @@ enum ReconciliationsAPI {
         "createReconciliation", "Reconcile with a platform",
         notes: "Of `events`: asks the platform what happened and lets in, once, what never arrived; every hour it "
             + "happens by itself. Of `subscriptions`: reads all that stand there, the ended ones too, and puts right "
-            + "what is missing here or differs, as if the platform had just told of it; for a business that already runs. "
-            + "One that is under way is answered instead of a second.",
+            + "what is missing here or differs, as if the platform had just told of it; for a business that already "
+            + "runs. One that is under way is answered instead of a second.",
         .needs(.write, "events"),
         body: .named(
             "ReconciliationRequest",
