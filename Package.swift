@@ -124,8 +124,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "DashboardFiles", "Instagram", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe",
-                "TestSupport",
+                "DashboardFiles", "Generic", "Instagram", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe",
+                "TestSupport", "TikTok",
                 crypto,
                 log,
                 .product(name: "Hummingbird", package: "hummingbird"),
