@@ -10,7 +10,7 @@ extension Gateway {
     public func listed(_ body: [UInt8], by provider: String, app: ID<AppKind>, from path: Path, at now: Timestamp)
         throws(Unreadable) -> Arrival
     {
-        guard let scheme = scheme(of: provider) else {
+        guard let scheme = scheme(of: provider, app: app) else {
             throw Unreadable("This program knows no webhooks of \(provider).")
         }
         let target = path.description
@@ -28,7 +28,7 @@ extension Gateway {
         _ object: ListedObject, by provider: String, app: ID<AppKind>, from path: Path, asOf: Timestamp,
         at now: Timestamp
     ) throws(Unreadable) -> Arrival {
-        guard let scheme = scheme(of: provider) else {
+        guard let scheme = scheme(of: provider, app: app) else {
             throw Unreadable("This program knows no webhooks of \(provider).")
         }
         let event = Event(
