@@ -35,6 +35,10 @@ struct DocsTests {
         try await api.send("PUT", "/v1/users/user-42", Array(#"{"email":"rye@example.com"}"#.utf8))
         try await api.database.write("seed_docs") { session in
             try session.addApp(ID(stored: "app_" + tail), provider: "svix", name: "Acme", at: now)
+            try session.begin(
+                NewReconciliation(
+                    id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
+                    stream: "events", job: ID(stored: "job_" + tail), askedBy: nil, since: now, until: now), at: now)
             let connection = NewConnection(
                 id: ID(stored: "conn_" + tail), userID: "user-42", provider: "tiktok", app: ID(stored: "app_" + tail),
                 openID: "open-1", name: Personal("Rye"), scopes: ["video.list"], wanted: ["video.list"],

@@ -6,6 +6,14 @@ struct Front: Sendable {
     let keeper: Keeper
     let switches: Switches
 
+    /// How the body of a request is taken. One that shall be cut off within it meets its fault here.
+    func intake(_ head: SandboxRequest) -> Intake {
+        if let fault = switches.fault(for: head, of: platform.id, within: true) {
+            return .cut(after: fault.dropAfterBytes)
+        }
+        return keeper.turn { platform.intake(head, in: $0) }
+    }
+
     /// Nil closes the connection without an answer.
     func answer(_ request: SandboxRequest) async -> SandboxAnswer? {
         let twin = platform.twin(request)
@@ -28,6 +36,11 @@ struct Front: Sendable {
         // The work is done by now: whoever gives up waiting has had the effect all the same.
         if fault.latency > .zero { try? await Task.sleep(for: fault.latency) }  // Cancelled: nobody waits any more.
         guard fault.drop == nil else { return nil }
+        if let body = fault.body {
+            answer?.body = Array(body.utf8)
+            answer?.headers = [Field("Content-Type", "text/html; charset=utf-8")]
+        }
+        if fault.truncates, let body = answer?.body { answer?.body = Array(body.prefix(body.count / 2)) }
         if let retryAfter = fault.retryAfter { answer?.headers.append(Field("Retry-After", retryAfter)) }
         answer?.headers += fault.headers
         return answer

@@ -43,7 +43,7 @@ CREATE TABLE apps (
     updated_at          $INTEGER NOT NULL,
     disabled_at         $INTEGER
 ) $STRICT;
-CREATE UNIQUE INDEX apps_settings ON apps (provider) WHERE source = 'settings';
+CREATE UNIQUE INDEX apps_settings ON apps (provider, name) WHERE source = 'settings';
 
 CREATE TABLE app_secrets (
     id                  $TEXT PRIMARY KEY,
@@ -192,6 +192,16 @@ CREATE TABLE jobs_done (
     reason              $TEXT
 ) $STRICT;
 CREATE INDEX jobs_done_dead ON jobs_done (id) WHERE state = 'dead';
+CREATE INDEX jobs_done_subject ON jobs_done (subject, id) WHERE subject IS NOT NULL;
+
+-- Why runs failed that were tried again: of each job the last few.
+CREATE TABLE job_failures (
+    job_id              $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    attempt             $INTEGER NOT NULL,
+    problem             $TEXT NOT NULL,
+    PRIMARY KEY (job_id, at)
+) $CLUSTERED;
 
 CREATE TABLE schedules (
     name                $TEXT PRIMARY KEY,
@@ -452,6 +462,28 @@ CREATE TABLE fetched (
     PRIMARY KEY (event_id, purpose)
 ) $STRICT;
 
+-- Comparisons of what is stored with what the platform says. `position` is the platform's cursor; a run goes on there.
+CREATE TABLE reconciliations (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    stream              $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+    job_id              $TEXT NOT NULL,
+    asked_by            $TEXT,
+    since               $INTEGER NOT NULL,
+    until               $INTEGER NOT NULL,
+    position            $TEXT,
+    matched             $INTEGER NOT NULL,
+    missing_here        $INTEGER NOT NULL,
+    differing           $INTEGER NOT NULL,
+    dry_run             $INTEGER NOT NULL,
+    problem             $TEXT,
+    started_at          $INTEGER NOT NULL,
+    ended_at            $INTEGER
+) $STRICT;
+CREATE INDEX reconciliations_stream ON reconciliations (app_id, stream, id);
+
 -- Connections -----------------------------------------------------------------------------------------------
 
 -- One account at one platform, owned by a user: a connection. Two users may share an account. Tokens are not here.
@@ -575,6 +607,7 @@ CREATE TABLE reviews (
     note                $TEXT
 ) $STRICT;
 CREATE UNIQUE INDEX reviews_open ON reviews (kind, subject) WHERE state <> 'decided';
+CREATE INDEX reviews_subject ON reviews (subject, id);
 
 CREATE TABLE alerts (
     id                  $TEXT PRIMARY KEY,
@@ -590,6 +623,7 @@ CREATE TABLE alerts (
     resolved_at         $INTEGER
 ) $STRICT;
 CREATE UNIQUE INDEX alerts_open ON alerts (kind, subject) WHERE state <> 'resolved';
+CREATE INDEX alerts_subject ON alerts (subject, id);
 
 -- Append-only. `batch` is given when the entry is sealed into the chain.
 CREATE TABLE audit (
