@@ -517,6 +517,9 @@ CREATE TABLE oauth_accounts (
 CREATE UNIQUE INDEX oauth_accounts_link ON oauth_accounts (user_id, provider, app_id, open_id)
     WHERE deleted_at IS NULL;
 CREATE INDEX oauth_accounts_account ON oauth_accounts (provider, app_id, open_id) WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_attention ON oauth_accounts (id) WHERE attention IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX oauth_accounts_soonest ON oauth_accounts (ends_at, id)
+    WHERE attention IS NULL AND deleted_at IS NULL AND ends_at IS NOT NULL;
 CREATE INDEX oauth_accounts_pending ON oauth_accounts (state_at, id) WHERE state = 'pending';
 CREATE INDEX oauth_accounts_ending ON oauth_accounts (ends_at, id)
     WHERE ends_at IS NOT NULL AND state IN ('active', 'refreshing', 'suspect');
