@@ -20,6 +20,8 @@ public enum DashboardFiles {
         "code": PackageResources.code_mustache,
         "command": PackageResources.command_mustache,
         "confirm": PackageResources.confirm_mustache,
+        "connect": PackageResources.connect_mustache,
+        "connect-page": PackageResources.connect_page_mustache,
         "copy": PackageResources.copy_mustache,
         "demo-mine": PackageResources.demo_mine_mustache,
         "delivery": PackageResources.delivery_mustache,

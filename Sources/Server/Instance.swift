@@ -21,6 +21,7 @@ public struct Instance: Sendable {
     public let logger: Logger
     public let endpoints: Endpoints
     public let hub: ChangeHub
+    let connecting: ConnectingParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
@@ -113,7 +114,8 @@ public struct Instance: Sendable {
         webhookSecrets = WebhookSecrets(
             settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
         gateway = Gateway(
-            sources: Providers.webhookSources, secrets: webhookSecrets,
+            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
+            secrets: webhookSecrets,
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
             metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
             keep: keep)
@@ -129,6 +131,9 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        connecting = try await ConnectingParts(
+            settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
+            bells: bells, logger: logger)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
@@ -140,7 +145,8 @@ public struct Instance: Sendable {
             deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk],
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk]
+                + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = NodeWakes(
@@ -199,6 +205,9 @@ public struct Instance: Sendable {
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
 
+    /// Accounts at platforms.
+    public var connections: Connections { connecting.connections }
+
     /// Who may sign in to the dashboard.
     public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }
 
@@ -216,19 +225,36 @@ public struct Instance: Sendable {
         _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
     ) async throws -> [String: OwnedSecrets] {
         var owned: [String: OwnedSecrets] = [:]
-        for (provider, secrets) in settings.webhookSecrets where !secrets.isEmpty {
+        let plain = settings.plainWebhookSecrets.map { (key: $0, provider: $0, name: String?.none, secrets: $1) }
+        let routes = settings.webhookRoutes.map { key, route in
+            (key: key, provider: String(key.prefix { $0 != "/" }), name: route.name, secrets: route.secrets)
+        }
+        for route in plain + routes where !route.secrets.isEmpty {
             let fresh: ID<AppKind> = ids.make()
-            let app = try await database.write("settings_app") { try $0.settingsApp(of: provider, id: fresh, at: now) }
-            owned[provider] = OwnedSecrets(app: app, secrets: secrets, version: 1)
+            let app = try await database.write("settings_app") {
+                try $0.settingsApp(of: route.provider, named: route.name ?? AppRow.settingsName, id: fresh, at: now)
+            }
+            owned[route.key] = OwnedSecrets(app: app, secrets: route.secrets, version: 1)
         }
         return owned
     }
 }
 
 extension Settings {
-    /// What proves each platform's webhooks, newest first, by the platform's id; empty where its route is off.
+    /// What proves each address's webhooks, newest first, by the platform's id, or that and a name behind it; empty
+    /// where the address is off.
     public var webhookSecrets: [String: [WebhookSecret]] {
+        plainWebhookSecrets.merging(webhookRoutes.mapValues { $0.isOn ? $0.secrets : [] }) { $1 }
+    }
+
+    /// Of the platforms whose schemes need nothing but secrets.
+    var plainWebhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
+    }
+
+    /// How an address's webhooks are proven under these settings; nil for one that nobody knows.
+    public func webhookScheme(of key: String) -> WebhookScheme? {
+        webhookRoutes[key]?.scheme ?? Signing.scheme(of: String(key.prefix { $0 != "/" }))
     }
 
     /// What it takes to ask a platform something; nil where no key is set.

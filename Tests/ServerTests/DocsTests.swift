@@ -39,6 +39,16 @@ struct DocsTests {
                 NewReconciliation(
                     id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
                     stream: "events", job: ID(stored: "job_" + tail), askedBy: nil, since: now, until: now), at: now)
+            let connection = NewConnection(
+                id: ID(stored: "conn_" + tail), userID: "user-42", provider: "tiktok", app: ID(stored: "app_" + tail),
+                openID: "open-1", name: Personal("Rye"), scopes: ["video.list"], wanted: ["video.list"],
+                isPending: false)
+            _ = try session.connect(connection, at: now)
+            try session.add(
+                NewConnectSession(
+                    id: ID(stored: "cs_" + tail), linkHash: [1], userID: "user-42", provider: "tiktok",
+                    app: ID(stored: "app_" + tail), scopes: ["video.list"], returnURL: nil, confirms: false,
+                    wantedConnection: nil, madeBy: "key", createdAt: now, expiresAt: now))
             _ = try session.run(
                 """
                 INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)

@@ -23,7 +23,8 @@ public struct AttentionList: Sendable {
         /// At most `rowsMax`.
         public let count: Int
         public let oldest: ID<ReviewKind>
-        public let question: String
+        /// The oldest.
+        public let first: Review
     }
     public var alerts: [AlertRow] = []
     public var reviews: [Reviews] = []
@@ -81,7 +82,7 @@ extension Session {
             guard let oldest = try reviewRow(kind.oldest) else { continue }
             list.reviews.append(
                 AttentionList.Reviews(
-                    kind: kind.kind, count: kind.count, oldest: kind.oldest, question: oldest.question))
+                    kind: kind.kind, count: kind.count, oldest: kind.oldest, first: oldest))
         }
         list.endpoints = Array(
             try endpoints(state: "failing", ListPage(limit: AttentionList.shown)).prefix(AttentionList.shown))

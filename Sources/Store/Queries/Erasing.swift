@@ -183,13 +183,18 @@ extension Session {
 
     /// A body that is nothing else goes; of one that holds other facts, too, this one becomes blanks.
     private func eraseBytes(_ range: BodyRange) throws -> Int {
-        let body = try row("SELECT bytes FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") { try $0.blob() }
-        guard var bytes = body else { return 0 }
+        let body = try row("SELECT bytes, encoding FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") {
+            try $0.optionalStoredBytes()
+        }
+        guard var bytes = body ?? nil else { return 0 }
         let end = min(range.offset + range.length, bytes.count)
         guard range.offset > 0 || end < bytes.count, range.offset < end else { return try removeBodies([range.body]) }
         bytes.replaceSubrange(range.offset..<end, with: repeatElement(0x20, count: end - range.offset))
         return try run(
-            "UPDATE bodies SET bytes = \(bytes), checksum = \(Checksum.of(bytes)) WHERE id = \(range.body)")
+            """
+            UPDATE bodies SET bytes = \(bytes), encoding = \(BodyCoding.raw), checksum = \(Checksum.of(bytes))
+             WHERE id = \(range.body)
+            """)
     }
 
     private func removeBodies(_ ids: [String]) throws -> Int {
@@ -241,7 +246,7 @@ extension Session {
         guard !needles.isEmpty else { return [] }
         let bodies = try rows(
             """
-            SELECT b.id, b.bytes
+            SELECT b.id, b.bytes, b.encoding
               FROM deliveries d
               JOIN bodies b ON b.id = d.body_id
              WHERE d.verdict = 'rejected'
@@ -249,7 +254,7 @@ extension Session {
              ORDER BY d.id DESC
              LIMIT \(limit)
             """
-        ) { row in (id: try row.text(), bytes: try row.blob()) }
+        ) { row in (id: try row.text(), bytes: try row.optionalStoredBytes() ?? []) }
         return bodies.filter { body in needles.contains { body.bytes.firstRange(of: $0) != nil } }.map(\.id)
     }
     /// Shorter texts are found in everything.
