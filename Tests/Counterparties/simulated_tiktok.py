@@ -1,5 +1,6 @@
 """The flows of simulated-tiktok: `simulated_tiktok.py PATCHBAY [NAME…]` runs all, or those whose names are given."""
 
+import concurrent.futures
 import hashlib
 import hmac
 import http.server
@@ -21,6 +22,7 @@ from authlib.integrations.requests_client import OAuth2Session
 EVERYTHING = "user.info.basic,user.info.profile,user.info.stats,video.list,video.upload,video.publish"
 CALLBACK = "http://127.0.0.1:8484/callback/tiktok"
 MB = 1_000_000
+CROWD = 100
 
 
 class Local:
@@ -309,6 +311,24 @@ def flow_display(s):
     assert requests.get(before["cover_image_url"], timeout=10).status_code == 403
 
 
+def flow_crowd(s):
+    """A hundred accounts have ten thousand videos, each once and under its own id."""
+    def read(account):
+        token = s.connect(str(account))
+        seen, body = [], {"max_count": 20}
+        while True:
+            data = ok(s.post("/v2/video/list/?fields=id", token["access_token"], body))
+            seen += [v["id"] for v in data["videos"]]
+            if not data["has_more"]:
+                return token["open_id"], seen
+            body["cursor"] = data["cursor"]
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        people = dict(pool.map(read, range(CROWD)))
+    assert len(people) == CROWD and len({i for ids in people.values() for i in ids}) == CROWD * 100
+    assert sum(len(ids) for ids in people.values()) == CROWD * 100
+
+
 def flow_upload(s):
     token = s.connect("3")["access_token"]
     film = os.urandom(50_000_123)
@@ -552,6 +572,11 @@ def flow_faults(s):
     except requests.exceptions.JSONDecodeError:
         pass
     refused(s.get("/v2/user/info/?fields=open_id", token), 200, "internal_error")
+    s.faults({"path": "/v2/oauth/token/", "times": 1, "status": 503}, {"path": "/v2/oauth/token/", "times": 1, "status": 200, "code": "invalid_grant"})
+    form = {"client_key": s.key, "client_secret": s.secret, "grant_type": "client_credentials"}
+    lost, flat = (requests.post(s.base + "/v2/oauth/token/", data=form, timeout=10) for _ in range(2))
+    assert lost.status_code == 503 and lost.json()["error"] == "temporarily_unavailable"
+    assert flat.status_code == 200 and flat.json()["error"] == "invalid_grant"
     s.faults({"path": "/v2/post/publish/video/init/", "times": 1, "drop": "after"})
     try:
         s.begin(token, 4)

@@ -274,11 +274,14 @@ struct TikTokLimitTests {
         let page = await ask()
         rig.switches.set([try fault(#"{"platform":"tiktok","times":1,"truncate":true}"#)])
         let half = await ask()
+        rig.switches.set([try fault(#"{"platform":"tiktok","times":1,"status":503,"fails":"after"}"#)])
+        let tokens = await rig.token(["grant_type": "client_credentials"])
 
         #expect(limited.status == 429 && limited.code == "rate_limit_exceeded" && limited.headers["Retry-After"] == nil)
         #expect(quiet.status == 200 && quiet.code == "internal_error")
         #expect(page.status == 502 && String(decoding: page.body, as: UTF8.self) == "<html>Bad Gateway</html>")
         #expect(half.status == 200 && half.json.isNull && !half.body.isEmpty)
+        #expect(tokens.status == 503 && tokens.json.text("error") == "temporarily_unavailable", "flat there")
         #expect(await ask().code == "ok")
     }
 }

@@ -29,7 +29,7 @@ struct Front: Sendable {
         if fault.drop == .before {
             answer = nil
         } else if let wish, fault.fails == .before {
-            answer = platform.failure(wish)
+            answer = platform.failure(wish, of: request)
         } else {
             answer = work(request, failing: wish)
         }

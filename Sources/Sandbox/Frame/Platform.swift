@@ -32,8 +32,8 @@ protocol Platform: Sendable {
     /// Answers one request. Runs within a turn; what it throws rolls the turn back.
     /// - Parameter failing: a failure that must be the answer although the work was done.
     func answer(_ request: SandboxRequest, in world: World, failing: FailureWish?) throws(Refused) -> SandboxAnswer
-    /// An answer of this status, in the platform's own shape, by somebody who never looked at the request.
-    func failure(_ wish: FailureWish) -> SandboxAnswer
+    /// An answer of this status, in the platform's own shape, by somebody who looked no further than at the address.
+    func failure(_ wish: FailureWish, of request: SandboxRequest) -> SandboxAnswer
     /// What two requests at once must share to be twins, and what the second is told.
     func twin(_ request: SandboxRequest) -> (key: String, answer: SandboxAnswer)?
 

@@ -66,6 +66,8 @@ final class SimulatedStripe: Platform {
         return (id + " " + key, Self.answer(error, "req_twin"))
     }
 
+    func failure(_ wish: FailureWish, of request: SandboxRequest) -> SandboxAnswer { failure(wish) }
+
     func failure(_ wish: FailureWish) -> SandboxAnswer {
         let usual: (code: String?, message: String) =
             switch wish.status {

@@ -81,7 +81,16 @@ final class SimulatedTikTok: Platform {
 
     func twin(_ request: SandboxRequest) -> (key: String, answer: SandboxAnswer)? { nil }
 
-    func failure(_ wish: FailureWish) -> SandboxAnswer { TikTokError(wish).answer(log: "fault") }
+    func failure(_ wish: FailureWish, of request: SandboxRequest) -> SandboxAnswer {
+        guard [TikTokTokenEndpoint.token, TikTokTokenEndpoint.revocation].contains(request.path) else {
+            return TikTokError(wish).answer(log: "fault")
+        }
+        let usual = wish.status >= 500 ? "temporarily_unavailable" : "invalid_request"
+        var answer = TikTokOAuthError(wish.code ?? usual, "Asked for by a fault.").answer(
+            log: "fault", isAlways200: true)
+        answer.status = wish.status
+        return answer
+    }
 
     func intake(_ head: SandboxRequest, in world: World) -> Intake {
         head.host == "upload"
@@ -91,7 +100,7 @@ final class SimulatedTikTok: Platform {
     func answer(_ request: SandboxRequest, in world: World, failing: FailureWish?) throws(Refused) -> SandboxAnswer {
         let books = TikTokBooks(world: world)
         let answer = answer(request, books)
-        return failing.map { failure($0) } ?? answer
+        return failing.map { failure($0, of: request) } ?? answer
     }
 
     /// Refusals are answers like others here: what they count stays.

@@ -130,11 +130,24 @@ extension TikTokBooks {
     /// Counts a call in its window. A refused one counts as well, unless the window refuses it.
     private func arrive(_ operation: TikTokOperation, _ token: String) throws(TikTokError) {
         guard settings.hasLimits, let window = operation.window else { return }
+        forgetWindows()
         let key = operation.path + (window.isPerToken ? " " + token : "")
         var times = (world.object(Self.windowKind, key)?.elements ?? []).compactMap(\.integer)
         times.removeAll { $0 <= nowMs - 60_000 }
         guard times.count < window.calls else { throw TikTokError("rate_limit_exceeded") }
         world.put(Self.windowKind, key, .array((times + [nowMs]).map { JSON($0) }))
+    }
+
+    /// Windows that are kept at one time before the empty ones go: of the kept objects the oldest would, and those are
+    /// the app's own.
+    private static let windowsMax = 2000
+
+    private func forgetWindows() {
+        guard world.count(of: Self.windowKind) > Self.windowsMax else { return }
+        for id in world.ids(of: Self.windowKind) {
+            let last = world.object(Self.windowKind, id)?.elements?.last?.integer ?? 0
+            if last <= nowMs - 60_000 { world.delete(Self.windowKind, id) }
+        }
     }
 
     /// After a refused call was undone: it has arrived all the same.

@@ -44,8 +44,8 @@ struct TikTokPeople {
     }
 
     func video(id: Int64) -> TikTokVideo? {
+        guard id >= Self.firstID else { return nil }
         let rest = id - Self.firstID
-        guard rest >= 0 else { return nil }
         let (index, number) = (Int(rest / 10_000_000), Int(rest % 10_000_000 / 1000))
         guard index < Self.count, number < videoCount(of: account(index)) else { return nil }
         let video = video(number, of: account(index))
