@@ -127,6 +127,8 @@ public enum DashboardFiles {
     /// The same colours, and the rules of the documentation's pages.
     public static let docsStylesheet = PackageResources.tokens_css + PackageResources.docs_css
     public static let script = PackageResources.dashboard_js
+    /// Sends the requests that the documentation shows.
+    public static let docsScript = PackageResources.docs_js
     public static let icons = PackageResources.icons_svg
     public static let favicon = PackageResources.favicon_svg
 
