@@ -21,6 +21,8 @@ let package = Package(
     products: [.executable(name: "patchbay", targets: ["patchbay"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
@@ -36,7 +38,14 @@ let package = Package(
         .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
         .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux"),
-        .target(name: "Kit", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "Kit", dependencies: [crypto, cryptoExtras], swiftSettings: strict),
+        .target(
+            name: "Certificates",
+            dependencies: [
+                "Kit", cryptoExtras, .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "Store", dependencies: ["Kit", "CSQLite", "CPQ", crypto, log],
             resources: [.embedInCode("Migrations")], swiftSettings: strict),
@@ -60,7 +69,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "CLinux", "Kit", "Store", "Engine", "DashboardFiles", crypto, cryptoExtras, log, lifecycle,
+                "Certificates", "CLinux", "Kit", "Store", "Engine", "DashboardFiles", crypto, cryptoExtras, log,
+                lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -98,7 +108,9 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
-        .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
+        .testTarget(
+            name: "KitTests", dependencies: ["Kit", "Certificates", crypto, cryptoExtras], exclude: ["Vectors"],
+            swiftSettings: strict),
         .testTarget(
             name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),

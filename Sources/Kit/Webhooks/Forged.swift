@@ -10,6 +10,12 @@ public enum Forged: Error, Sendable, Equatable {
     case wrongSignature
     /// Nothing is configured that could prove a signature of this kind.
     case noSecret
+    /// The signature leaves out something that must be signed to be believed.
+    case uncovered(String)
+    /// The signature covers a digest, and the body is another one.
+    case wrongDigest
+    /// The delivery names a key or certificate that proves nothing here. The text is a sentence that says why.
+    case untrustedKey(String)
     /// Signed this long before it came. The signature itself is right.
     case tooOld(by: Duration, allowed: Duration)
     /// Signed this long after it came, by our clock. The signature itself is right.
@@ -23,6 +29,9 @@ public enum Forged: Error, Sendable, Equatable {
         case .malformed: "malformed_header"
         case .wrongSignature: "wrong_signature"
         case .noSecret: "no_secret"
+        case .uncovered: "not_covered"
+        case .wrongDigest: "wrong_digest"
+        case .untrustedKey: "untrusted_key"
         case .tooOld: "too_old"
         case .tooFarAhead: "too_far_ahead"
         }
@@ -38,6 +47,9 @@ public enum Forged: Error, Sendable, Equatable {
         case .wrongSignature:
             "No active secret made this signature. Compare the secret with what the platform shows for this address."
         case .noSecret: "No secret is set that could prove this kind of signature."
+        case .uncovered(let part): "The signature does not cover \(part), so nothing of this delivery can be believed."
+        case .wrongDigest: "The body is not the one whose digest was signed: it was changed on the way."
+        case .untrustedKey(let reason): reason
         case .tooOld(let age, let allowed):
             """
             The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: \
