@@ -107,6 +107,10 @@ public struct Hooks: Sendable {
     public var webhookSecrets: @Sendable (_ provider: String, _ app: ID<AppKind>) async throws -> [WebhookSecret] = {
         _, _ in []
     }
+    /// How the webhooks that an app's secrets prove are signed; nil for a platform that sends none.
+    public var webhookScheme: @Sendable (_ provider: String, _ app: ID<AppKind>) -> WebhookScheme? = { provider, _ in
+        Signing.scheme(of: provider)
+    }
     /// What replaying an event would change, tried and undone; nil where nothing here acts on it.
     public var rehearse: @Sendable (ID<EventKind>) async throws -> [Change]? = { _ in nil }
     /// First steps to be shown on the dashboard's Now, in the reader's language (`en`, `ko`); nil for none.

@@ -103,7 +103,7 @@ extension Setting {
 extension Setting {
     /// Platforms, under the names that their users already have.
     private static let platforms: [Group] =
-        [stripe, standardWebhooks]
+        [stripe, standardWebhooks] + receivers
         + unbuilt.map { title, names in Group(title: "\(title) (not built yet)", settings: names.map(Self.known)) }
 
     private static let stripe = Group(
@@ -148,37 +148,26 @@ extension Setting {
             ]
         ),
         (
-            "Braintree",
-            [
-                "BRAINTREE_MERCHANT_ID", "BRAINTREE_PUBLIC_KEY", "BRAINTREE_PRIVATE_KEY", "BRAINTREE_ENVIRONMENT",
-                "BRAINTREE_BASE_URL",
-            ]
+            "Braintree's API",
+            ["BRAINTREE_MERCHANT_ID", "BRAINTREE_ENVIRONMENT", "BRAINTREE_BASE_URL"]
         ),
         (
-            "Authorize.Net",
-            [
-                "AUTHNET_API_LOGIN_ID", "AUTHNET_TRANSACTION_KEY", "AUTHNET_SIGNATURE_KEY", "AUTHNET_ENVIRONMENT",
-                "AUTHNET_BASE_URL",
-            ]
+            "Authorize.Net's API",
+            ["AUTHNET_API_LOGIN_ID", "AUTHNET_TRANSACTION_KEY", "AUTHNET_ENVIRONMENT", "AUTHNET_BASE_URL"]
         ),
         ("Google", ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_BASE_URL"]),
         (
-            "TikTok",
+            "TikTok's APIs",
             [
-                "TIKTOK_CLIENT_KEY", "TIKTOK_CLIENT_SECRET", "TIKTOK_WEBHOOK_SECRET", "TIKTOK_BASE_URL",
-                "TIKTOK_BUSINESS_APP_ID", "TIKTOK_BUSINESS_SECRET", "TIKTOK_BUSINESS_BASE_URL", "TIKTOK_SHOP_APP_KEY",
-                "TIKTOK_SHOP_APP_SECRET", "TIKTOK_SHOP_SERVICE_ID", "TIKTOK_SHOP_WEBHOOK_SCHEME",
-                "TIKTOK_SHOP_BASE_URL",
+                "TIKTOK_CLIENT_KEY", "TIKTOK_BASE_URL", "TIKTOK_BUSINESS_APP_ID", "TIKTOK_BUSINESS_SECRET",
+                "TIKTOK_BUSINESS_BASE_URL", "TIKTOK_SHOP_SERVICE_ID", "TIKTOK_SHOP_BASE_URL",
             ]
         ),
         (
-            "Meta and Instagram",
-            [
-                "META_APP_ID", "META_APP_SECRET", "META_VERIFY_TOKEN", "META_BASE_URL", "INSTAGRAM_APP_ID",
-                "INSTAGRAM_APP_SECRET", "INSTAGRAM_BASE_URL",
-            ]
+            "Meta's and Instagram's APIs",
+            ["META_APP_ID", "META_BASE_URL", "INSTAGRAM_APP_ID", "INSTAGRAM_BASE_URL"]
         ),
-        ("X", ["X_CLIENT_ID", "X_CLIENT_SECRET", "X_CONSUMER_SECRET", "X_BASE_URL"]),
+        ("X's API", ["X_CLIENT_ID", "X_CLIENT_SECRET", "X_BASE_URL"]),
         ("Reddit", ["REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_BASE_URL"]),
         (
             "Bluesky",
@@ -198,7 +187,7 @@ extension Setting {
             ]
         ),
         ("SendGrid", ["SENDGRID_API_KEY", "SENDGRID_FROM_EMAIL", "SENDGRID_WEBHOOK_PUBLIC_KEY", "SENDGRID_BASE_URL"]),
-        ("Twilio", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER", "TWILIO_BASE_URL"]),
+        ("Twilio's API", ["TWILIO_ACCOUNT_SID", "TWILIO_PHONE_NUMBER", "TWILIO_BASE_URL"]),
         ("Firebase messages", ["FCM_SERVICE_ACCOUNT", "FCM_SERVER_KEY", "FCM_BASE_URL"]),
         (
             "Where an address lies",

@@ -38,6 +38,9 @@ public struct Settings: Sendable {
     public internal(set) var stripe = StripeSettings()
     /// Of `STANDARD_WEBHOOKS_SECRET`. Empty: the route is off.
     public internal(set) var standardWebhooks: [WebhookSecret] = []
+    /// The webhook addresses that the platforms' own settings configure, by the platform's id, or that and a name
+    /// behind it.
+    public internal(set) var webhookRoutes: [String: WebhookRoute] = [:]
     /// What an operator should know although it stops nothing, one sentence each: for the log at start and `doctor`.
     public internal(set) var notices: [String] = []
     /// What was set, by name: for a person who asks where a value comes from.

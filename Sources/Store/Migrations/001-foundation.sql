@@ -42,7 +42,7 @@ CREATE TABLE apps (
     updated_at          $INTEGER NOT NULL,
     disabled_at         $INTEGER
 ) $STRICT;
-CREATE UNIQUE INDEX apps_settings ON apps (provider) WHERE source = 'settings';
+CREATE UNIQUE INDEX apps_settings ON apps (provider, name) WHERE source = 'settings';
 
 CREATE TABLE app_secrets (
     id                  $TEXT PRIMARY KEY,
