@@ -4,8 +4,8 @@ import PackageDescription
 /// One target a platform, so that internal names stay short and no platform can lean on another.
 /// To add one: a folder in Sources/Providers, its name here, a line in Sources/Server/Providers.swift.
 let providers = [
-    "AuthorizeNet", "Braintree", "Generic", "Instagram", "StandardWebhooks", "Stripe", "TikTok", "TikTokShop", "Twilio",
-    "X",
+    "ActivityPub", "AuthorizeNet", "Braintree", "Generic", "Instagram", "PayPal", "SendGrid", "StandardWebhooks",
+    "Stripe", "TikTok", "TikTokShop", "Twilio", "X",
 ]
 
 let strict: [SwiftSetting] = [
@@ -115,7 +115,8 @@ let package = Package(
             name: "KitTests", dependencies: ["Kit", "Certificates", crypto, cryptoExtras], exclude: ["Vectors"],
             swiftSettings: strict),
         .testTarget(
-            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
+            name: "ProvidersTests",
+            dependencies: ["Kit", "Certificates", crypto, cryptoExtras] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Kit", "Store", "Engine", log], path: "Tests/Support",
@@ -124,7 +125,7 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Kit", "Store", "Engine", "TestSupport", log, lifecycle,
+                "Certificates", "Kit", "Store", "Engine", "TestSupport", crypto, cryptoExtras, log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

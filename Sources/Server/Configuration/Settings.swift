@@ -41,6 +41,8 @@ public struct Settings: Sendable {
     /// The webhook addresses that the platforms' own settings configure, by the platform's id, or that and a name
     /// behind it.
     public internal(set) var webhookRoutes: [String: WebhookRoute] = [:]
+    /// Certificates in PEM at which chains may end, in a test instance; nil: the system's.
+    public internal(set) var certificateRoots: [UInt8]?
     /// What an operator should know although it stops nothing, one sentence each: for the log at start and `doctor`.
     public internal(set) var notices: [String] = []
     /// What was set, by name: for a person who asks where a value comes from.

@@ -63,7 +63,7 @@ public struct HTTPSignature: Sendable {
         if let algorithm, rules.algorithms[algorithm] == nil {
             throw .malformed(header: Self.header, problem: "names an algorithm that is not believed here")
         }
-        let hasBody = !delivery.body.isEmpty || ["POST", "PUT", "PATCH"].contains(delivery.method)
+        let hasBody = ["POST", "PUT", "PATCH"].contains(delivery.method)
         for name in coverage.always + (hasBody ? coverage.withBody : []) where !covers(name) {
             throw .uncovered(name)
         }

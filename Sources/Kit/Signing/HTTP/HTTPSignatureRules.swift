@@ -5,7 +5,7 @@ public struct HTTPSignatureRules: Sendable {
     /// What must be covered by the signature. More may be.
     public struct Coverage: Sendable, Equatable {
         public let always: [String]
-        /// Besides, where the request has a body or a method that has one.
+        /// Besides, where the request has a method that has a body: nothing else may have one that counts.
         public let withBody: [String]
 
         public init(always: [String], withBody: [String]) {
