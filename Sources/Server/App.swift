@@ -97,6 +97,10 @@ public struct Hooks: Sendable {
     public var apps: AppCredentials?
     /// Called after an app or its secrets changed.
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
+    /// Compares with what platforms list; nil where no platform can be asked.
+    public var reconciling: EventReconciling?
+    /// Connects accounts; nil where nothing can be sealed.
+    public var connecting: ConnectHooks?
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
     /// The demo that started this server; nil outside of one.

@@ -21,8 +21,10 @@ public struct Instance: Sendable {
     public let logger: Logger
     public let endpoints: Endpoints
     public let hub: ChangeHub
+    let connecting: ConnectingParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
+    let reconciling: EventReconciling
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -115,14 +117,13 @@ public struct Instance: Sendable {
         let policy = Self.policy(settings)
         resolver = SystemResolver()
         keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
-        let keys = Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger)
         gateway = Gateway(
             sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets,
-            database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger), keys: keys,
-            takesTestEvents: settings.mode == .test,
-            keep: keep)
+            secrets: webhookSecrets, database: database,
+            rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
+            metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
+            takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -132,31 +133,52 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        connecting = try await ConnectingParts(
+            settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
+            bells: bells, logger: logger)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
+        reconciling = EventReconciling(
+            Self.listed(settings, owned: owned, wire: HTTPWire(client: client), time: time), gateway: gateway,
+            database: database, ids: ids, time: time, bells: bells, logger: logger)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let bulk = BulkWorker(
             database: database, ids: ids, time: time, bells: bells,
             deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk], database: database, node: node,
-            ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk]
+                + connecting.workers,
+            database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
-        wakes = NodeWakes(
+        wakes = Self.wakes(database, bells, logger: logger)
+        (hub, sequencer) = Self.feed(database, bells, node: node, time: time, logger: logger)
+        sender = EndpointSender(
+            database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
+            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
+            metrics: metrics, program: Self.version)
+    }
+
+    /// What tells the other nodes.
+    private static func wakes(_ database: any Database, _ bells: Bells, logger: Logger) -> NodeWakes {
+        NodeWakes(
             database: database,
             bells: [
                 ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
                 ("jobs", bells.jobs),
             ], logger: logger)
-        hub = ChangeHub(database: database, placed: bells.placed, time: time, logger: logger)
-        sequencer = Sequencer(
-            database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
-            logger: logger)
-        sender = EndpointSender(
-            database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
-            metrics: metrics, program: Self.version)
+    }
+
+    /// What gives changes their places, and whoever follows them their news.
+    private static func feed(
+        _ database: any Database, _ bells: Bells, node: NodeSession, time: TimeSource, logger: Logger
+    ) -> (ChangeHub, Sequencer) {
+        (
+            ChangeHub(database: database, placed: bells.placed, time: time, logger: logger),
+            Sequencer(
+                database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
+                logger: logger)
+        )
     }
 
     /// What may be dialled for others: private addresses where the operator opened them, plain HTTP in tests.
@@ -188,6 +210,19 @@ public struct Instance: Sendable {
         return handlers
     }
 
+    /// Whose events can be asked for: those with a key to ask by and a secret that their webhooks would be proven by.
+    private static func listed(
+        _ settings: Settings, owned: [String: OwnedSecrets], wire: HTTPWire, time: TimeSource
+    ) -> [ListedSource] {
+        Providers.eventListers.compactMap { source in
+            guard let access = settings.access(to: source.about.id), let app = owned[source.about.id]?.app else {
+                return nil
+            }
+            let caller = Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+            return ListedSource(source, caller: caller, app: app)
+        }
+    }
+
     /// Opens the node's session and declares the schedules; then the services may run.
     public func begin() async throws {
         try await node.open()
@@ -200,6 +235,9 @@ public struct Instance: Sendable {
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
+
+    /// Accounts at platforms.
+    public var connections: Connections { connecting.connections }
 
     /// Who may sign in to the dashboard.
     public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }
