@@ -4,8 +4,8 @@ import PackageDescription
 /// One target a platform, so that internal names stay short and no platform can lean on another.
 /// To add one: a folder in Sources/Providers, its name here, a line in Sources/Server/Providers.swift.
 let providers = [
-    "AuthorizeNet", "Braintree", "Generic", "Instagram", "StandardWebhooks", "Stripe", "TikTok", "TikTokShop", "Twilio",
-    "X",
+    "ActivityPub", "AuthorizeNet", "Braintree", "Generic", "Instagram", "PayPal", "SendGrid", "StandardWebhooks",
+    "Stripe", "TikTok", "TikTokShop", "Twilio", "X",
 ]
 
 let strict: [SwiftSetting] = [
@@ -24,6 +24,8 @@ let package = Package(
     products: [.executable(name: "patchbay", targets: ["patchbay"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+        .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
         .package(url: "https://github.com/apple/swift-configuration", exact: "1.4.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
@@ -40,7 +42,14 @@ let package = Package(
         .systemLibrary(name: "CPQ", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CLinux"),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-        .target(name: "Kit", dependencies: [crypto], swiftSettings: strict),
+        .target(name: "Kit", dependencies: [crypto, cryptoExtras], swiftSettings: strict),
+        .target(
+            name: "Certificates",
+            dependencies: [
+                "Kit", cryptoExtras, .product(name: "SwiftASN1", package: "swift-asn1"),
+                .product(name: "X509", package: "swift-certificates"),
+            ],
+            swiftSettings: strict),
         .target(
             name: "Store", dependencies: ["Kit", "CSQLite", "CPQ", "CZlib", crypto, log],
             resources: [.embedInCode("Migrations")], swiftSettings: strict),
@@ -64,7 +73,8 @@ let package = Package(
         .target(
             name: "Server",
             dependencies: [
-                "CLinux", "Kit", "Store", "Engine", "DashboardFiles", crypto, cryptoExtras, log, lifecycle,
+                "Certificates", "CLinux", "Kit", "Store", "Engine", "DashboardFiles", crypto, cryptoExtras, log,
+                lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Configuration", package: "swift-configuration"),
                 .product(name: "HTTPTypes", package: "swift-http-types"),
@@ -102,9 +112,12 @@ let package = Package(
                 .product(name: "NIOHTTP1", package: "swift-nio"),
             ] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
-        .testTarget(name: "KitTests", dependencies: ["Kit", crypto], exclude: ["Vectors"], swiftSettings: strict),
         .testTarget(
-            name: "ProvidersTests", dependencies: ["Kit"] + providers.map { .init(stringLiteral: $0) },
+            name: "KitTests", dependencies: ["Kit", "Certificates", crypto, cryptoExtras], exclude: ["Vectors"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ProvidersTests",
+            dependencies: ["Kit", "Certificates", crypto, cryptoExtras] + providers.map { .init(stringLiteral: $0) },
             swiftSettings: strict),
         .target(
             name: "TestSupport", dependencies: ["Kit", "Store", "Engine", log], path: "Tests/Support",
@@ -113,7 +126,7 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Kit", "Store", "Engine", "TestSupport", log, lifecycle,
+                "Certificates", "Kit", "Store", "Engine", "TestSupport", crypto, cryptoExtras, log, lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -124,7 +137,8 @@ let package = Package(
         .testTarget(
             name: "ServerTests",
             dependencies: [
-                "DashboardFiles", "Generic", "Instagram", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe",
+                "DashboardFiles", "Generic", "Instagram", "Kit", "Store", "Engine", "Server", "StandardWebhooks",
+                "Stripe",
                 "TestSupport", "TikTok",
                 crypto,
                 log,

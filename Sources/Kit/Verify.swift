@@ -7,11 +7,35 @@ public struct Verify: Sendable {
         public let secrets: [WebhookSecret]
         /// The line holds a handshake, not a delivery.
         public let isHandshake: Bool
+        /// Finds the key that a delivery names among what the line brings; nil where the scheme needs none.
+        public let key: Keys?
+
+        /// Gives the key that is needed at this time.
+        public typealias Keys = @Sendable (KeyNeed, RemoteProof, Timestamp) async throws(BadKey) -> FoundKey
 
         public init(_ scheme: WebhookScheme, _ secrets: [WebhookSecret], isHandshake: Bool = false) {
             self.scheme = scheme
             self.secrets = secrets
             self.isHandshake = isHandshake
+            key = nil
+        }
+
+        /// Of a scheme whose keys stand elsewhere.
+        public init(_ scheme: WebhookScheme, _ secrets: [WebhookSecret], key: @escaping Keys) {
+            self.scheme = scheme
+            self.secrets = secrets
+            isHandshake = false
+            self.key = key
+        }
+
+        fileprivate func check(_ delivery: Delivery) async throws(Forged) -> Belief {
+            guard case .remote(let proof) = scheme.verification, let key else {
+                return try scheme.check(delivery, with: secrets)
+            }
+            let need = try proof.need(delivery, secrets)
+            let found: FoundKey
+            do { found = try await key(need, proof, delivery.receivedAt) } catch { throw .untrustedKey(error.reason) }
+            return try scheme.belief(in: try proof.prove(delivery, secrets, found), at: delivery.receivedAt)
         }
     }
     /// Makes the setting from the line's `secret`.
@@ -23,11 +47,11 @@ public struct Verify: Sendable {
     public init(_ builders: [String: Builder]) { self.builders = builders }
 
     /// The verdict on one line, as one line without its end. Never throws: a line that cannot be used says why.
-    public func verdict(on line: [UInt8]) -> [UInt8] {
-        do { return try judge(line).bytes } catch { return Self.verdict("error", error.reason).bytes }
+    public func verdict(on line: [UInt8]) async -> [UInt8] {
+        do { return try await judge(line).bytes } catch { return Self.verdict("error", error.reason).bytes }
     }
 
-    private func judge(_ line: [UInt8]) throws(Unusable) -> JSON {
+    private func judge(_ line: [UInt8]) async throws(Unusable) -> JSON {
         let json: JSON
         do { json = try JSON.parse(line) } catch { throw Unusable(error.sentence) }
         guard let name = json["scheme"]?.text else { throw Unusable("scheme: a text is needed.") }
@@ -43,7 +67,7 @@ public struct Verify: Sendable {
             throw error
         }
         return setting.isHandshake
-            ? Self.answer(to: delivery, by: setting) : Self.verdict(on: delivery, by: setting)
+            ? Self.answer(to: delivery, by: setting) : await Self.verdict(on: delivery, by: setting)
     }
 
     private static func answer(to delivery: Delivery, by setting: Setting) -> JSON {
@@ -61,13 +85,13 @@ public struct Verify: Sendable {
         }
     }
 
-    private static func verdict(on delivery: Delivery, by setting: Setting) -> JSON {
+    private static func verdict(on delivery: Delivery, by setting: Setting) async -> JSON {
         guard delivery.body.count <= setting.scheme.bodyLimit else {
             return verdict(
                 "reject", "The body has \(delivery.body.count) bytes, \(setting.scheme.bodyLimit) are allowed.")
         }
         do {
-            let belief = try setting.scheme.check(delivery, with: setting.secrets)
+            let belief = try await setting.check(delivery)
             return verdict("accept", belief.late ? "late" : "The signature is right.")
         } catch {
             return verdict("reject", error.reason)

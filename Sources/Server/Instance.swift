@@ -32,6 +32,7 @@ public struct Instance: Sendable {
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     private let wire: GuardedWire
+    private let keyWire: GuardedWire
     private let client: HTTPClient
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
@@ -113,19 +114,20 @@ public struct Instance: Sendable {
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
         webhookSecrets = WebhookSecrets(
             settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
+        let policy = Self.policy(settings)
+        resolver = SystemResolver()
+        keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
         gateway = Gateway(
             sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets,
-            database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
-            keep: keep)
+            secrets: webhookSecrets, database: database,
+            rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
+            metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
+            takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
         self.node = node
-        let policy = AddressPolicy(
-            allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
-        resolver = SystemResolver()
         wire = GuardedWire(policy: policy, resolver: resolver)
         endpoints = Endpoints(
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
@@ -149,20 +151,49 @@ public struct Instance: Sendable {
                 + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
-        wakes = NodeWakes(
+        wakes = Self.wakes(database, bells, logger: logger)
+        (hub, sequencer) = Self.feed(database, bells, node: node, time: time, logger: logger)
+        sender = EndpointSender(
+            database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
+            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
+            metrics: metrics, program: Self.version)
+    }
+
+    /// What tells the other nodes.
+    private static func wakes(_ database: any Database, _ bells: Bells, logger: Logger) -> NodeWakes {
+        NodeWakes(
             database: database,
             bells: [
                 ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
                 ("jobs", bells.jobs),
             ], logger: logger)
-        hub = ChangeHub(database: database, placed: bells.placed, time: time, logger: logger)
-        sequencer = Sequencer(
-            database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
-            logger: logger)
-        sender = EndpointSender(
-            database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
-            metrics: metrics, program: Self.version)
+    }
+
+    /// What gives changes their places, and whoever follows them their news.
+    private static func feed(
+        _ database: any Database, _ bells: Bells, node: NodeSession, time: TimeSource, logger: Logger
+    ) -> (ChangeHub, Sequencer) {
+        (
+            ChangeHub(database: database, placed: bells.placed, time: time, logger: logger),
+            Sequencer(
+                database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
+                logger: logger)
+        )
+    }
+
+    /// What may be dialled for others: private addresses where the operator opened them, plain HTTP in tests.
+    private static func policy(_ settings: Settings) -> AddressPolicy {
+        AddressPolicy(
+            allowed: settings.allowedPrivateAddresses, allowsPlainHTTP: settings.mode == .test || settings.isDemo)
+    }
+
+    /// Who obtains the keys that deliveries name.
+    private static func keys(
+        _ settings: Settings, _ wire: GuardedWire, time: TimeSource, metrics: Metrics, logger: Logger
+    ) -> RemoteKeys {
+        RemoteKeys(
+            reader: wire, certificates: { [roots = settings.certificateRoots] in try Roots.chain(to: roots) },
+            time: time, program: version, metrics: metrics, logger: logger)
     }
 
     /// What acts on each platform's events, by its id.
@@ -214,6 +245,7 @@ public struct Instance: Sendable {
     /// Ends what holds connections; after the services.
     public func close() async {
         await wire.close()
+        await keyWire.close()
         await resolver.close()
         do { try await client.shutdown() } catch {
             logger.warning("http.not_closed", metadata: ["problem": "\(error)"])

@@ -1,8 +1,12 @@
+import ActivityPub
 import AuthorizeNet
 import Braintree
+import Certificates
 import Generic
 import Instagram
 public import Kit
+import PayPal
+import SendGrid
 import StandardWebhooks
 import Stripe
 import TikTok
@@ -13,10 +17,13 @@ import X
 /// Every platform of the product, one line each.
 enum Providers {
     static let all: [any Provider] = [
+        ActivityPub(),
         AuthorizeNet(),
         Braintree(),
         Generic(),
         Instagram(),
+        PayPal(),
+        SendGrid(),
         Stripe(),
         StandardWebhooks(),
         Svix(),
@@ -72,6 +79,7 @@ public enum Verifying {
             "svix": Verify.lists(["secrets"], for: Svix().webhooks),
         ],
         AuthorizeNet.verifying, Braintree.verifying, Generic.verifying, Instagram.verifying, TikTok.verifying,
-        TikTokShop.verifying, Twilio.verifying, X.verifying,
+        TikTokShop.verifying, Twilio.verifying, X.verifying, ActivityPub.verifying, SendGrid.verifying,
+        PayPal.verifying { roots throws(BadKey) in try CertificateChain(roots: roots) },
     ]
 }

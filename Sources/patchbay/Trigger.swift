@@ -22,6 +22,7 @@ struct Trigger: AsyncParsableCommand {
               patchbay trigger stripe invoice.paid --to http://127.0.0.1:8484 --duplicate 2 --late 5m
               patchbay trigger tiktok-shop ORDER_STATUS_CHANGE --add data.order_status=CANCEL
               patchbay trigger twilio message.delivered --to https://patchbay.example.com
+              patchbay trigger sendgrid delivered --key sendgrid-test.pem
               patchbay trigger stripe --list
             """)
 
@@ -41,6 +42,12 @@ struct Trigger: AsyncParsableCommand {
     @Option(help: "Sends it so many times more, each signed anew.") var duplicate = 0
     @Option(help: "How long ago it happened: 90s, 5m, 2h, 3d. It is signed now, as platforms sign each repetition.")
     var late: String?
+    @Option(
+        help: """
+            A file with the private key of a pair, for platforms that sign with one. Where there is none it is made, \
+            and the public key is shown, which a test server must be given.
+            """)
+    var key: String?
     @Flag(help: "Signs with another secret: the server must refuse it.") var badSignature = false
     @Option(help: "The same number makes the same ids.") var seed: UInt64?
     @Option(help: "A file of NAME=value lines; see patchbay.env.example.") var config: String?
@@ -141,6 +148,9 @@ struct Trigger: AsyncParsableCommand {
     // MARK: What is asked for
 
     private func secret(_ scheme: WebhookScheme, _ settings: Settings) throws -> WebhookSecret {
+        if scheme.secretWriting == .publicKey {
+            return try TriggerKey(file: key, of: platform).secret(isBad: badSignature)
+        }
         let own = settings.webhookSecrets[provider]?.first { $0.proves }
         guard !badSignature else {
             let foreign = StandardSignature.secret(from: Array(0..<UInt8(StandardSignature.secretLength)))

@@ -20,7 +20,7 @@ struct VerifyCommand: AsyncParsableCommand {
         var output = Data()
         while let line = readLine(strippingNewline: true) {
             if line.allSatisfy(\.isWhitespace) { continue }
-            output.append(contentsOf: verify.verdict(on: Array(line.utf8)))
+            output.append(contentsOf: await verify.verdict(on: Array(line.utf8)))
             output.append(UInt8(ascii: "\n"))
             if output.count > 1 << 16 {
                 FileHandle.standardOutput.write(output)

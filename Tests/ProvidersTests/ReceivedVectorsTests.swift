@@ -44,8 +44,8 @@ struct ReceivedVectorsTests {
     }
 
     @Test("come out as documented", arguments: meta + handshakes + tiktok + braintree + challenges + x + published)
-    func cases(_ vector: Case) throws {
-        let verdict = try JSON.parse(Self.verify.verdict(on: vector.line))
+    func cases(_ vector: Case) async throws {
+        let verdict = try JSON.parse(await Self.verify.verdict(on: vector.line))
 
         #expect(verdict["verdict"]?.text == (vector.isGood ? "accept" : "reject"), "\(verdict)")
         if let answer = vector.answer { #expect(verdict["answer"]?.text == answer) }

@@ -24,12 +24,13 @@ final class GuardedExchange: HTTPClientResponseDelegate {
 
     private init(limits: GuardedWire.Limits) { self.limits = limits }
 
-    /// Posts and reads. Ends with the task that waits for it.
-    static func post(
-        _ body: [UInt8], _ headers: HTTPHeaders, to url: URL, by client: HTTPClient, until deadline: NIODeadline,
-        limits: GuardedWire.Limits
+    /// Sends and reads. Ends with the task that waits for it.
+    static func run(
+        _ method: HTTPMethod, _ body: [UInt8], _ headers: HTTPHeaders, at url: URL, by client: HTTPClient,
+        until deadline: NIODeadline, limits: GuardedWire.Limits
     ) async throws -> WireAnswer {
-        let request = try HTTPClient.Request(url: url, method: .POST, headers: headers, body: .bytes(body))
+        let request = try HTTPClient.Request(
+            url: url, method: method, headers: headers, body: method == .GET ? nil : .bytes(body))
         let exchange = GuardedExchange(limits: limits)
         let task = client.execute(request: request, delegate: exchange, deadline: deadline)
         do {

@@ -86,6 +86,12 @@ public enum WireFailure: Error, Sendable, Equatable {
     }
 }
 
+/// Something that reads from addresses that somebody else named.
+public protocol OutsideReading: Sendable {
+    /// Gets what stands there. Any status is an answer; redirects are not followed.
+    func get(_ url: String, headers: [Field]) async throws(WireFailure) -> WireAnswer
+}
+
 /// Something that posts to addresses that somebody else named.
 public protocol OutsideWire: Sendable {
     func post(_ request: OutsideRequest) async throws(WireFailure) -> WireAnswer
@@ -96,7 +102,7 @@ public protocol OutsideWire: Sendable {
 /// The host is resolved here, every address is checked, one refused address refuses all, and a vetted one is dialled
 /// without a second lookup; the peer is looked at once more when connected, before a byte is sent. Redirects are not
 /// followed, no proxy is taken from the environment, and what is read is bounded.
-public final class GuardedWire: OutsideWire {
+public final class GuardedWire: OutsideWire, OutsideReading {
     /// How long things may take, and how much is kept.
     public struct Limits: Sendable {
         public var connect = Duration.seconds(5)
@@ -137,6 +143,14 @@ public final class GuardedWire: OutsideWire {
 
     /// Posts a body. Any status is an answer.
     public func post(_ request: OutsideRequest) async throws(WireFailure) -> WireAnswer {
+        try await send(request, .POST)
+    }
+
+    public func get(_ url: String, headers: [Field]) async throws(WireFailure) -> WireAnswer {
+        try await send(OutsideRequest(url: url, headers: headers, body: []), .GET)
+    }
+
+    private func send(_ request: OutsideRequest, _ method: HTTPMethod) async throws(WireFailure) -> WireAnswer {
         let target = try target(request.url)
         let deadline = NIODeadline.now() + TimeAmount(limits.whole)
         let addresses = try await addresses(of: target.url.host)
@@ -144,7 +158,7 @@ public final class GuardedWire: OutsideWire {
         // One after the other (RFC 8305 in its simplest form); families without a route fail at once.
         for address in addresses {
             do {
-                let answer = try await exchange(request, target, with: address, until: deadline)
+                let answer = try await exchange(request, method, target, with: address, until: deadline)
                 network.reached()
                 return answer
             } catch {
@@ -205,15 +219,16 @@ public final class GuardedWire: OutsideWire {
     // MARK: The exchange
 
     private func exchange(
-        _ request: OutsideRequest, _ target: Target, with address: IPAddress, until deadline: NIODeadline
+        _ request: OutsideRequest, _ method: HTTPMethod, _ target: Target, with address: IPAddress,
+        until deadline: NIODeadline
     ) async throws(WireFailure) -> WireAnswer {
         var headers = HTTPHeaders()
         headers.reserveCapacity(request.headers.count + 2)
         for field in request.headers { headers.add(name: field.name, value: field.value) }
         do {
             return try await clients.with(target.url, address) { client in
-                try await GuardedExchange.post(
-                    request.body, headers, to: target.dialled, by: client, until: deadline, limits: limits)
+                try await GuardedExchange.run(
+                    method, request.body, headers, at: target.dialled, by: client, until: deadline, limits: limits)
             }
         } catch {
             throw WireFailure(error)

@@ -10,6 +10,7 @@ public struct Gateway: Sendable {
     let ids: Identifiers
     private let bells: Bells
     let metrics: GatewayMetrics
+    let keys: any KeySource
     private let takesTestEvents: Bool
 
     /// Keeps a set of arrivals in one transaction and answers what became of each.
@@ -18,12 +19,14 @@ public struct Gateway: Sendable {
     /// - Parameters:
     ///   - sources: every platform that sends webhooks.
     ///   - routes: the addresses that the settings configure, by `WebhookSecrets.key`.
+    ///   - keys: who obtains the keys that deliveries name.
     ///   - bells: rung after each commit that brought work.
     ///   - keep: what keeps a set of arrivals. Only a benchmark of all the rest gives another.
     public init(
         sources: [any WebhookSource], routes: [String: WebhookScheme] = [:], secrets: WebhookSecrets,
         database: any Database, rejections: RejectionLog,
-        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, takesTestEvents: Bool = true,
+        ids: Identifiers, bells: Bells, metrics: GatewayMetrics, keys: any KeySource = NoKeys(),
+        takesTestEvents: Bool = true,
         keep: @escaping Keep = { try $0.keep($1) }
     ) {
         self.routes = GatewayRoutes(sources, configured: routes)
@@ -31,6 +34,7 @@ public struct Gateway: Sendable {
         self.rejections = rejections
         self.ids = ids
         self.bells = bells
+        self.keys = keys
         self.takesTestEvents = takesTestEvents
         self.metrics = metrics
         // 32 MiB and 4,096 deliveries may wait; what comes then is told to come again before memory grows.
@@ -98,6 +102,9 @@ public struct Gateway: Sendable {
         } catch StoreError.overloaded {
             metrics.away(provider, "overloaded")
             return .overloaded
+        } catch KeyFailure.unavailable {
+            metrics.away(provider, "no_key")
+            return .unavailable
         } catch {
             metrics.away(provider, "unavailable")
             return .unavailable
@@ -123,14 +130,22 @@ public struct Gateway: Sendable {
         _ delivery: Delivery, scheme: WebhookScheme, provider: String, owner: String?, owned: OwnedSecrets
     ) async throws -> Trust {
         do {
-            return try Trust(delivery, by: scheme, owned)
-        } catch {
+            return try await trust(delivery, scheme, provider, owned)
+        } catch let error as Forged {
             guard let fresh = try await secrets.reread(provider, owner: owner, scheme: scheme, seen: owned.version)
             else {
                 throw error
             }
-            return try Trust(delivery, by: scheme, fresh)
+            return try await trust(delivery, scheme, provider, fresh)
         }
+    }
+
+    private func trust(
+        _ delivery: Delivery, _ scheme: WebhookScheme, _ provider: String, _ owned: OwnedSecrets
+    ) async throws -> Trust {
+        guard case .remote(let proof) = scheme.verification else { return try Trust(delivery, by: scheme, owned) }
+        let signed = try await prove(delivery, by: proof, for: provider, with: owned.secrets)
+        return try Trust(owned.app) { () throws(Forged) in try scheme.belief(in: signed, at: delivery.receivedAt) }
     }
 
     /// That a signature is right, whose secret made it, and what its time says.
@@ -142,10 +157,14 @@ public struct Gateway: Sendable {
         let expired: Forged?
 
         init(_ delivery: Delivery, by scheme: WebhookScheme, _ owned: OwnedSecrets) throws(Forged) {
-            app = owned.app
             let signedAt = try scheme.prove(delivery, with: owned.secrets)
+            try self.init(owned.app) { () throws(Forged) in try scheme.belief(in: signedAt, at: delivery.receivedAt) }
+        }
+
+        init(_ app: ID<AppKind>, belief: () throws(Forged) -> Belief) throws(Forged) {
+            self.app = app
             do {
-                isLate = try scheme.belief(in: signedAt, at: delivery.receivedAt).late
+                isLate = try belief().late
                 expired = nil
             } catch {
                 guard case .tooOld = error else { throw error }

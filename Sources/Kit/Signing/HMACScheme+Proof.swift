@@ -29,7 +29,7 @@ extension HMACScheme {
             case .ed25519Public(let key):
                 let message = presented.ed25519.isEmpty ? [] : message(delivery.body, presented.signed)
                 for text in presented.ed25519 { isProven = Ed25519.proves(text, over: message, key: key) || isProven }
-            case .ed25519Private, .token: break
+            case .ed25519Private, .token, .publicKey, .privateKey, .identifier: break
             }
         }
         guard isProven else { throw .wrongSignature }
@@ -75,8 +75,8 @@ extension WebhookSecret {
     /// A private key signs only; a token is of the handshake.
     public var proves: Bool {
         switch key {
-        case .shared, .ed25519Public: true
-        case .ed25519Private, .token: false
+        case .shared, .ed25519Public, .publicKey, .identifier: true
+        case .ed25519Private, .token, .privateKey: false
         }
     }
 }

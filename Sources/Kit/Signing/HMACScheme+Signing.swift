@@ -34,7 +34,7 @@ extension HMACScheme {
         case .ed25519Private(let key):
             guard case .versions(_, let name) = layout else { return nil }
             return Ed25519.sign(message(body, signed), key: key).map { name + "," + $0 }
-        case .ed25519Public, .token:
+        case .ed25519Public, .token, .publicKey, .privateKey, .identifier:
             return nil
         }
     }
@@ -67,6 +67,8 @@ extension WebhookScheme {
             draft.headers += scheme.sign(draft.body, with: secrets, id: id, at: time)
             return draft
         case .proof(let proof): return proof.sign(draft, secrets, time)
+        // Only who holds the key that stands elsewhere could.
+        case .remote: return draft
         }
     }
 
@@ -75,6 +77,7 @@ extension WebhookScheme {
         switch verification {
         case .hmac(let scheme): ([scheme] + scheme.otherwise).flatMap { $0.headers.flatMap(\.all) }
         case .proof(let proof): proof.headers
+        case .remote(let proof): proof.headers
         }
     }
 }

@@ -14,6 +14,12 @@ public enum Forged: Error, Sendable, Equatable {
     case challenge
     /// Nothing is configured that could prove a signature of this kind.
     case noSecret
+    /// The signature leaves out something that must be signed to be believed.
+    case uncovered(String)
+    /// The signature covers a digest, and the body is another one.
+    case wrongDigest
+    /// The delivery names a key or certificate that proves nothing here. The text is a sentence that says why.
+    case untrustedKey(String)
     /// Signed this long before it came. The signature itself is right.
     case tooOld(by: Duration, allowed: Duration)
     /// Signed this long after it came, by our clock. The signature itself is right.
@@ -29,6 +35,9 @@ public enum Forged: Error, Sendable, Equatable {
         case .wrongSignature: "wrong_signature"
         case .challenge: "challenge_as_body"
         case .noSecret: "no_secret"
+        case .uncovered: "not_covered"
+        case .wrongDigest: "wrong_digest"
+        case .untrustedKey: "untrusted_key"
         case .tooOld: "too_old"
         case .tooFarAhead: "too_far_ahead"
         }
@@ -47,6 +56,9 @@ public enum Forged: Error, Sendable, Equatable {
         case .challenge:
             "The body is what the handshake signs for anyone who asks: its signature proves nothing."
         case .noSecret: "No secret is set that could prove this kind of signature."
+        case .uncovered(let part): "The signature does not cover \(part), so nothing of this delivery can be believed."
+        case .wrongDigest: "The body is not the one whose digest was signed: it was changed on the way."
+        case .untrustedKey(let reason): reason
         case .tooOld(let age, let allowed):
             """
             The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: \

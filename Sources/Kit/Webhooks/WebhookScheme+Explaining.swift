@@ -31,6 +31,11 @@ extension WebhookScheme {
         func signature(_ secret: Int?, _ outcome: ProofStep.Outcome) -> ProofStep {
             ProofStep(.signature(algorithm: algorithm(of: delivery), secret: secret, of: secrets.count), outcome)
         }
+        if case .remote(let proof) = verification {
+            // The key is not fetched to draw a page.
+            do { _ = try proof.need(delivery, secrets) } catch { return [ProofStep(headers, .failed(error))] }
+            return [ProofStep(headers, .passed)]
+        }
         do {
             let signedAt = try prove(delivery, with: secrets)
             let maker = secrets.firstIndex { secret in
@@ -40,9 +45,9 @@ extension WebhookScheme {
                 + age(of: signedAt, delivery, isReached: true)
         } catch {
             switch error {
-            case .missing, .repeated, .malformed, .malformedBody:
+            case .missing, .repeated, .malformed, .malformedBody, .uncovered:
                 return [ProofStep(headers, .failed(error)), signature(nil, .notReached)]
-            case .wrongSignature, .challenge, .noSecret, .tooOld, .tooFarAhead:
+            case .wrongSignature, .wrongDigest, .untrustedKey, .challenge, .noSecret, .tooOld, .tooFarAhead:
                 return [ProofStep(headers, .passed), signature(nil, .failed(error))]
                     + age(of: claimedTime(of: delivery), delivery, isReached: false)
             }
@@ -53,6 +58,7 @@ extension WebhookScheme {
         switch verification {
         case .hmac(let scheme): scheme.chosen(for: delivery).headers(of: delivery).all
         case .proof(let proof): proof.headers
+        case .remote(let proof): proof.headers
         }
     }
 
@@ -60,6 +66,7 @@ extension WebhookScheme {
         switch verification {
         case .hmac(let scheme): scheme.chosen(for: delivery).name
         case .proof(let proof): proof.name
+        case .remote(let proof): proof.name
         }
     }
 

@@ -9,6 +9,8 @@ public struct WebhookScheme: Sendable {
         case hmac(HMACScheme)
         /// What a table cannot say.
         case proof(WebhookProof)
+        /// With a key that stands elsewhere and that the engine obtains.
+        case remote(RemoteProof)
     }
 
     /// How far the signed time may be from the time of receipt; both ends are still good.
@@ -77,7 +79,10 @@ public struct WebhookScheme: Sendable {
     public func handles(_ type: String) -> Bool { handled.contains(type) }
 
     /// How long identities are kept. Where no time is signed, a captured delivery can be sent again for ever.
-    public var identityLife: Duration { tolerance == nil ? .days(400) : max(repeatsFor, .days(35)) }
+    public var identityLife: Duration {
+        guard let tolerance else { return .days(400) }
+        return min(max(repeatsFor, tolerance.past, tolerance.late ?? .zero, .days(35)), .days(400))
+    }
 
     /// Believes a delivery, or throws why not. The signature is proven before its age is looked at, so whoever
     /// gets `tooOld` knows that the rest is right.
@@ -93,6 +98,9 @@ public struct WebhookScheme: Sendable {
             guard handshake?.signs(delivery.body) != true else { throw .challenge }
             return signedAt
         case .proof(let proof): return try proof.prove(delivery, secrets)
+        case .remote(let proof):
+            _ = try proof.need(delivery, secrets)
+            throw .untrustedKey("The key that the delivery names is not at hand.")
         }
     }
 
@@ -100,6 +108,14 @@ public struct WebhookScheme: Sendable {
     public func belief(in signedAt: Timestamp?, at now: Timestamp) throws(Forged) -> Belief {
         guard let tolerance, let signedAt else { return Belief(late: false, signedAt: signedAt) }
         return Belief(late: try tolerance.isLate(signedAt, at: now), signedAt: signedAt)
+    }
+
+    /// The same for a signature that may say itself how long it is good.
+    public func belief(in signed: SignedTime?, at now: Timestamp) throws(Forged) -> Belief {
+        if let signed, let goodFor = signed.goodFor, signed.at + goodFor < now {
+            throw .tooOld(by: now - signed.at, allowed: goodFor)
+        }
+        return try belief(in: signed?.at, at: now)
     }
 }
 

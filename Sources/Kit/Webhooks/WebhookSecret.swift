@@ -8,6 +8,10 @@ public struct WebhookSecret: Sendable, Equatable {
         case standard
         /// The key's public name, a colon, the secret: `name:secret`. The text is what the name is, for messages.
         case named(String)
+        /// A public key, as base64 of its SubjectPublicKeyInfo or as PEM (SendGrid).
+        case publicKey
+        /// What is no secret: the id of a webhook, or whom to listen to. The key itself stands elsewhere.
+        case identifier
 
         /// How the secret itself is written, without its name.
         public var ofOne: Writing { if case .named = self { .text } else { self } }
@@ -20,6 +24,10 @@ public struct WebhookSecret: Sendable, Equatable {
         case ed25519Private(Secret)
         /// Answers a handshake, and proves nothing.
         case token(Secret)
+        case publicKey(PublicKey)
+        /// A P-256 key in DER. Signs, and proves nothing.
+        case privateKey(Secret)
+        case identifier([UInt8])
     }
 
     let key: Key
@@ -44,6 +52,8 @@ public struct WebhookSecret: Sendable, Equatable {
         case .text: try self.init(shared: Array(bytes), atLeast: least)
         case .standard: self = try Self.standard(bytes)
         case .named(let what): self = try Self.named(bytes, what, atLeast: least)
+        case .publicKey: self = try Self.asymmetric(bytes)
+        case .identifier: self = try Self.identifier(bytes)
         }
     }
 
@@ -115,7 +125,7 @@ public struct WebhookSecret: Sendable, Equatable {
         return WebhookSecret(.ed25519Public(bytes))
     }
 
-    private static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    static func trimmed(_ bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         let blanks = Array(" \t\r\n".utf8)
         let start = bytes.drop { blanks.contains($0) }
         return start.prefix(upTo: start.lastIndex { !blanks.contains($0) }.map { $0 + 1 } ?? start.startIndex)

@@ -69,6 +69,10 @@ extension Setting {
                 "Ranges that addresses from users may reach although they are private, e.g. while developing.",
                 example: "127.0.0.0/8"),
             Setting(
+                "PATCHBAY_CERTIFICATE_ROOTS",
+                "Certificates in PEM at which chains may end, instead of the system's. In a test instance only.",
+                example: "-----BEGIN CERTIFICATE-----…"),
+            Setting(
                 "PATCHBAY_WEBHOOK_ALIASES", "Other names in /webhooks/{provider}: alias=provider, commas between.",
                 example: "twitter=x,tiktok=tiktok-shop"),
             Setting(
@@ -177,10 +181,9 @@ extension Setting {
 
     private static let unbuilt: [(String, [String])] = [
         (
-            "PayPal",
+            "PayPal's API",
             [
                 "PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET", "PAYPAL_SANDBOX_CLIENT_ID", "PAYPAL_SANDBOX_CLIENT_SECRET",
-                "PAYPAL_MODE", "PAYPAL_WEBHOOK_ID", "PAYPAL_BASE_URL",
             ]
         ),
         (
@@ -222,7 +225,7 @@ extension Setting {
                 "DISK_STORAGE_PATH", "IPFS_BASE_URL",
             ]
         ),
-        ("SendGrid", ["SENDGRID_API_KEY", "SENDGRID_FROM_EMAIL", "SENDGRID_WEBHOOK_PUBLIC_KEY", "SENDGRID_BASE_URL"]),
+        ("SendGrid's API", ["SENDGRID_API_KEY", "SENDGRID_FROM_EMAIL", "SENDGRID_BASE_URL"]),
         ("Twilio's API", ["TWILIO_ACCOUNT_SID", "TWILIO_PHONE_NUMBER", "TWILIO_BASE_URL"]),
         ("Firebase messages", ["FCM_SERVICE_ACCOUNT", "FCM_SERVER_KEY", "FCM_BASE_URL"]),
         (

@@ -2,6 +2,13 @@
 extension Setting {
     static let receivers: [Group] = [
         Group(
+            title: "Other servers' activities, at /webhooks/activitypub; PATCHBAY_PUBLIC_URL is signed with them",
+            settings: [
+                Setting(
+                    "ACTIVITYPUB_SERVERS", "Whose: * for all, or hosts with commas between; !host leaves one out.",
+                    example: "*,!spam.example")
+            ]),
+        Group(
             title: "Authorize.Net's webhooks",
             settings: [
                 secret(
@@ -33,6 +40,26 @@ extension Setting {
                 Setting(
                     "META_WEBHOOK_SHA1", "on: X-Hub-Signature, SHA-1, counts where no other signature is there.",
                     usual: "off", example: "on"),
+            ]),
+        Group(
+            title: "PayPal's webhooks",
+            settings: [
+                Setting(
+                    "PAYPAL_WEBHOOK_ID", "The webhook's id, which is signed; several with commas between.",
+                    example: "1JE4291016473214C"),
+                Setting(
+                    "PAYPAL_MODE", "live or sandbox: whose certificates count. Sandbox in a test instance if not set.",
+                    example: "live"),
+                Setting(
+                    "PAYPAL_BASE_URL", "Another address under which certificates may stand: a simulation's.",
+                    example: "http://127.0.0.1:12112"),
+            ]),
+        Group(
+            title: "SendGrid's event webhook",
+            settings: [
+                Setting(
+                    "SENDGRID_WEBHOOK_PUBLIC_KEY", "The verification key; several with commas between.",
+                    example: "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE…")
             ]),
         Group(
             title: "TikTok's webhooks",

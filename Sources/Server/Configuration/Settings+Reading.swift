@@ -1,3 +1,4 @@
+import Certificates
 import Engine
 import Kit
 import Logging
@@ -26,6 +27,7 @@ extension Settings {
         }
         try readPlatforms(values)
         try readSandbox(values)
+        try readRoots(values)
         notices = self.notices(values)
     }
 
@@ -63,7 +65,7 @@ extension Settings {
         standardWebhooks = try values.webhookSecrets("STANDARD_WEBHOOKS_SECRET", written: .standard)
         try readWebhookRoutes(values)
         try readConnecting(values)
-        for setting in Setting.all where setting.standing == .known && setting.name.hasSuffix("_BASE_URL") {
+        for setting in Setting.all where setting.name.hasSuffix("_BASE_URL") {
             _ = try values.secureURL(setting.name, anyScheme: isDemo)
         }
     }
@@ -87,6 +89,19 @@ extension Settings {
         sandboxURL = try values.loopbackURL("PATCHBAY_SANDBOX_URL")
         guard sandboxURL != nil, mode == .live else { return }
         throw BadSetting("PATCHBAY_SANDBOX_URL", "is for a test instance, and this one is live. Leave it out.")
+    }
+
+    /// Whoever sets roots decides who can sign: never in a live instance, where only the system's count.
+    private mutating func readRoots(_ values: SettingsValues) throws(BadSetting) {
+        guard let pem = values.text("PATCHBAY_CERTIFICATE_ROOTS") else { return }
+        guard mode == .test else {
+            throw BadSetting(
+                "PATCHBAY_CERTIFICATE_ROOTS", "is for a test instance, and this one is live. Leave it out.")
+        }
+        certificateRoots = Array(pem.utf8)
+        do { _ = try CertificateChain(roots: Array(pem.utf8)) } catch {
+            throw BadSetting("PATCHBAY_CERTIFICATE_ROOTS", error.reason)
+        }
     }
 
     private static func demo(_ values: SettingsValues) throws(BadSetting) -> DemoSettings? {

@@ -42,6 +42,8 @@ public struct Settings: Sendable {
     /// The webhook addresses that the platforms' own settings configure, by the platform's id, or that and a name
     /// behind it.
     public internal(set) var webhookRoutes: [String: WebhookRoute] = [:]
+    /// Certificates in PEM at which chains may end, in a test instance; nil: the system's.
+    public internal(set) var certificateRoots: [UInt8]?
     /// What each platform gave for connecting accounts, by the platform's id; absent where nothing is set.
     public internal(set) var clients: [String: ClientSettings] = [:]
     /// The operator's own platform, where one is described.

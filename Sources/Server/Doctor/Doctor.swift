@@ -1,3 +1,4 @@
+import Certificates
 import FoundationEssentials
 public import Kit
 public import Logging
@@ -19,7 +20,7 @@ public struct Doctor: Sendable {
 
     /// Every finding, in the order in which somebody would mend things.
     public func examine() async -> [Finding] {
-        build + SettingsRules.findings(settings) + (await databaseFindings())
+        build + SettingsRules.findings(settings) + roots + (await databaseFindings())
     }
 
     private var build: [Finding] {
@@ -32,6 +33,25 @@ public struct Doctor: Sendable {
         #else
             [Finding("program", .ok, "Patchbay \(Instance.version).")]
         #endif
+    }
+
+    /// Where a platform's certificate is to be checked.
+    private var roots: [Finding] {
+        let needing = settings.webhookRoutes.filter { _, route in
+            guard route.isOn, case .remote(let proof) = route.scheme.verification else { return false }
+            return proof.fetching.bringsCertificates
+        }
+        guard !needing.isEmpty else { return [] }
+        do {
+            let chain = try Roots.chain(to: settings.certificateRoots)
+            let own = settings.certificateRoots == nil ? "" : " of PATCHBAY_CERTIFICATE_ROOTS, for tests"
+            return [Finding("certificates", .ok, "Chains may end at \(chain.rootsCount) root certificates\(own).")]
+        } catch {
+            let routes = needing.keys.sorted().map { "/webhooks/\($0)" }.joined(separator: ", ")
+            return [
+                Finding("certificates", .failed, error.reason, advice: "Without it nothing is believed at \(routes).")
+            ]
+        }
     }
 
     private func databaseFindings() async -> [Finding] {

@@ -100,8 +100,9 @@ struct ProofModel: Sendable {
         let what = EventWords.refusal(delivery.code, words)
         var failed = Step(.failed, what.prefix(1).uppercased() + what.dropFirst())
         failed.why = delivery.reason
-        let isOfHeaders = ["missing_header", "repeated_header", "malformed_header", "malformed_body"].contains(
-            delivery.code)
+        let isOfHeaders = ["missing_header", "repeated_header", "malformed_header", "malformed_body", "not_covered"]
+            .contains(
+                delivery.code)
         let isOfAge = ["too_old", "too_far_ahead"].contains(delivery.code)
         let passed = [Step(.ok, words("proof.headers"))] + (isOfAge ? [Step(.ok, words("proof.signature"))] : [])
         steps = (isOfHeaders ? [] : passed) + [failed, Step(.todo, words("proof.not_kept"))]

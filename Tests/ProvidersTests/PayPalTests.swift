@@ -1,0 +1,146 @@
+import Certificates
+import Crypto
+import CryptoExtras
+import Foundation
+import Kit
+import PayPal
+import Testing
+
+@Suite("PayPal's webhooks")
+struct PayPalTests {
+    private static let file = try? JSON.parse(Vectors.bytes("paypal/webhook-signatures.json"))
+    private static let verify = Verify(
+        PayPal.verifying { roots throws(BadKey) in try CertificateChain(roots: roots) })
+
+    private static func pem(_ json: JSON?) -> JSON {
+        guard let path = json?.text, let bytes = try? Vectors.bytes("paypal/\(path)") else { return .null }
+        return .string(String(decoding: bytes, as: UTF8.self))
+    }
+
+    private static let secret: JSON = [
+        "webhook_id": file?["webhook_id"] ?? .null,
+        "certificates": .object(
+            (file?["certificates"]?.members ?? []).map { JSONMember($0.name, pem($0.value)) }),
+        "intermediates": .array((file?["intermediates"]?.elements ?? []).map(pem)),
+        "roots": [pem(file?["trusted_root"])],
+    ]
+
+    private static func line(_ headers: JSON, _ body: [UInt8], now: JSON? = nil) -> JSON {
+        [
+            "scheme": "paypal", "secret": secret, "url": "https://pb.example/webhooks/paypal", "headers": headers,
+            "body_base64": .string(String(decoding: Base64.encode(body), as: UTF8.self)),
+            "now": now ?? file?["now"] ?? .null,
+        ]
+    }
+
+    private static func verdict(_ line: JSON) async throws -> JSON {
+        try JSON.parse(await verify.verdict(on: line.bytes))
+    }
+
+    @Test("the published cases come out as published", arguments: file?["cases"]?.elements ?? [])
+    func vectors(_ vector: JSON) async throws {
+        let body = Array((vector["body"]?.text ?? "").utf8)
+        if vector["expect"] == "accept" {
+            #expect(vector["crc32"]?.numberText == "\(CRC32.of(body))")
+        }
+        let verdict = try await Self.verdict(Self.line(vector["headers"] ?? .null, body))
+        #expect(verdict["verdict"] == vector["expect"], "\(vector["name"]?.text ?? ""): \(verdict)")
+    }
+
+    @Test("all of them are there") func present() { #expect(Self.file?["cases"]?.elements?.count == 11) }
+
+    private static func good() throws -> (headers: [Field], body: [UInt8]) {
+        let vector = try #require(file?["cases"]?.elements?.first)
+        let headers = (vector["headers"]?.elements ?? []).map {
+            Field($0.elements?.first?.text ?? "", $0.elements?.last?.text ?? "")
+        }
+        return (headers, Array((vector["body"]?.text ?? "").utf8))
+    }
+
+    private static func json(_ headers: [Field]) -> JSON {
+        .array(headers.map { [.string($0.name), .string($0.value)] })
+    }
+
+    @Test("one changed bit of a header or of the body ends it")
+    func bits() async throws {
+        let (headers, body) = try Self.good()
+        for place in stride(from: 0, to: body.count, by: 7) {
+            var changed = body
+            changed[place] ^= 1
+            #expect(try await Self.verdict(Self.line(Self.json(headers), changed))["verdict"] == "reject")
+        }
+        for (index, field) in headers.enumerated() {
+            let bytes = Array(field.value.utf8)
+            for place in stride(from: 0, to: bytes.count, by: bytes.count > 100 ? 11 : 1) {
+                var changed = bytes
+                changed[place] ^= 2
+                var others = headers
+                others[index] = Field(field.name, String(decoding: changed, as: UTF8.self))
+                let verdict = try await Self.verdict(Self.line(Self.json(others), body))
+                #expect(verdict["verdict"] == "reject", "\(field.name) \(place)")
+            }
+            let without = headers.filter { $0.name != field.name }
+            #expect(try await Self.verdict(Self.line(Self.json(without), body))["verdict"] == "reject")
+            #expect(try await Self.verdict(Self.line(Self.json(headers + [field]), body))["verdict"] == "reject")
+        }
+    }
+
+    @Test("three days and no more")
+    func age() async throws {
+        let (headers, body) = try Self.good()
+        let now = try #require(Self.file?["now"]?.integer)
+        for (age, verdict) in [(3 * 86_400, "accept"), (4 * 86_400, "reject"), (-7200, "reject")] as [(Int64, JSON)] {
+            let line = Self.line(Self.json(headers), body, now: JSON(now + age))
+            #expect(try await Self.verdict(line)["verdict"] == verdict, "\(age)")
+        }
+    }
+
+    @Test(
+        "no other address is even asked for",
+        arguments: [
+            "http://api.paypal.com/v1/notifications/certs/CERT-1",
+            "https://api.paypal.com.evil.example/v1/notifications/certs/a",
+            "https://api.paypal.com@evil.example/v1/notifications/certs/a",
+            "https://api.paypal.com:444/v1/notifications/certs/a",
+            "https://api.paypal.com/v1/notifications/certs/../../x",
+            "https://api.paypal.com/v1/notifications/certs/a?b",
+            "https://api.paypal.com/v1/notifications/certs/", "https://evil.example/v1/notifications/certs/a",
+            "https://api.paypal.com/v1/notifications/certs/%2e%2e",
+        ])
+    func addresses(_ url: String) throws {
+        var (headers, body) = try Self.good()
+        headers = headers.map { $0.name == "PAYPAL-CERT-URL" ? Field($0.name, url) : $0 }
+        guard case .remote(let proof) = PayPal().webhooks.verification else { return }
+        let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
+        let ids = try PayPal().webhooks.secrets(in: "1JE4291016473214C")
+        #expect(throws: Forged.self) { try proof.need(delivery, ids) }
+    }
+
+    @Test("sandbox and live do not believe each other")
+    func environments() throws {
+        let (headers, body) = try Self.good()
+        let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
+        for (mode, isGood) in [("live", true), ("sandbox", false)] {
+            let settings = OperatorSettings { ["PAYPAL_WEBHOOK_ID": "1JE4291016473214C", "PAYPAL_MODE": mode][$0] }
+            let route = try #require(try PayPal.routes(settings).first)
+            guard case .remote(let proof) = route.scheme.verification else { return }
+            #expect(((try? proof.need(delivery, route.secrets)) != nil) == isGood)
+            #expect(try route.scheme.events(delivery).allSatisfy { $0.isTest == !isGood })
+        }
+    }
+
+    @Test("an event is named by its own id, and belongs to its order")
+    func events() throws {
+        let (headers, body) = try Self.good()
+        let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
+        let event = try #require(try PayPal().webhooks.events(delivery).first)
+        #expect(event.providerEventID == "WH-2WR32451HC0233532-67976317FL4543714")
+        #expect(event.type == "PAYMENT.CAPTURE.COMPLETED")
+        #expect(event.subject == "5O190127TN364715T")
+        for body in ["{}", "[]", "", #"{"id":"a"}"#] {
+            #expect(throws: Unreadable.self) {
+                try PayPal().webhooks.events(delivery.with(body: Array(body.utf8)))
+            }
+        }
+    }
+}
