@@ -131,12 +131,14 @@ public struct Instance: Sendable {
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
+        let held = HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders)
         let bulk = BulkWorker(
-            database: database, ids: ids, time: time, bells: bells,
-            deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
+            database: database, ids: ids, time: time, bells: bells, deciders: deciders,
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk], database: database, node: node,
+            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk, held], database: database,
+            node: node,
             ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = NodeWakes(

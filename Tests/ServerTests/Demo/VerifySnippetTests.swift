@@ -47,7 +47,8 @@ struct VerifySnippetTests {
     @Test("Swift")
     func swift() throws {
         for one in try Self.cases() {
-            let read = try? verified(one.headers, Data(one.body.utf8), secret: Self.secret)  // It throws what it refuses.
+            // It throws what it refuses.
+            let read = try? verified(one.headers, Data(one.body.utf8), secret: Self.secret)
             #expect((read != nil) == one.isGood, "\(one.what)")
             if one.isGood { #expect(read == Data(one.body.utf8)) }
         }
