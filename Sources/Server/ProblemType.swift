@@ -34,11 +34,22 @@ extension ProblemType {
             .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
             .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
             .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
-        ] + webhooks
+        ] + connections + webhooks
+
+    /// What stands between a request and an account at a platform.
+    static let connections: [ProblemType] = [.needsReconnect, .providerUnavailable]
+
+    public static let needsReconnect = ProblemType(
+        "needs_reconnect", 409, "The account must be connected again", who: .yourUser,
+        "The platform no longer accepts the connection. Make a connect session for its user, with `connection_id`.")
+    public static let providerUnavailable = ProblemType(
+        "provider_unavailable", 502, "The platform gave no answer that helps", who: .provider, retry: .later,
+        "Nothing is lost: it is asked again by itself. The connection's `reason` says more.")
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [
-        .webhookRouteOff, .invalidSignature, .contentEncoding, .webhookTooLarge, .notKept,
+        .webhookRouteOff, .invalidSignature, .handshakeIncomplete, .handshakeRefused, .contentEncoding,
+        .webhookTooLarge, .notKept,
     ]
 
     public static let webhookRouteOff = ProblemType(
@@ -49,6 +60,14 @@ extension ProblemType {
         "invalid_signature", 401, "The delivery is not believed",
         "No active secret made the signature, or it is too old. The operator sees why at "
             + "/v1/deliveries?verdict=rejected")
+    public static let handshakeIncomplete = ProblemType(
+        "handshake_incomplete", 400, "The request is no handshake",
+        "A platform asks whether a webhook address is ours by a GET with parameters of its own, each once. Deliveries "
+            + "come by POST.")
+    public static let handshakeRefused = ProblemType(
+        "handshake_refused", 403, "The handshake is not answered",
+        "The verify token is none that is set here, or the challenge is not one that the platform makes. The log has "
+            + "a line handshake.refused that says which.")
     public static let contentEncoding = ProblemType(
         "content_encoding", 415, "The body is encoded",
         "Signatures are of bytes as they are: send the body without a Content-Encoding.")

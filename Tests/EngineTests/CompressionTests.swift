@@ -144,8 +144,7 @@ struct CompressionTests {
     private static let noise = String(repeating: "rye and salt ", count: 200)
 
     private func compress(_ database: any Database, at now: Timestamp = .testNow + .hours(2)) async throws {
-        let clock = FakeClock()
-        clock.turn(to: now)
+        let clock = TestClock(now)
         let time = TimeSource(now: { clock.now }, uptime: { .zero }, sleep: { _ in await Task.yield() })
         let job = NewJob(
             id: ids.make(), kind: CompressionWorker.kind, lane: RetentionWorker.lane, dueAt: .testNow,

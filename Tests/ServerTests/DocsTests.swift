@@ -35,6 +35,20 @@ struct DocsTests {
         try await api.send("PUT", "/v1/users/user-42", Array(#"{"email":"rye@example.com"}"#.utf8))
         try await api.database.write("seed_docs") { session in
             try session.addApp(ID(stored: "app_" + tail), provider: "svix", name: "Acme", at: now)
+            try session.begin(
+                NewReconciliation(
+                    id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
+                    stream: "events", job: ID(stored: "job_" + tail), askedBy: nil, since: now, until: now), at: now)
+            let connection = NewConnection(
+                id: ID(stored: "conn_" + tail), userID: "user-42", provider: "tiktok", app: ID(stored: "app_" + tail),
+                openID: "open-1", name: Personal("Rye"), scopes: ["video.list"], wanted: ["video.list"],
+                isPending: false)
+            _ = try session.connect(connection, at: now)
+            try session.add(
+                NewConnectSession(
+                    id: ID(stored: "cs_" + tail), linkHash: [1], userID: "user-42", provider: "tiktok",
+                    app: ID(stored: "app_" + tail), scopes: ["video.list"], returnURL: nil, confirms: false,
+                    wantedConnection: nil, madeBy: "key", createdAt: now, expiresAt: now))
             _ = try session.run(
                 """
                 INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)

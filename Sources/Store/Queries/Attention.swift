@@ -7,6 +7,8 @@ public struct Attention: Sendable, Equatable {
     /// Different kinds of open reviews: what needs a person once.
     public var reviewKinds = 0
     public var failingEndpoints = 0
+    /// Connections of which the application was told; each has an alert, too.
+    public var connections = 0
 
     public init() {}
 
@@ -50,6 +52,7 @@ extension Session {
                   FROM (SELECT kind FROM reviews WHERE state <> 'decided' LIMIT \(AttentionList.rowsMax)) AS open
                 """
             ) { Int(try $0.integer()) } ?? 0
+        attention.connections = try counted("oauth_accounts WHERE attention IS NOT NULL AND deleted_at IS NULL")
         attention.failingEndpoints = try counted("endpoints WHERE state = 'failing'")
         return attention
     }

@@ -59,7 +59,7 @@ struct EndpointSharesTests {
                     group.addTask { try await other.run() }
                     for _ in 0..<30 {
                         try await outward.happen(5)
-                        outward.clock.turn(by: .seconds(1))
+                        outward.clock.advance(by: .seconds(1))
                         outward.changed.ring()
                         try await Task.sleep(for: .milliseconds(5), clock: .continuous)
                     }
@@ -88,7 +88,7 @@ extension Outward {
     fileprivate func turningUntil(_ what: String, _ isSo: @escaping @Sendable (Session) throws -> Bool) async throws {
         for _ in 0..<12_000 {
             if try await database.read("until", isSo) { return }
-            clock.turn(by: .seconds(1))
+            clock.advance(by: .seconds(1))
             changed.ring()
             try await Task.sleep(for: .milliseconds(5), clock: .continuous)
         }
