@@ -142,12 +142,13 @@ public struct Instance: Sendable {
             Self.listed(settings, owned: owned, wire: HTTPWire(client: client), time: time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
+        let held = HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders)
         let bulk = BulkWorker(
-            database: database, ids: ids, time: time, bells: bells,
-            deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
+            database: database, ids: ids, time: time, bells: bells, deciders: deciders,
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk]
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk, held]
                 + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 

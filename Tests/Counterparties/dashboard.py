@@ -172,7 +172,9 @@ def look_again(browser, server, state, paths, shots, axe):
                 plain = page.evaluate("""() => [...document.querySelectorAll('svg.lamp')]
                     .filter(e => getComputedStyle(e).forcedColorAdjust !== 'none').length""")
                 check(plain == 0, f"{where}: {plain} lamps lose their colours")
-            for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+            # Forced colours are the reader's own, and axe reads ours beside theirs.
+            rules = {"color-contrast": {"enabled": not name.startswith("forced")}}
+            for found in axe.run(page, options={"runOnly": TAGS, "rules": rules}).response["violations"]:
                 nodes = "; ".join(node["html"][:160] for node in found["nodes"][:3])
                 check(False, f"{where}: {found['id']} ({found['impact']}): {nodes}")
             shot = re.sub(r"[^a-z0-9]+", "-", re.sub(r"([a-z]{2,4})_\w+", r"\1", path.lower())).strip("-")
@@ -262,9 +264,10 @@ def ten_tasks(context, server):
     # 7. Decide a question.
     hands.leads("g", "r")
     check("/review" in page.url, "g r leads to the reviews")
-    with page.expect_navigation():
-        hands.press("x")
-    check("note=decided" in page.url or "decided" in page.content(), "a question is decided by its key")
+    hands.leads("x")
+    check("held=" in page.url and "takes effect" in page.content(), "a question is decided by its key")
+    hands.leads("u")
+    check("note=undone" in page.url, "and taken back by u")
 
     # 8. Make an endpoint.
     page.goto(server.base + "/endpoints/new")

@@ -27,7 +27,7 @@ final class SandboxProcess: @unchecked Sendable {  // The test is its only user;
         process = try ChildProcess(
             ServerProcess.binary.path, ["sandbox"] + flags,
             environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"], output: output.path)
-        for _ in 0..<1500 {
+        for _ in 0..<6000 {
             let text = try String(contentsOf: output, encoding: .utf8)
             if text.hasSuffix("\n"), let line = text.split(separator: "\n").first, line.hasPrefix("{") {
                 told = try JSON.parse(String(line))
@@ -36,7 +36,7 @@ final class SandboxProcess: @unchecked Sendable {  // The test is its only user;
             guard process?.isRunning == true else { throw ServerDied(log: text) }
             try await Task.sleep(for: .milliseconds(10))
         }
-        throw ServerDied(log: "the sandbox was not ready after 15 s")
+        throw ServerDied(log: "the sandbox was not ready after a minute")
     }
 
     func crash() {

@@ -57,12 +57,12 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     }
 
     private func waitUntilReady() async throws {
-        for _ in 0..<1500 {
+        for _ in 0..<6000 {
             if let status = try? await get("/livez").status, status == 200 { return }
             guard isRunning else { throw ServerDied(log: logText) }
             try await Task.sleep(for: .milliseconds(10))
         }
-        throw ServerDied(log: "not ready after 15 s\n" + logText)
+        throw ServerDied(log: "not ready after a minute\n" + logText)
     }
 
     func signal(_ number: Int32) { process?.signal(number) }
@@ -117,7 +117,7 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
         var request = request
         for (name, value) in headers { request.headers.add(name: name, value: value) }
         if let body { request.body = .bytes(ByteBuffer(bytes: body)) }
-        let response = try await Self.client.execute(request, timeout: .seconds(20))
+        let response = try await Self.client.execute(request, timeout: .seconds(60))
         let bytes = try await response.body.collect(upTo: 8 << 20)
         return Reply(
             status: Int(response.status.code), body: Array(bytes.readableBytesView),

@@ -103,7 +103,7 @@ private final class Heard: Sendable {
     }
 
     func wait(for count: Int) async -> [Delivery] {
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             let deliveries = state.withLock { $0.deliveries }
             if deliveries.count >= count { return deliveries }
             do { try await Task.sleep(for: .milliseconds(10)) } catch { return deliveries }

@@ -32,7 +32,8 @@ enum DocsReference {
             <code>\(route.template)</code></h2><p><b>\(action.summary).</b> \(Markup.prose(action.notes ?? ""))</p>\
             \(access(action))\(parameters("Path", action.path))\(parameters("Query", action.query))\(headers(action))\
             \(body(action))\(answers(action))</div>
-            <div class="shown"\(sends ? sending(route, example) : "")><h3>Request</h3><pre tabindex="0">\(example.curl)</pre>\
+            <div class="shown"\(sends ? sending(route, example) : "")><h3>Request</h3>\
+            <pre tabindex="0">\(example.curl)</pre>\
             <h3>Answer <span class="status">\(example.status)</span></h3>\(sample(example))</div></section>
             """
     }

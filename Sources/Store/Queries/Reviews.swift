@@ -100,6 +100,15 @@ extension Session {
             """) == 1
     }
 
+    /// Lets a review be anybody's again. False when it is decided or another's.
+    public func unclaim(_ id: ID<ReviewKind>, by actor: String) throws -> Bool {
+        try run(
+            """
+            UPDATE reviews SET state = 'open', claimed_by = NULL, claimed_at = NULL
+             WHERE id = \(id) AND state = 'claimed' AND claimed_by = \(actor)
+            """) == 1
+    }
+
     /// Records a decision, once.
     public func decide(_ id: ID<ReviewKind>, _ decision: String, note: String?, by actor: String, at now: Timestamp)
         throws -> Bool

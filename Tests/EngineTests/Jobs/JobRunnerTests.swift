@@ -65,7 +65,7 @@ struct JobRunnerTests {
             configuration: .init(services: [.init(service: runner)], gracefulShutdownSignals: [], logger: logger))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
-            for _ in 0..<3000 where worker.runs.count < count || runner.held > 0 {
+            for _ in 0..<9000 where worker.runs.count < count || runner.held > 0 {
                 try await Task.sleep(for: .milliseconds(10))
             }
             await group.triggerGracefulShutdown()

@@ -145,7 +145,7 @@ struct ChangeHubTests {
 extension Outward {
     /// Returns when the hub has read so far.
     func hubAt(_ position: Int64) async throws {
-        for _ in 0..<1000 {
+        for _ in 0..<6000 {
             if hub.hasReached(position) { return }
             try await Task.sleep(for: .milliseconds(5), clock: .continuous)
         }

@@ -86,7 +86,7 @@ struct EndpointSharesTests {
 extension Outward {
     /// The same as `until`, with a clock that goes on.
     fileprivate func turningUntil(_ what: String, _ isSo: @escaping @Sendable (Session) throws -> Bool) async throws {
-        for _ in 0..<2000 {
+        for _ in 0..<12_000 {
             if try await database.read("until", isSo) { return }
             clock.advance(by: .seconds(1))
             changed.ring()

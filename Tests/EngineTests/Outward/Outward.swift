@@ -95,7 +95,7 @@ struct Outward: Sendable {
 
     /// Looks at the database until something is so. The services run beside it.
     func until(_ what: String, _ isSo: @escaping @Sendable (Session) throws -> Bool) async throws {
-        for _ in 0..<2000 {
+        for _ in 0..<12_000 {
             if try await database.read("until", isSo) { return }
             try await Task.sleep(for: .milliseconds(5), clock: .continuous)
         }

@@ -73,6 +73,35 @@ struct EventPagesTests {
         }
     }
 
+    @Test(
+        "events are found by what their content says, and the page says where it stopped looking",
+        arguments: TestEngine.all)
+    func content(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api in
+            let browser = try await Browser.signedIn(api)
+            let kept = try await api.keep(620) { number in
+                #"{"data":{"object":{"id":"in_\#(number)","n":\#(number % 3),"lines":[{"sku":"rye"}]}}}"#
+            }
+            func ids(_ html: String) -> Set<String> {
+                Set(html.matches(of: /\/events\/(evt_[0-9a-z]{26})/).map { String($0.1) })
+            }
+            let one = try await browser.get("/events?q=json%3A%24.data.object.id%3Din_600").html
+            #expect(ids(one) == [kept[600]])
+            let old = try await browser.get("/events?q=json%3A%24.data.object.id%3Din_5").html
+            #expect(ids(old).isEmpty && old.contains("500"), "it looks at the newest 500 and says so")
+            let next = try #require(old.firstMatch(of: /href="(\/events\?[^"]*before=[^"]*)"/)).1
+            let older = try await browser.get(String(next).replacing("&amp;", with: "&")).html
+            #expect(ids(older) == [kept[5]])
+            #expect(
+                ids(try await browser.get("/events?q=json%3A%24.data.object.lines%5B0%5D.sku%3Drye").html).count == 50)
+            #expect(ids(try await browser.get("/events?q=json%3A%24.data.object.n%3D2").html).contains(kept[617]))
+            let wrong = try await browser.get("/events?q=json%3Adata.id").html
+            #expect(wrong.contains("json:$.data.object.id=in_1"))
+            #expect(
+                try await browser.get("/events/replay?q=json%3A%24.a%3Db").html.contains("Choose at least one thing"))
+        }
+    }
+
     @Test("rows that came meanwhile are counted, and shown when asked for")
     func fresh() async throws {
         try await TestAPI.with { api in

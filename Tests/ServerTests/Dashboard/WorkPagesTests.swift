@@ -56,6 +56,24 @@ struct WorkPagesTests {
         for job in claimed where job.kind == BulkJob.kind { _ = try await worker.run(job) }
     }
 
+    /// Lets the time of held decisions pass and works on them, as `serve` does.
+    private func workOnHeld(_ api: TestAPI) async throws {
+        api.clock.advance(.seconds(11))
+        let (node, now) = (api.app.ids.make(NodeKind.self), api.clock.now)
+        try await api.database.write("promote") { session in
+            try session.openNode(node, host: "test", process: 1, program: "test", at: now)
+            _ = try session.promoteScheduled(100, at: now)
+        }
+        let claimed = try await api.database.write("claim") { session in
+            try session.claim(100, pools: [0, 1, 2], for: node, at: now)
+        }
+        let worker = HeldDecisions(
+            database: api.database, ids: api.app.ids,
+            time: TimeSource(now: { api.clock.now }, uptime: { .zero }, sleep: { _ in }), bells: Bells(),
+            deciders: api.app.hooks.deciders)
+        for job in claimed where job.kind == HeldDecision.kind { #expect(try await worker.run(job) == .committed) }
+    }
+
     // MARK: Jobs
 
     @Test("what came from outside is shown as text, nowhere as markup")
@@ -269,8 +287,25 @@ struct WorkPagesTests {
             let first = try await browser.act(
                 "/review/\(reviews[0].id)/decide",
                 ["decision": "link", "user_id": "rye", "note": "He said so.", "next": reviews[1].id.text])
-            #expect(first.location == "/review/\(reviews[1].id)?note=decided")
+            #expect(first.location == "/review/\(reviews[1].id)?held=\(reviews[0].id)")
+            #expect(try await api.get("/v1/users/rye").status == 404, "it has not taken effect yet")
+            let held = try await browser.get(try #require(first.location)).html
+            #expect(held.contains("/review/\(reviews[0].id)/undo") && held.contains("data-key=\"u\""))
+            #expect(!(try await browser.get("/review/\(reviews[0].id)").html.contains("name=\"decision\"")))
+            let twice = try await browser.act("/review/\(reviews[0].id)/decide", ["decision": "dismiss"])
+            #expect(twice.status == 409)
+
+            // Taken back, it is as it was; and once it has taken effect it cannot be taken back.
+            #expect(
+                try await browser.act("/review/\(reviews[0].id)/undo").location
+                    == "/review/\(reviews[0].id)?note=undone")
+            #expect(try await api.get("/v1/reviews/\(reviews[0].id)").json["state"]?.text == "open")
+            _ = try await browser.act(
+                "/review/\(reviews[0].id)/decide", ["decision": "link", "user_id": "rye", "note": "He said so."])
+            try await workOnHeld(api)
             #expect(try await api.get("/v1/users/rye").status == 200)
+            #expect(try await browser.act("/review/\(reviews[0].id)/undo").status == 409)
+            #expect(try await browser.act("/review/\(reviews[1].id)/decide", ["decision": "nonsense"]).status == 422)
 
             let plan = try await browser.get("/review/plan?kind=event_without_user")
             #expect(plan.html.contains("value=\"dismiss\"") && !plan.html.contains("value=\"link\""))

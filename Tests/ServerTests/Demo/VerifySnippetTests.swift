@@ -7,7 +7,7 @@ import Testing
 @testable import Server
 
 /// The code that the bakery shows for verifying, run on what this server signs. The Swift one is compiled into these
-/// tests: `VerifySnippet.swift` is a link to the file that is shown. The Python one is run by Tests/Counterparties/demo.
+/// tests: `VerifySnippet.swift` is a link to the file that is shown. Tests/Counterparties/demo runs the Python one.
 @Suite("The bakery's code verifies what is really signed, and nothing else")
 struct VerifySnippetTests {
     private static let secret = "whsec_" + Data(repeating: 9, count: 32).base64EncodedString()
@@ -47,7 +47,8 @@ struct VerifySnippetTests {
     @Test("Swift")
     func swift() throws {
         for one in try Self.cases() {
-            let read = try? verified(one.headers, Data(one.body.utf8), secret: Self.secret)  // It throws what it refuses.
+            // It throws what it refuses.
+            let read = try? verified(one.headers, Data(one.body.utf8), secret: Self.secret)
             #expect((read != nil) == one.isGood, "\(one.what)")
             if one.isGood { #expect(read == Data(one.body.utf8)) }
         }

@@ -2,7 +2,7 @@ import Kit
 import Store
 
 /// What alerts and reviews say, in the reader's language. They are stored in English, for the API and the terminal; of
-/// each kind that is known here the words have a sentence, filled from the row. Of another kind the stored one is shown.
+/// each kind that is known here the words have a sentence, filled from the row; else the stored one is shown.
 enum StoredSentences {
     static func summary(_ alert: AlertRow, _ words: Words) -> String {
         sentence("alert.\(alert.kind).summary", values(of: alert), words) ?? alert.summary

@@ -52,10 +52,10 @@ enum EventsPage {
             }
             let since = query.sinceTime(now)
             if query.wantsEvents {
-                let events = try session.search(query.filter, before: place.event, since: since, limit: rowsMax + 1)
+                let events = try search(query, place, since, in: session)
                 found.events = events.rows
                 found.searchedTo = events.searchedTo.map { String(TrafficRow.order($0.text)) }
-                if let top = place.top {
+                if let top = place.top, query.content == nil {
                     found.fresh = try session.count(query.filter, after: ID(stored: "evt_\(top)"), atMost: freshMax)
                 }
             }
@@ -66,6 +66,17 @@ enum EventsPage {
             found.hasMore = found.events.count + found.refused.count > rowsMax
             return found
         }
+    }
+
+    private static func search(
+        _ query: EventsQuery, _ place: Place, _ since: Timestamp?, in session: Session
+    ) throws -> (rows: [EventRow], searchedTo: ID<EventKind>?) {
+        if let condition = query.content {
+            return try session.search(
+                query.filter, condition, before: place.event, since: since, limit: rowsMax + 1)
+        }
+        let found = try session.search(query.filter, before: place.event, since: since, limit: rowsMax + 1)
+        return (found.rows, found.searchedTo)
     }
 
     // MARK: Model
@@ -117,15 +128,19 @@ enum EventsPage {
         let shown =
             found.hasMore || found.searchedTo == nil
             ? words.count("list.shown", rows.count)
-            : words.count("events.searched", rows.count, ["looked": words.number(Session.eventsSearched)])
+            : words.count("events.searched", rows.count, ["looked": words.number(looked(query))])
         return Model(
             filter: FilterModel(
-                action: "/events", text: query.text, example: "state:failed provider:stripe since:90m",
+                action: "/events", text: query.text, example: "state:failed since:90m json:$.data.object.id=in_1",
                 chips: chips(query, words), problem: query.problem),
             histogram: Histogram(found.history, request),
             fresh: found.fresh > 0 ? fresh(found.fresh, query, words) : nil, rows: rows,
             ends: Ends(shown: shown, newer: place.before == nil ? nil : query.href, older: older),
             empty: rows.isEmpty ? empty(query, found, request) : nil)
+    }
+
+    private static func looked(_ query: EventsQuery) -> Int {
+        query.content == nil ? Session.eventsSearched : Session.contentsSearched
     }
 
     private static func nonempty(_ text: String) -> String? { text.isEmpty ? nil : text }
@@ -159,7 +174,7 @@ enum EventsPage {
         guard query.text.isEmpty else {
             let key = found.searchedTo == nil ? "events.none_fits" : "events.none_fits_yet"
             return Empty(
-                words(key, ["filter": query.text, "looked": words.number(Session.eventsSearched)]),
+                words(key, ["filter": query.text, "looked": words.number(looked(query))]),
                 link: Link(words("events.drop_filter"), "/events"))
         }
         let base = request.app.settings.browserAddress

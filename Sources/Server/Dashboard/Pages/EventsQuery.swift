@@ -3,7 +3,7 @@ import Store
 
 /// What the filter field of the events' list says.
 ///
-///     state:failed provider:stripe type:invoice.paid user:rye since:90m id:evt_1Q…
+///     state:failed provider:stripe type:invoice.paid user:rye since:90m id:evt_1Q… json:$.data.object.id=in_1
 struct EventsQuery: Sendable, Equatable {
     var state: String?
     var provider: String?
@@ -14,6 +14,8 @@ struct EventsQuery: Sendable, Equatable {
     var id: String?
     /// `90m`, `2h`, `3d`.
     var since: String?
+    /// What its content must say.
+    var content: ContentCondition?
     /// What cannot be used, in a sentence.
     var problem: String?
 
@@ -33,7 +35,7 @@ struct EventsQuery: Sendable, Equatable {
         }
     }
 
-    private static let keys = ["state", "provider", "type", "user", "connection", "id", "since"]
+    private static let keys = ["state", "provider", "type", "user", "connection", "id", "since", "json"]
 
     private mutating func take(_ key: String, _ value: String, _ words: Words) {
         guard value != "any" else { return }
@@ -55,6 +57,12 @@ struct EventsQuery: Sendable, Equatable {
                 return
             }
             since = value
+        case "json":
+            guard let condition = ContentCondition(value) else {
+                problem = words("filter.json_unknown", ["json": value])
+                return
+            }
+            content = condition
         default: id = value
         }
     }
@@ -85,7 +93,7 @@ struct EventsQuery: Sendable, Equatable {
     var text: String {
         [
             ("state", state), ("provider", provider), ("type", type), ("user", user), ("connection", connection),
-            ("id", id), ("since", since),
+            ("id", id), ("since", since), ("json", content?.text),
         ].compactMap { key, value in value.map { "\(key):\($0)" } }.joined(separator: " ")
     }
 
@@ -114,12 +122,13 @@ struct EventsQuery: Sendable, Equatable {
     /// Refused deliveries have no type, user or id that anybody believes.
     var wantsRefused: Bool {
         (state == nil || state == "refused") && type == nil && user == nil && connection == nil && id == nil
+            && content == nil
     }
     func sinceTime(_ now: Timestamp) -> Timestamp? { since.flatMap(Self.duration).map { now - $0 } }
 
     /// The filter as the API's replay takes it; nil where the API has no such filter.
     func replayFilter(_ now: Timestamp) -> JSON? {
-        guard id == nil, wantsEvents else { return nil }
+        guard id == nil, content == nil, wantsEvents else { return nil }
         let members: [JSONMember?] = [
             provider.map { JSONMember("provider", .string($0)) }, type.map { JSONMember("type", .string($0)) },
             connection.map { JSONMember("connection_id", .string($0)) },

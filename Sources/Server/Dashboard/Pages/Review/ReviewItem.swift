@@ -17,6 +17,24 @@ struct ReviewItem: Sendable {
         /// Sent without what the other choices need.
         let isPlain: Bool
     }
+    struct Held: Sendable {
+        let what: String
+        /// Where it is taken back.
+        let action: String
+
+        /// - Parameter job: that makes it take effect.
+        init?(_ job: JobRow?, _ request: PageRequest) {
+            guard let job, job.state == "scheduled", let held = HeldDecision(stored: job.input) else { return nil }
+            let words = request.words
+            what = words(
+                "review.held",
+                [
+                    "choice": words.text("review.choice.\(held.choice)") ?? held.choice,
+                    "time": job.dueAt.map { request.times.clock($0).text } ?? "?",
+                ])
+            action = "/review/\(held.review)/undo"
+        }
+    }
     struct Form: Sendable {
         let action: String
         let claim: String?
@@ -36,8 +54,10 @@ struct ReviewItem: Sendable {
     let note: String?
     /// What can be done about a decision that was wrong.
     let undo: Link?
+    /// A decision that has not taken effect yet.
+    let held: Held?
 
-    init(_ review: Review, next: ID<ReviewKind>?, _ request: PageRequest) {
+    init(_ review: Review, next: ID<ReviewKind>?, held job: JobRow?, _ request: PageRequest) {
         let words = request.words
         word = ReviewPage.kind(review.kind, words)
         question = StoredSentences.question(review, words)
@@ -52,7 +72,8 @@ struct ReviewItem: Sendable {
         }
         evidence = rows
         note = review.note
-        form = review.decidedAt == nil && request.mayAct ? Self.form(review, next, words) : nil
+        held = request.mayAct ? Held(job, request) : nil
+        form = review.decidedAt == nil && job == nil && request.mayAct ? Self.form(review, next, words) : nil
         guard review.decidedAt != nil else {
             (decided, undo) = (nil, nil)
             return

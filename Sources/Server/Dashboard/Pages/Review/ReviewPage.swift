@@ -23,6 +23,8 @@ enum ReviewPage {
         }
         let groups: [Group]
         let item: ReviewItem?
+        /// The decision before this one, while it may be taken back.
+        let before: ReviewItem.Held?
         let empty: Empty?
         let decided: [Decided]
         let hasDecided: Bool
@@ -50,17 +52,27 @@ enum ReviewPage {
         let chosen: Review?
         let items: [Review]
         let decided: [Review]
+        /// What makes a held decision of the chosen one take effect, and of the one before.
+        let held: JobRow?
+        let heldBefore: JobRow?
     }
 
     private static func content(_ id: ID<ReviewKind>?, _ request: PageRequest) async throws -> PageContent {
+        let (now, before) = (request.now, request.query["held"].flatMap { ID<ReviewKind>($0) })
         let found = try await request.app.database.read("review_page") { session in
+            func held(_ review: ID<ReviewKind>?) throws -> JobRow? {
+                try review.flatMap { try session.liveJob(uniqueKey: HeldDecision.key(of: $0)) }.flatMap {
+                    try session.job($0, at: now)
+                }
+            }
             let kinds = try session.openReviewKinds()
             let chosen = try (id ?? kinds.first?.oldest).flatMap { try session.reviewRow($0) }
             let oldest = try kinds.compactMap { try session.reviewRow($0.oldest) }
             return Found(
                 kinds: kinds, oldest: Dictionary(oldest.map { ($0.kind, $0) }) { first, _ in first }, chosen: chosen,
                 items: try chosen.map { try session.openReviews(of: $0.kind, limit: itemsShown) } ?? [],
-                decided: try session.decidedReviews(limit: decidedShown))
+                decided: try session.decidedReviews(limit: decidedShown), held: try held(chosen?.id),
+                heldBefore: before == chosen?.id ? nil : try held(before))
         }
         guard id == nil || found.chosen != nil else { throw PageProblem.notFound }
         let words = request.words
@@ -86,7 +98,8 @@ enum ReviewPage {
         let words = request.words
         return Model(
             groups: found.kinds.map { group($0, found, request) },
-            item: found.chosen.map { ReviewItem($0, next: next(found), request) },
+            item: found.chosen.map { ReviewItem($0, next: next(found), held: found.held, request) },
+            before: request.mayAct ? ReviewItem.Held(found.heldBefore, request) : nil,
             empty: found.chosen == nil ? empty(found, request) : nil,
             decided: found.decided.map { review in
                 Decided(
@@ -140,14 +153,31 @@ enum ReviewPage {
     static let forms = [
         PageForm(path: "/review/{id}/decide") { request in
             let id = try request.id(ReviewKind.self)
-            var members = [JSONMember("decision", .string(request.form["decision"] ?? ""))]
-            if let note = request.form["note"], !note.isEmpty { members.append(JSONMember("note", .string(note))) }
-            if let user = request.form["user_id"], !user.isEmpty {
-                members.append(JSONMember("input", ["user_id": .string(user)]))
-            }
-            _ = try await request.perform(ReviewsAPI.decide, path: ["id": id.text], body: .object(members))
+            let user = request.form["user_id"].flatMap { $0.isEmpty ? nil : $0 }
+            let note = request.form["note"].flatMap { $0.isEmpty ? nil : OutsideText.bounded($0, 2000) }
+            let held = HeldDecision(
+                review: id, choice: request.form["decision"] ?? "", note: note,
+                input: user.map { ["user_id": .string($0)] } ?? .null, actor: request.operatorID)
+            let hold = Action(
+                "holdDecision", "Decide a review in ten seconds", .needs(.write, "reviews"), isIdempotent: true,
+                answers: []
+            ) { api in try await api.hold(held) }
+            _ = try await request.perform(hold)
             let next = request.form["next"].flatMap { ID<ReviewKind>($0) }
-            return .seeOther(next.map { "/review/\($0)" } ?? "/review", note: "decided")
+            return .seeOther("/review/\(next ?? id)" + BrowserText.query([("held", id.text)]))
+        },
+        PageForm(path: "/review/{id}/undo") { request in
+            let id = try request.id(ReviewKind.self)
+            let undo = Action(
+                "takeDecisionBack", "Take a decision back", .needs(.write, "reviews"), answers: []
+            ) { api in
+                guard try await api.takeBack(id) else {
+                    throw Problem(.wrongState, request.words("review.undo_late"))
+                }
+                return .noContent
+            }
+            _ = try await request.perform(undo)
+            return .seeOther("/review/\(id)", note: "undone")
         },
         PageForm(path: "/review/{id}/claim") { request in
             let id = try request.id(ReviewKind.self)

@@ -1,0 +1,119 @@
+import Engine
+import Kit
+import Store
+
+/// A decision of a review that takes effect in ten seconds: a job that waits, so that who decided may take it back.
+struct HeldDecision: Sendable {
+    static let kind = "review.decide"
+    /// So long it may be taken back.
+    static let hold = Duration.seconds(10)
+
+    let review: ID<ReviewKind>
+    let choice: String
+    let note: String?
+    let input: JSON
+    let actor: String
+
+    /// Of one review one decision may be held.
+    static func key(of review: ID<ReviewKind>) -> String { "\(kind):\(review)" }
+
+    func job(_ id: ID<JobKind>, at now: Timestamp) -> NewJob {
+        let stored: JSON = [
+            "review": JSON(review), "choice": .string(choice), "note": JSON(note), "input": input,
+            "actor": .string(actor),
+        ]
+        return NewJob(
+            id: id, kind: Self.kind, lane: Lane("reviews", .person), dueAt: now + Self.hold, createdAt: now,
+            input: stored.bytes, subject: review.text, uniqueKey: Self.key(of: review))
+    }
+
+    /// Nil for what no decision is.
+    init?(stored: [UInt8]) {
+        // Our own; unread it decides nothing.
+        guard let json = try? JSON.parse(stored), let review = json["review"]?.text,
+            let choice = json["choice"]?.text, let actor = json["actor"]?.text
+        else { return nil }
+        self.init(
+            review: ID(stored: review), choice: choice, note: json["note"]?.text, input: json["input"] ?? .null,
+            actor: actor)
+    }
+
+    init(review: ID<ReviewKind>, choice: String, note: String?, input: JSON, actor: String) {
+        self.review = review
+        self.choice = choice
+        self.note = note
+        self.input = input
+        self.actor = actor
+    }
+
+    func decision(at now: Timestamp) -> Decision {
+        Decision(review: review, choice: choice, note: note, input: input, actor: actor, at: now)
+    }
+}
+
+/// Lets a decision take effect when its time is over: effect, record and the job's end in one transaction.
+struct HeldDecisions: JobWorker {
+    let kind = HeldDecision.kind
+    let database: any Database
+    let ids: Identifiers
+    let time: TimeSource
+    let bells: Bells
+    let deciders: [String: any ReviewDecider]
+
+    func run(_ job: ClaimedJob) async throws -> JobResult {
+        guard let held = HeldDecision(stored: job.input) else { throw JobInterruption.hopeless("It is no decision.") }
+        let now = time.now()
+        guard let review = try await database.read("held_review", { try $0.reviewRow(held.review) }) else {
+            return .cancelled(reason: "The review is no longer kept.")
+        }
+        do {
+            let act = try await DecidingReview(deciders: deciders, ids: ids).act(held.decision(at: now), on: review)
+            try await database.write("held_decision", in: .work) { session in
+                try session.hold(job)
+                try act(session)
+                try session.succeed(job, at: now)
+            }
+        } catch let problem as Problem {
+            // Decided by another meanwhile, or nothing can come of it: the question is open as before.
+            try await database.write("release_review", in: .work) { _ = try $0.unclaim(held.review, by: held.actor) }
+            return .cancelled(reason: problem.detail)
+        }
+        bells.jobs.ring()
+        bells.written.ring()
+        return .committed
+    }
+}
+
+extension APIRequest {
+    /// Holds a decision, after a look whether anything can come of it.
+    func hold(_ held: HeldDecision) async throws -> Answer {
+        guard let review = try await app.database.read("review", { try $0.reviewRow(held.review) }) else {
+            throw Problem(.notFound, "There is no review \(held.review).")
+        }
+        guard review.state != "decided" else {
+            throw Problem(.wrongState, "It was decided already: \(review.decision ?? "").")
+        }
+        _ = try await DecidingReview(deciders: app.hooks.deciders, ids: app.ids).act(held.decision(at: now), on: review)
+        let job = held.job(app.ids.make(), at: now)
+        return try await once("hold_decision") { [now] session in
+            guard try session.liveJob(uniqueKey: HeldDecision.key(of: held.review)) == nil else {
+                throw Problem(.wrongState, "A decision of it is held. Take it back first.")
+            }
+            _ = try session.claim(held.review, by: held.actor, at: now)
+            try session.enqueue([job])
+            return .noContent
+        }
+    }
+
+    /// Takes a held decision back. False when it has taken effect, or is about to.
+    func takeBack(_ review: ID<ReviewKind>) async throws -> Bool {
+        try await app.database.write("take_back", in: .work) { [now, caller] session in
+            guard let id = try session.liveJob(uniqueKey: HeldDecision.key(of: review)),
+                try session.job(id, at: now)?.state == "scheduled",
+                try session.end(id, as: "cancelled", reason: "Taken back by a person.", at: now)
+            else { return false }
+            _ = try session.unclaim(review, by: caller.id)
+            return true
+        }
+    }
+}
