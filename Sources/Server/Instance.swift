@@ -27,6 +27,7 @@ public struct Instance: Sendable {
     let runner: JobRunner
     let sender: EndpointSender
     let sequencer: Sequencer
+    let traffic: Traffic
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     private let wire: GuardedWire
@@ -128,7 +129,9 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
+        traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
+        let handlers = Self.handlers(
+            settings, database: database, wire: HTTPWire(client: client), traffic: traffic, ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let bulk = BulkWorker(
@@ -157,12 +160,15 @@ public struct Instance: Sendable {
 
     /// What acts on each platform's events, by its id.
     private static func handlers(
-        _ settings: Settings, database: any Database, wire: HTTPWire, ids: Identifiers, time: TimeSource
+        _ settings: Settings, database: any Database, wire: HTTPWire, traffic: Traffic, ids: Identifiers,
+        time: TimeSource
     ) -> [String: any EventHandler] {
         var handlers: [String: any EventHandler] = [:]
         for source in Providers.billingSources {
             let caller = settings.access(to: source.about.id).map { access in
-                Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+                Engine.Caller(
+                    source, key: access.key, address: access.address, wire: wire, now: time.now,
+                    traffic: traffic)
             }
             handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
         }
@@ -172,6 +178,7 @@ public struct Instance: Sendable {
     /// Opens the node's session and declares the schedules; then the services may run.
     public func begin() async throws {
         try await node.open()
+        try await traffic.circuits.begin()
         let first = time.now() + .minutes(1)
         try await database.write("schedules") { session in
             for schedule in Workers.schedules(firstAt: first) { try session.declare(schedule) }
@@ -180,13 +187,20 @@ public struct Instance: Sendable {
 
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
-    public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
+    public var services: [any Service] {
+        [
+            wakes, sequencer, hub,
+            QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger), runner, sender,
+        ]
+    }
 
     /// Who may sign in to the dashboard.
     public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }
 
     /// Ends what holds connections; after the services.
     public func close() async {
+        await traffic.quotas.flush(all: true)
+        await traffic.drain()
         await wire.close()
         await resolver.close()
         do { try await client.shutdown() } catch {

@@ -10,6 +10,7 @@ enum Providers {
         Svix(),
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
+    static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
 }
 
