@@ -3,7 +3,7 @@ import PackageDescription
 
 /// One target a platform, so that internal names stay short and no platform can lean on another.
 /// To add one: a folder in Sources/Providers, its name here, a line in Sources/Server/Providers.swift.
-let providers = ["Stripe", "StandardWebhooks"]
+let providers = ["Generic", "Stripe", "StandardWebhooks", "TikTok"]
 
 let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -121,10 +121,13 @@ let package = Package(
             name: "ServerTests",
             dependencies: [
                 "DashboardFiles", "Kit", "Store", "Engine", "Server", "StandardWebhooks", "Stripe", "TestSupport",
+                "Generic", "TikTok",
                 crypto,
                 log,
+                .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "Hummingbird", package: "hummingbird"),
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
             ],
             swiftSettings: strict),
         .testTarget(

@@ -97,6 +97,8 @@ public struct Hooks: Sendable {
     public var apps: AppCredentials?
     /// Called after an app or its secrets changed.
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
+    /// Connects accounts; nil where nothing can be sealed.
+    public var connecting: ConnectHooks?
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
     /// What platforms allow and how much of it is used; nil where nothing is called.

@@ -21,6 +21,7 @@ public struct Instance: Sendable {
     public let logger: Logger
     public let endpoints: Endpoints
     public let hub: ChangeHub
+    let connecting: ConnectingParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let node: NodeSession
@@ -31,7 +32,7 @@ public struct Instance: Sendable {
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     private let wire: GuardedWire
-    private let client: HTTPClient
+    let client: HTTPClient
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
     ///
@@ -129,6 +130,9 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        connecting = try await ConnectingParts(
+            settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
+            bells: bells, logger: logger)
         traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
         let handlers = Self.handlers(
             settings, database: database, wire: HTTPWire(client: client), traffic: traffic, ids: ids, time: time)
@@ -139,15 +143,10 @@ public struct Instance: Sendable {
             deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk], database: database, node: node,
-            ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
+            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk] + connecting.workers,
+            database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
-        wakes = NodeWakes(
-            database: database,
-            bells: [
-                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
-                ("jobs", bells.jobs),
-            ], logger: logger)
+        wakes = Self.wakes(database, bells, logger)
         hub = ChangeHub(database: database, placed: bells.placed, time: time, logger: logger)
         sequencer = Sequencer(
             database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
@@ -156,6 +155,15 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
+    }
+
+    private static func wakes(_ database: any Database, _ bells: Bells, _ logger: Logger) -> NodeWakes {
+        NodeWakes(
+            database: database,
+            bells: [
+                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
+                ("jobs", bells.jobs),
+            ], logger: logger)
     }
 
     /// What acts on each platform's events, by its id.
@@ -193,6 +201,9 @@ public struct Instance: Sendable {
             QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger), runner, sender,
         ]
     }
+
+    /// Accounts at platforms.
+    public var connections: Connections { connecting.connections }
 
     /// Who may sign in to the dashboard.
     public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }

@@ -46,7 +46,7 @@ extension Instance {
             logger: LogOutput.quiet(from: logger))
     }
 
-    private var app: App {
+    var app: App {
         var hooks = Hooks()
         let bells = bells
         hooks.jobsArrived = { bells.jobs.ring() }
@@ -59,6 +59,8 @@ extension Instance {
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         hooks.quotas = traffic.quotas
+        hooks.connecting =
+            settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
         hooks.demo = settings.demo.map { LocalClient($0) }
         if let demo = hooks.demo { hooks.checklist = { await DemoChecklist.make(demo, language: $0) } }
         hooks.sandbox = settings.sandboxURL.map { LocalClient(base: $0) }
@@ -86,6 +88,6 @@ extension Instance {
         return WebhookRoutes(
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
             metrics: metrics, base: settings.publicURL ?? ""
-        ).all + [exposition]
+        ).all + [exposition] + proxyRoutes.all
     }
 }

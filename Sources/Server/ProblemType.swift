@@ -34,7 +34,22 @@ extension ProblemType {
             .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
             .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
             .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
-        ] + webhooks
+        ] + connections + webhooks
+
+    /// What stands between a request and an account at a platform.
+    static let connections: [ProblemType] = [.needsReconnect, .providerUnavailable, .quotaReached]
+
+    public static let quotaReached = ProblemType(
+        "quota_reached", 429, "The platform's limit is reached", who: .provider, retry: .later,
+        "The call was not sent, because the platform would refuse it. `Retry-After` says when there is room; "
+            + "/v1/quotas says what is used.")
+
+    public static let needsReconnect = ProblemType(
+        "needs_reconnect", 409, "The account must be connected again", who: .yourUser,
+        "The platform no longer accepts the connection. Make a connect session for its user, with `connection_id`.")
+    public static let providerUnavailable = ProblemType(
+        "provider_unavailable", 502, "The platform gave no answer that helps", who: .provider, retry: .later,
+        "Nothing is lost: it is asked again by itself. The connection's `reason` says more.")
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [

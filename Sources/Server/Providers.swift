@@ -1,6 +1,8 @@
+import Generic
 public import Kit
 import StandardWebhooks
 import Stripe
+import TikTok
 
 /// Every platform of the product, one line each.
 enum Providers {
@@ -8,9 +10,14 @@ enum Providers {
         Stripe(),
         StandardWebhooks(),
         Svix(),
+        TikTok(),
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
+    /// Where accounts can be connected; one of them is the operator's own, where it is described.
+    static func connectable(_ settings: Settings) -> [any Connectable] {
+        all.compactMap { $0 as? any Connectable } + (settings.generic.map { [$0] } ?? [])
+    }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
 }
 

@@ -44,6 +44,7 @@ struct Workers: Sendable {
     static func schedules(firstAt first: Timestamp) -> [NewSchedule] {
         [
             RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
+            ConnectionSweep.schedule(firstAt: first),
             IntegrityWorker.schedule(firstAt: first + .minutes(10)),
         ]
     }

@@ -40,6 +40,16 @@ struct DocsTests {
                     id: ID(stored: "call_" + tail), provider: "stripe", purpose: "subscription", method: "GET",
                     host: "api.stripe.com", path: "/v1/subscriptions/{}", at: now)
             ])
+            let connection = NewConnection(
+                id: ID(stored: "conn_" + tail), userID: "user-42", provider: "tiktok", app: ID(stored: "app_" + tail),
+                openID: "open-1", name: Personal("Rye"), scopes: ["video.list"], wanted: ["video.list"],
+                isPending: false)
+            _ = try session.connect(connection, at: now)
+            try session.add(
+                NewConnectSession(
+                    id: ID(stored: "cs_" + tail), linkHash: [1], userID: "user-42", provider: "tiktok",
+                    app: ID(stored: "app_" + tail), scopes: ["video.list"], returnURL: nil, confirms: false,
+                    wantedConnection: nil, madeBy: "key", createdAt: now, expiresAt: now))
             _ = try session.run(
                 """
                 INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)

@@ -54,7 +54,8 @@ public struct Scope: Sendable, Equatable, CustomStringConvertible {
 
     /// The nouns of `/v1`.
     public static let resources: [String] = [
-        "apps", "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts", "audit", "nodes",
+        "apps", "connections", "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts",
+        "audit", "nodes",
         "calls", "quotas", "proxy",
         "keys",
         "trace",

@@ -60,6 +60,7 @@ extension Settings {
         stripe.webhookSecrets = try values.webhookSecrets("STRIPE_WEBHOOK_SECRET", written: .text)
         stripe.baseURL = try values.secureURL("STRIPE_BASE_URL", anyScheme: isDemo) ?? stripe.baseURL
         standardWebhooks = try values.webhookSecrets("STANDARD_WEBHOOKS_SECRET", written: .standard)
+        try readConnecting(values)
         for setting in Setting.all where setting.standing == .known && setting.name.hasSuffix("_BASE_URL") {
             _ = try values.secureURL(setting.name, anyScheme: isDemo)
         }

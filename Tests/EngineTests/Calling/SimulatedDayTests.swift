@@ -101,9 +101,8 @@ struct SimulatedDay {
 
 @Suite("A simulated day at the limits")
 struct SimulatedDayTests {
-    /// `make torture` runs the whole: PATCHBAY_TEST_ACCOUNTS=1000.
-    private static let accounts =
-        ProcessInfo.processInfo.environment["PATCHBAY_TEST_ACCOUNTS"].flatMap { Int($0) } ?? 12
+    /// `make torture` runs the whole.
+    private static let accounts = ProcessInfo.processInfo.environment["PATCHBAY_TORTURE"] == nil ? 12 : 1000
 
     @Test("20 restarts, answers out of order: nothing is refused, and 93 % of the budget are used")
     func day() {

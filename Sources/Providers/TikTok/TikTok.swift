@@ -1,0 +1,9 @@
+public import Kit
+
+/// TikTok: accounts of creators, by Login Kit.
+public struct TikTok: Provider {
+    public let about = About(
+        id: "tiktok", name: "TikTok", version: "v2", documentation: "https://developers.tiktok.com/doc/overview")
+
+    public init() {}
+}
