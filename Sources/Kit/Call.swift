@@ -93,6 +93,11 @@ public struct Path: Sendable, Hashable, ExpressibleByStringInterpolation, Custom
             text += PercentEncoding.encode(part)
             template += "{}"
         }
+        /// A path that goes on.
+        public mutating func appendInterpolation(_ start: Path) {
+            text += start.description
+            template += start.template
+        }
     }
 }
 

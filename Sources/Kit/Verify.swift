@@ -2,7 +2,18 @@
 /// the gateway uses. Its page in the documentation describes the format.
 public struct Verify: Sendable {
     /// A scheme as a line configures it, and the secrets that the line brings.
-    public typealias Setting = (scheme: WebhookScheme, secrets: [WebhookSecret])
+    public struct Setting: Sendable {
+        public let scheme: WebhookScheme
+        public let secrets: [WebhookSecret]
+        /// The line holds a handshake, not a delivery.
+        public let isHandshake: Bool
+
+        public init(_ scheme: WebhookScheme, _ secrets: [WebhookSecret], isHandshake: Bool = false) {
+            self.scheme = scheme
+            self.secrets = secrets
+            self.isHandshake = isHandshake
+        }
+    }
     /// Makes the setting from the line's `secret`.
     public typealias Builder = @Sendable (JSON) throws(Unusable) -> Setting
 
@@ -31,7 +42,23 @@ public struct Verify: Sendable {
             if error.isAboutKeys { return Self.verdict("reject", error.reason) }
             throw error
         }
-        return Self.verdict(on: delivery, by: setting)
+        return setting.isHandshake
+            ? Self.answer(to: delivery, by: setting) : Self.verdict(on: delivery, by: setting)
+    }
+
+    private static func answer(to delivery: Delivery, by setting: Setting) -> JSON {
+        guard let handshake = setting.scheme.handshake, delivery.method == "GET" else {
+            return verdict("reject", "A handshake is a GET.")
+        }
+        do {
+            let answer = try handshake.answer(delivery, with: setting.secrets)
+            return [
+                "verdict": "accept", "reason": "The handshake is answered.",
+                "answer": .string(String(decoding: answer.body, as: UTF8.self)),
+            ]
+        } catch {
+            return verdict("reject", error.reason)
+        }
     }
 
     private static func verdict(on delivery: Delivery, by setting: Setting) -> JSON {
@@ -67,7 +94,14 @@ extension Verify {
 
     /// The usual builder: secrets in lists under these members of `secret`, and an optional `tolerance` of age in
     /// seconds. Keys that cannot be used count as absent, as the gateway never loads them.
-    public static func lists(_ members: [String], for scheme: WebhookScheme) -> Builder {
+    ///
+    /// - Parameters:
+    ///   - least: bytes of a key; what a platform's own examples use may be short.
+    ///   - isHandshake: whether lines hold handshakes.
+    public static func lists(
+        _ members: [String], for scheme: WebhookScheme, atLeast least: Int = WebhookSecret.shortest,
+        isHandshake: Bool = false
+    ) -> Builder {
         { secret throws(Unusable) in
             var scheme = scheme
             if let tolerance = secret["tolerance"], !tolerance.isNull {
@@ -76,14 +110,27 @@ extension Verify {
                 }
                 scheme.tolerance?.past = .seconds(seconds)
             }
-            return (scheme, try secrets(in: secret, members, written: scheme.secretWriting))
+            let keys = try secrets(in: secret, members) { text throws(BadSecret) in
+                try WebhookSecret.list(text, written: scheme.secretWriting, atLeast: least)
+            }
+            return Setting(scheme, keys, isHandshake: isHandshake)
+        }
+    }
+
+    /// A key with a public name.
+    public static func key(name: String, secret: String) throws(Unusable) -> WebhookSecret {
+        do { return try WebhookSecret(name: name, secret: secret, atLeast: 1) } catch {
+            throw Unusable(error.reason, isAboutKeys: true)
         }
     }
 
     private static let longestTolerance = Int64(UInt32.max)
 
-    private static func secrets(
-        in secret: JSON, _ members: [String], written writing: WebhookSecret.Writing
+    /// The keys in these lists of a line, each text read by `read`. What cannot be used counts as absent.
+    ///
+    /// - Throws: that a list is none, or why none of the keys can be used.
+    public static func secrets(
+        in secret: JSON, _ members: [String], read: (String) throws(BadSecret) -> [WebhookSecret]
     ) throws(Unusable) -> [WebhookSecret] {
         guard secret.members != nil else { throw Unusable("secret: an object is needed.") }
         var usable: [WebhookSecret] = []
@@ -93,7 +140,7 @@ extension Verify {
             guard let elements = list.elements else { throw Unusable("secret.\(member): a list of texts is needed.") }
             for element in elements {
                 guard let text = element.text else { throw Unusable("secret.\(member): a list of texts is needed.") }
-                do { usable += try WebhookSecret.list(text, written: writing) } catch { problem = error }
+                do { usable += try read(text) } catch { problem = error }
             }
         }
         if usable.isEmpty, let problem { throw Unusable(problem.reason, isAboutKeys: true) }
@@ -109,7 +156,7 @@ extension Verify {
         guard let now = json["now"].flatMap(seconds) else { throw Unusable("now: Unix seconds are needed.") }
         return Delivery(
             method: json["method"]?.text ?? "POST", target: target(of: json["url"]?.text ?? "/"),
-            headers: try headers(json["headers"] ?? .null), body: bytes, receivedAt: now)
+            url: json["url"]?.text, headers: try headers(json["headers"] ?? .null), body: bytes, receivedAt: now)
     }
 
     private static func headers(_ json: JSON) throws(Unusable) -> [Field] {

@@ -97,6 +97,8 @@ public struct Hooks: Sendable {
     public var apps: AppCredentials?
     /// Called after an app or its secrets changed.
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
+    /// Compares with what platforms list; nil where no platform can be asked.
+    public var reconciling: EventReconciling?
     /// Connects accounts; nil where nothing can be sealed.
     public var connecting: ConnectHooks?
     /// The feed on this node, for live clients; nil where there are none.
@@ -110,6 +112,10 @@ public struct Hooks: Sendable {
     /// The webhook secrets that an app of a platform has now, for explaining a proof; they are compared, never shown.
     public var webhookSecrets: @Sendable (_ provider: String, _ app: ID<AppKind>) async throws -> [WebhookSecret] = {
         _, _ in []
+    }
+    /// How the webhooks that an app's secrets prove are signed; nil for a platform that sends none.
+    public var webhookScheme: @Sendable (_ provider: String, _ app: ID<AppKind>) -> WebhookScheme? = { provider, _ in
+        Signing.scheme(of: provider)
     }
     /// What replaying an event would change, tried and undone; nil where nothing here acts on it.
     public var rehearse: @Sendable (ID<EventKind>) async throws -> [Change]? = { _ in nil }

@@ -24,6 +24,7 @@ public struct Instance: Sendable {
     let connecting: ConnectingParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
+    let reconciling: EventReconciling
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -114,7 +115,8 @@ public struct Instance: Sendable {
         webhookSecrets = WebhookSecrets(
             settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
         gateway = Gateway(
-            sources: Providers.webhookSources, secrets: webhookSecrets,
+            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
+            secrets: webhookSecrets,
             database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
             metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
             keep: keep)
@@ -137,13 +139,17 @@ public struct Instance: Sendable {
         let handlers = Self.handlers(
             settings, database: database, wire: HTTPWire(client: client), traffic: traffic, ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
+        reconciling = EventReconciling(
+            Self.listed(settings, owned: owned, wire: HTTPWire(client: client), time: time), gateway: gateway,
+            database: database, ids: ids, time: time, bells: bells, logger: logger)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let bulk = BulkWorker(
             database: database, ids: ids, time: time, bells: bells,
             deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk] + connecting.workers,
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk]
+                + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger)
@@ -181,6 +187,19 @@ public struct Instance: Sendable {
             handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
         }
         return handlers
+    }
+
+    /// Whose events can be asked for: those with a key to ask by and a secret that their webhooks would be proven by.
+    private static func listed(
+        _ settings: Settings, owned: [String: OwnedSecrets], wire: HTTPWire, time: TimeSource
+    ) -> [ListedSource] {
+        Providers.eventListers.compactMap { source in
+            guard let access = settings.access(to: source.about.id), let app = owned[source.about.id]?.app else {
+                return nil
+            }
+            let caller = Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+            return ListedSource(source, caller: caller, app: app)
+        }
     }
 
     /// Opens the node's session and declares the schedules; then the services may run.
@@ -224,19 +243,36 @@ public struct Instance: Sendable {
         _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
     ) async throws -> [String: OwnedSecrets] {
         var owned: [String: OwnedSecrets] = [:]
-        for (provider, secrets) in settings.webhookSecrets where !secrets.isEmpty {
+        let plain = settings.plainWebhookSecrets.map { (key: $0, provider: $0, name: String?.none, secrets: $1) }
+        let routes = settings.webhookRoutes.map { key, route in
+            (key: key, provider: String(key.prefix { $0 != "/" }), name: route.name, secrets: route.secrets)
+        }
+        for route in plain + routes where !route.secrets.isEmpty {
             let fresh: ID<AppKind> = ids.make()
-            let app = try await database.write("settings_app") { try $0.settingsApp(of: provider, id: fresh, at: now) }
-            owned[provider] = OwnedSecrets(app: app, secrets: secrets, version: 1)
+            let app = try await database.write("settings_app") {
+                try $0.settingsApp(of: route.provider, named: route.name ?? AppRow.settingsName, id: fresh, at: now)
+            }
+            owned[route.key] = OwnedSecrets(app: app, secrets: route.secrets, version: 1)
         }
         return owned
     }
 }
 
 extension Settings {
-    /// What proves each platform's webhooks, newest first, by the platform's id; empty where its route is off.
+    /// What proves each address's webhooks, newest first, by the platform's id, or that and a name behind it; empty
+    /// where the address is off.
     public var webhookSecrets: [String: [WebhookSecret]] {
+        plainWebhookSecrets.merging(webhookRoutes.mapValues { $0.isOn ? $0.secrets : [] }) { $1 }
+    }
+
+    /// Of the platforms whose schemes need nothing but secrets.
+    var plainWebhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
+    }
+
+    /// How an address's webhooks are proven under these settings; nil for one that nobody knows.
+    public func webhookScheme(of key: String) -> WebhookScheme? {
+        webhookRoutes[key]?.scheme ?? Signing.scheme(of: String(key.prefix { $0 != "/" }))
     }
 
     /// What it takes to ask a platform something; nil where no key is set.

@@ -55,10 +55,11 @@ extension Instance {
         hooks.deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
-        hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.webhookSources, vault, ids)
+        hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.appSources, vault, ids)
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         hooks.quotas = traffic.quotas
+        hooks.reconciling = reconciling
         hooks.connecting =
             settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
         hooks.demo = settings.demo.map { LocalClient($0) }
@@ -69,9 +70,10 @@ extension Instance {
         }
         let (secrets, rehearsal) = (webhookSecrets, rehearsal)
         hooks.rehearse = { try await rehearsal.changes(of: $0) }
-        hooks.webhookSecrets = { provider, app in
-            guard let source = Providers.webhookSources.first(where: { $0.about.id == provider }) else { return [] }
-            return try await secrets.present(of: app, provider: provider, scheme: source.webhooks)
+        hooks.webhookScheme = { [gateway] in gateway.scheme(of: $0, app: $1) }
+        hooks.webhookSecrets = { [gateway] provider, app in
+            guard let scheme = gateway.scheme(of: provider, app: app) else { return [] }
+            return try await secrets.present(of: app, provider: provider, scheme: scheme)
         }
         return App(
             database: database, ids: ids, now: time.now, sleep: time.sleep, settings: settings, logger: logger,
@@ -87,7 +89,7 @@ extension Instance {
         }
         return WebhookRoutes(
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
-            metrics: metrics, base: settings.publicURL ?? ""
+            metrics: metrics, base: settings.publicURL ?? "", address: SettingsRules.base(settings)
         ).all + [exposition] + proxyRoutes.all
     }
 }

@@ -53,7 +53,8 @@ extension ProblemType {
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [
-        .webhookRouteOff, .invalidSignature, .contentEncoding, .webhookTooLarge, .notKept,
+        .webhookRouteOff, .invalidSignature, .handshakeIncomplete, .handshakeRefused, .contentEncoding,
+        .webhookTooLarge, .notKept,
     ]
 
     public static let webhookRouteOff = ProblemType(
@@ -64,6 +65,14 @@ extension ProblemType {
         "invalid_signature", 401, "The delivery is not believed",
         "No active secret made the signature, or it is too old. The operator sees why at "
             + "/v1/deliveries?verdict=rejected")
+    public static let handshakeIncomplete = ProblemType(
+        "handshake_incomplete", 400, "The request is no handshake",
+        "A platform asks whether a webhook address is ours by a GET with parameters of its own, each once. Deliveries "
+            + "come by POST.")
+    public static let handshakeRefused = ProblemType(
+        "handshake_refused", 403, "The handshake is not answered",
+        "The verify token is none that is set here, or the challenge is not one that the platform makes. The log has "
+            + "a line handshake.refused that says which.")
     public static let contentEncoding = ProblemType(
         "content_encoding", 415, "The body is encoded",
         "Signatures are of bytes as they are: send the body without a Content-Encoding.")

@@ -1,24 +1,43 @@
+import AuthorizeNet
+import Braintree
 import Generic
+import Instagram
 public import Kit
 import StandardWebhooks
 import Stripe
 import TikTok
+import TikTokShop
+import Twilio
+import X
 
 /// Every platform of the product, one line each.
 enum Providers {
     static let all: [any Provider] = [
+        AuthorizeNet(),
+        Braintree(),
+        Generic(),
+        Instagram(),
         Stripe(),
         StandardWebhooks(),
         Svix(),
         TikTok(),
+        TikTokShop(),
+        Twilio(),
+        X(),
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
+    static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
+    static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.
     static func connectable(_ settings: Settings) -> [any Connectable] {
         all.compactMap { $0 as? any Connectable } + (settings.generic.map { [$0] } ?? [])
     }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
+    /// Those of which app credentials can be added while the server runs: a secret is all that they need.
+    static var appSources: [any WebhookSource] { webhookSources.filter { !($0 is Generic) } }
+    /// Those that the settings configure by what each platform declares.
+    static var configured: [any OperatorConfigured] { all.compactMap { $0 as? any OperatorConfigured } }
 }
 
 /// Whose webhooks this program can sign as well as prove.
@@ -29,13 +48,31 @@ public enum Signing {
     }
     /// The ids of the platforms that send webhooks.
     public static var providers: [String] { Providers.webhookSources.map(\.about.id) }
+    /// What a platform's events look like; empty where the platform's own folder has no samples.
+    public static func samples(of provider: String) -> [WebhookSample] {
+        Providers.all.first { $0.about.id == provider }.flatMap { $0 as? any SampleSource }?.samples ?? []
+    }
+    /// The platforms that have such samples.
+    public static var sampled: [String] { Providers.all.filter { $0 is any SampleSource }.map(\.about.id) }
+    /// The settings without which a platform's webhook address is off.
+    public static func settings(of provider: String) -> [String] {
+        let setUp = Providers.all.first { $0.about.id == provider }.flatMap { $0 as? any SelfExplaining }?.setUp
+        let names = setUp?.settings.filter(\.isNeeded).map(\.name) ?? []
+        return names.isEmpty ? (setUp?.settings.prefix(1).map(\.name) ?? []) : names
+    }
 }
 
 /// Every scheme that `patchbay verify` knows, under its name there.
 public enum Verifying {
-    public static let all = Verify([
-        "stripe": Verify.lists(["secrets"], for: Stripe().webhooks),
-        "standard-webhooks": Verify.lists(["secrets", "public_keys"], for: StandardWebhooks().webhooks),
-        "svix": Verify.lists(["secrets"], for: Svix().webhooks),
-    ])
+    public static let all = Verify(platforms.reduce(into: [:]) { $0.merge($1) { $1 } })
+
+    private static let platforms: [[String: Verify.Builder]] = [
+        [
+            "stripe": Verify.lists(["secrets"], for: Stripe().webhooks),
+            "standard-webhooks": Verify.lists(["secrets", "public_keys"], for: StandardWebhooks().webhooks),
+            "svix": Verify.lists(["secrets"], for: Svix().webhooks),
+        ],
+        AuthorizeNet.verifying, Braintree.verifying, Generic.verifying, Instagram.verifying, TikTok.verifying,
+        TikTokShop.verifying, Twilio.verifying, X.verifying,
+    ]
 }

@@ -5,6 +5,7 @@ import Kit
 import NIOCore
 
 /// `POST /webhooks/{provider}` and `/webhooks/{provider}/{id}`: raw bytes first, then the gateway, then an answer.
+/// `GET` for a platform that asks first whether the address is ours.
 struct WebhookRoutes: Sendable {
     let gateway: Gateway
     /// From a name in an address to the platform's id.
@@ -14,6 +15,8 @@ struct WebhookRoutes: Sendable {
     let metrics: Metrics
     /// Before `/docs/errors/`.
     var base = ""
+    /// How platforms call this server, for those that sign the address: from the settings, never from the request.
+    var address = ""
 
     /// A body that comes slower than this in all is not a webhook.
     private static var bodySeconds: Int64 { 30 }
@@ -22,16 +25,30 @@ struct WebhookRoutes: Sendable {
 
     var all: [OtherRoute] {
         ["/webhooks/{provider}", "/webhooks/{provider}/{id}"].flatMap { path in
-            [OtherRoute("POST", path, respond: receive), OtherRoute("POST", "/api" + path, respond: receive)]
+            [path, "/api" + path].flatMap { path in
+                [OtherRoute("POST", path, respond: receive), OtherRoute("GET", path, respond: shake)]
+            }
         }
+    }
+
+    /// Whose address was called.
+    private func place(_ context: Context) -> (provider: String, owner: String?) {
+        let name = context.parameters.get("provider") ?? ""
+        return (aliases[name] ?? name, context.parameters.get("id"))
+    }
+
+    private func delivery(_ request: Request, body: [UInt8]) -> Delivery {
+        let target = request.head.path ?? ""
+        return Delivery(
+            method: request.method.rawValue, target: target, url: address + target,
+            headers: request.headers.map { Field($0.name.rawName, $0.value) }, body: body, receivedAt: time.now())
     }
 
     private func receive(_ request: Request, _ context: Context) async throws -> Response {
         let began = time.uptime()
-        let name = context.parameters.get("provider") ?? ""
-        let provider = aliases[name] ?? name
-        let owner = context.parameters.get("id")
-        guard let limit = gateway.bodyLimit(of: provider), await gateway.isOn(provider, owner: owner) else {
+        let (provider, owner) = place(context)
+        guard let limit = gateway.bodyLimit(of: provider, owner: owner), await gateway.isOn(provider, owner: owner)
+        else {
             return problem(.webhookRouteOff, Self.routeOff, context)
         }
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
@@ -40,18 +57,37 @@ struct WebhookRoutes: Sendable {
         guard let body = try await bytes(of: request, limit: limit) else {
             return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
         }
-        let delivery = Delivery(
-            method: request.method.rawValue, target: request.head.path ?? "",
-            headers: request.headers.map {
-                Field($0.name.rawName, $0.value)
-            }, body: body, receivedAt: time.now())
         let reply = await gateway.receive(
-            delivery, for: provider, owner: owner,
+            self.delivery(request, body: body), for: provider, owner: owner,
             from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
         metrics.observe(
             "patchbay_delivery_seconds", ["provider": provider], time.uptime() - began,
             help: "From the head of a delivery to its answer.")
-        return answer(reply, context)
+        return answer(reply, gateway.answers(of: provider, owner: owner), context)
+    }
+
+    private func shake(_ request: Request, _ context: Context) async throws -> Response {
+        let (provider, owner) = place(context)
+        switch await gateway.shake(delivery(request, body: []), for: provider, owner: owner) {
+        case .answered(let answer): return Self.good(answer)
+        case .refused(.incomplete(let parameter)):
+            return problem(.handshakeIncomplete, "\(parameter) must stand once in the address.", context)
+        case .refused(.refused): return problem(.handshakeRefused, "The operator's log says why.", context)
+        case .none:
+            let refused = problem(.methodNotAllowed, "This platform's address takes deliveries only.", context)
+            return refused.with(.allow, "POST")
+        case .unknown: return problem(.webhookRouteOff, Self.routeOff, context)
+        case .unavailable:
+            return problem(.notKept, "This cannot be answered now. Ask again.", context, retryAfter: Self.retryAfter)
+        }
+    }
+
+    /// No browser may take what a stranger named for a page.
+    private static func good(_ answer: WebhookAnswer?) -> Response {
+        guard let answer else { return Response(status: .ok) }
+        return Response(
+            status: .ok, headers: [.contentType: answer.type, .xContentTypeOptions: "nosniff"],
+            body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
     }
 
     /// Nil when there is more than `limit`; read no further then.
@@ -69,9 +105,9 @@ struct WebhookRoutes: Sendable {
         return bytes
     }
 
-    private func answer(_ reply: Gateway.Reply, _ context: Context) -> Response {
+    private func answer(_ reply: Gateway.Reply, _ answers: WebhookAnswers, _ context: Context) -> Response {
         switch reply {
-        case .kept, .unreadable: Response(status: .ok)
+        case .kept, .unreadable: Self.good(answers.kept)
         case .refused:
             // No detail that helps a forger; the operator finds it with the delivery.
             problem(
@@ -79,6 +115,7 @@ struct WebhookRoutes: Sendable {
         case .unknown: problem(.webhookRouteOff, Self.routeOff, context)
         case .overloaded, .unavailable:
             problem(.notKept, "This could not be kept now. Send it again.", context, retryAfter: Self.retryAfter)
+                .with(status: answers.again)
         }
     }
 
@@ -93,6 +130,11 @@ struct WebhookRoutes: Sendable {
 }
 
 extension Response {
+    fileprivate func with(status: Int) -> Response {
+        var copy = self
+        copy.status = .init(code: status)
+        return copy
+    }
     func with(_ name: HTTPField.Name, _ value: String) -> Response {
         var copy = self
         copy.headers[name] = value

@@ -20,16 +20,23 @@ struct Trigger: AsyncParsableCommand {
               patchbay trigger stripe invoice.payment_failed
               patchbay trigger stripe customer.subscription.updated --add metadata.patchbay_user=rye
               patchbay trigger stripe invoice.paid --to http://127.0.0.1:8484 --duplicate 2 --late 5m
+              patchbay trigger tiktok-shop ORDER_STATUS_CHANGE --add data.order_status=CANCEL
+              patchbay trigger twilio message.delivered --to https://patchbay.example.com
               patchbay trigger stripe --list
             """)
 
-    @Argument(help: "The platform: stripe.") var provider: String
+    @Argument(help: "The platform: stripe, tiktok-shop, …; generic/NAME for a sender that you declared.")
+    var provider: String
     @Argument(help: "The type of the event.") var event: String?
     @Flag(help: "Lists the types that there are samples of.") var list = false
     @Option(
         help: "The server, or the whole address of its webhook route; else PATCHBAY_URL, else http://127.0.0.1:8484.")
     var to: String?
-    @Option(help: "NAME=VALUE in the object that the event is about; event.NAME=VALUE in the event itself. Repeatable.")
+    @Option(
+        help: """
+            NAME=VALUE. Of Stripe: in the object that the event is about, event.NAME=VALUE in the event itself. Of \
+            others: a field of the form, or a path in the JSON. Repeatable.
+            """)
     var add: [String] = []
     @Option(help: "Sends it so many times more, each signed anew.") var duplicate = 0
     @Option(help: "How long ago it happened: 90s, 5m, 2h, 3d. It is signed now, as platforms sign each repetition.")
@@ -43,28 +50,33 @@ struct Trigger: AsyncParsableCommand {
     private static let duplicateMax = 100
 
     func run() async throws {
-        guard let known = Sandbox.samples(of: provider) else {
+        let samples = TriggerSample.all(of: platform)
+        guard !samples.isEmpty else {
             throw Fault(
-                "There are no samples for \(provider). Known: \(Sandbox.platformsWithSamples.joined(separator: ", ")).",
+                "There are no samples for \(provider). Known: \(TriggerSample.platforms.joined(separator: ", ")).",
                 code: 2)
         }
-        let types = known.samples.map(\.type).sorted()
+        let types = samples.map(\.type).sorted()
         if list { return show(types) }
         guard let event else {
             throw Fault("Name a type of event. patchbay trigger \(provider) --list shows all.", code: 2)
         }
-        guard let sample = known.samples.first(where: { $0.type == event }) else {
+        guard let sample = samples.first(where: { $0.type == event }) else {
             throw Fault(
                 "There is no sample of \(event). Known:\n  \(types.joined(separator: "\n  "))", code: 2)
         }
         guard (0...Self.duplicateMax).contains(duplicate) else {
             throw Fault("--duplicate takes 0 to \(Self.duplicateMax).", code: 2)
         }
-        let body = sample.event(
-            seed: seed ?? .random(in: 0...UInt64(UInt32.max)), at: Timestamp.system - (try lateness()),
+        let address = try address()
+        let draft = try sample.draft(
+            to: address, seed: seed ?? .random(in: 0...UInt64(UInt32.max)), at: Timestamp.system - (try lateness()),
             changes: try changes())
-        try await send(body, known.scheme, try address())
+        try await send(draft)
     }
+
+    /// Without the name of one of its senders.
+    private var platform: String { String(provider.prefix { $0 != "/" }) }
 
     private func show(_ types: [String]) {
         if json {
@@ -74,28 +86,39 @@ struct Trigger: AsyncParsableCommand {
         }
     }
 
-    private func send(_ event: JSON, _ scheme: WebhookScheme, _ address: String) async throws {
-        let secrets = try secrets(scheme)
-        let body = event.bytes
+    private func send(_ draft: WebhookDraft) async throws {
+        var options = try SettingsOptions.parse([])
+        options.config = config
+        let settings = try options.settings()
+        guard let scheme = settings.webhookScheme(of: provider) else {
+            throw Fault("\(provider) sends no webhooks here.", code: 2)
+        }
+        let secret = try secret(scheme, settings)
+        let id = "msg_" + String(UInt64.random(in: 0...UInt64.max), radix: 36)
         var isAsItShouldBe = true
         for number in 0...duplicate {
             // Each repetition is signed anew, as platforms do.
-            let headers = scheme.sign(body, with: secrets, at: .system)
-            let status = try await answer(to: body, headers, at: address)
+            let signed = scheme.signed(draft, with: [secret], id: id, at: .system)
+            let status = try await answer(to: signed)
             let isGood = badSignature ? status == 401 : (200..<300).contains(status)
             isAsItShouldBe = isAsItShouldBe && isGood
-            report(event, address, status, number, isGood)
+            report(signed, scheme, status, number, isGood)
         }
         guard isAsItShouldBe else { throw ExitCode(1) }
     }
 
-    private func report(_ event: JSON, _ address: String, _ status: Int, _ number: Int, _ isGood: Bool) {
-        let (id, type) = (event["id"]?.text ?? "", event["type"]?.text ?? "")
+    private func report(
+        _ sent: WebhookDraft, _ scheme: WebhookScheme, _ status: Int, _ number: Int, _ isGood: Bool
+    ) {
+        let delivery = Delivery(
+            method: "POST", target: "/", url: sent.url, headers: sent.headers, body: sent.body, receivedAt: .system)
+        let event = (try? scheme.events(delivery))?.first  // It was changed until nobody can read it.
+        let (id, type) = (event?.providerEventID ?? "", event?.type ?? self.event ?? "")
         if json {
+            let object = (try? JSON.parse(sent.body))?["data", "object", "id"]  // Forms have none.
             let line: JSON = [
-                "event": .string(id), "type": .string(type), "to": .string(address), "status": JSON(status),
-                "repetition": JSON(number), "as_it_should_be": .bool(isGood),
-                "object": event["data", "object", "id"] ?? .null,
+                "event": .string(id), "type": .string(type), "to": .string(sent.url), "status": JSON(status),
+                "repetition": JSON(number), "as_it_should_be": .bool(isGood), "object": object ?? .null,
             ]
             return say(String(decoding: line.bytes, as: UTF8.self))
         }
@@ -104,7 +127,7 @@ struct Trigger: AsyncParsableCommand {
             isGood
             ? badSignature ? "refused, as it should be" : "taken"
             : badSignature ? "not refused with 401" : Self.advice(status)
-        say("\(type) \(id)\(what) → \(address): \(status), \(verdict)")
+        say("\(type)\(id.isEmpty ? "" : " " + id)\(what) → \(sent.url): \(status), \(verdict)")
     }
 
     private static func advice(_ status: Int) -> String {
@@ -117,20 +140,19 @@ struct Trigger: AsyncParsableCommand {
 
     // MARK: What is asked for
 
-    private func secrets(_ scheme: WebhookScheme) throws -> [WebhookSecret] {
-        do {
-            if badSignature { return try scheme.secrets(in: "whsec_somebody_elses_secret") }
-            var options = try SettingsOptions.parse([])
-            options.config = config
-            let secrets = try options.settings().webhookSecrets[provider]
-            guard let newest = secrets?.first else {
-                let name = provider.uppercased().replacing("-", with: "_") + "_WEBHOOK_SECRET"
-                throw Fault("\(name) is not set. Set it as the server has it, or name the file with --config.", code: 2)
+    private func secret(_ scheme: WebhookScheme, _ settings: Settings) throws -> WebhookSecret {
+        let own = settings.webhookSecrets[provider]?.first { $0.proves }
+        guard !badSignature else {
+            let foreign = StandardSignature.secret(from: Array(0..<UInt8(StandardSignature.secretLength)))
+            do { return try WebhookSecret(foreign, written: scheme.secretWriting.ofOne).named(own?.name) } catch {
+                throw Fault(error.reason, code: 2)
             }
-            return [newest]
-        } catch let error as BadSecret {
-            throw Fault(error.reason, code: 2)
         }
+        guard let own else {
+            let names = Signing.settings(of: platform).joined(separator: " and ")
+            throw Fault("\(names) not set. Set it as the server has it, or name the file with --config.", code: 2)
+        }
+        return own
     }
 
     private func address() throws -> String {
@@ -159,16 +181,15 @@ struct Trigger: AsyncParsableCommand {
         return .seconds(number * unit)
     }
 
-    private func answer(to body: [UInt8], _ headers: [Field], at address: String) async throws -> Int {
-        var request = HTTPClientRequest(url: address)
+    private func answer(to draft: WebhookDraft) async throws -> Int {
+        var request = HTTPClientRequest(url: draft.url)
         request.method = .POST
-        for header in headers { request.headers.add(name: header.name, value: header.value) }
-        request.headers.add(name: "Content-Type", value: "application/json; charset=utf-8")
-        request.body = .bytes(ByteBuffer(bytes: body))
+        for header in draft.headers { request.headers.add(name: header.name, value: header.value) }
+        request.body = .bytes(ByteBuffer(bytes: draft.body))
         do {
             return Int(try await HTTPClient.shared.execute(request, timeout: .seconds(10)).status.code)
         } catch {
-            throw Fault("\(address) cannot be reached. Is the server running? patchbay serve", code: 3)
+            throw Fault("\(draft.url) cannot be reached. Is the server running? patchbay serve", code: 3)
         }
     }
 }

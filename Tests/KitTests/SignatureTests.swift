@@ -157,3 +157,54 @@ struct Base64Tests {
         ])
     func refused(text: String) { #expect(Base64.decode(Array(text.utf8)) == nil) }
 }
+
+@Suite("Forms and queries")
+struct FormFieldsTests {
+    private func texts(_ text: String) -> [String]? {
+        FormFields(text.utf8)?.all.map { String(decoding: $0.name + Array("→".utf8) + $0.value, as: UTF8.self) }
+    }
+
+    @Test("blank values, missing signs, plus and percent, what is no encoding stands for itself")
+    func read() {
+        #expect(
+            texts("a=1+2&b=&c&=d&e=%2B%c3%bc&f=%zz%4&a=3") == ["a→1 2", "b→", "c→", "→d", "e→+ü", "f→%zz%4", "a→3"])
+        #expect(texts("") == [] && texts("&&") == [])
+        #expect(FormFields(queryOf: "/x?a=b?c#d")?.text("a") == "b?c#d")
+        #expect(FormFields(queryOf: "/x")?.all.isEmpty == true)
+        #expect(FormFields(Array("a=1&a=2".utf8))?.text("a") == nil)
+    }
+
+    @Test("more fields than any platform sends are not read")
+    func bound() {
+        let fields = String(repeating: "a=1&", count: FormFields.most)
+        #expect(FormFields(fields.utf8)?.all.count == FormFields.most)
+        #expect(FormFields((fields + "b=2").utf8) == nil)
+    }
+
+    @Test("what is written is read back")
+    func written() {
+        let fields = [Field("a b", "1+1=2 & ü"), Field("", "\n"), Field("x", "")]
+        let read = FormFields(FormFields.encoded(fields))?.all.map {
+            Field(String(decoding: $0.name, as: UTF8.self), String(decoding: $0.value, as: UTF8.self))
+        }
+        #expect(read == fields)
+    }
+}
+
+@Suite("Parts of a JSON document")
+struct JSONPartsTests {
+    @Test("elements and values have their places in the whole")
+    func places() throws {
+        let bytes = Array(#"  {"a":[ {"b":1} , [2], "c" ]}"#.utf8)
+        let scan = JSONScan([["a"]])
+        let array = try #require(try scan.read(bytes)[0]?.range)
+        let elements = try #require(JSONScan.elements(of: bytes, in: array))
+
+        #expect(elements.map { String(decoding: bytes[$0], as: UTF8.self) } == [#"{"b":1}"#, "[2]", #""c""#])
+        let inner = try JSONScan([["b"]]).read(bytes, in: elements[0])
+        #expect(inner.integer(0) == 1 && inner[0].map { bytes[$0.range.lowerBound] } == UInt8(ascii: "1"))
+        #expect(JSONScan.elements(of: bytes, in: elements[0]) == nil)
+        #expect(JSONScan.elements(of: bytes, in: 0..<10_000) == nil)
+        #expect(throws: JSON.Problem.self) { try scan.read(bytes, in: 3..<4) }
+    }
+}

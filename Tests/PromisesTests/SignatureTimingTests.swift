@@ -1,7 +1,15 @@
+import AuthorizeNet
+import Braintree
+import Generic
+import Instagram
 import Kit
 import StandardWebhooks
 import Stripe
 import Testing
+import TikTok
+import TikTokShop
+import Twilio
+import X
 
 /// Whether the time of a comparison tells where two texts begin to differ, by the statistics of dudect (Reparaz,
 /// Balasch, Verbauwhede: "Dude, is my code constant time?", 2017): two kinds of input in random order, the slowest
@@ -63,33 +71,56 @@ struct TimedScheme: Sendable, CustomTestStringConvertible {
     enum Place { case first, last }
     let source: any WebhookSource
     let secret: String
-    /// What stands before the signature in its header.
-    let mark: String
+    /// What stands before the signature in its header, or in the body.
+    var mark = ""
+    /// The header that is nothing but the signature.
+    var header: String?
+    var content = WebhookSample.Content.json(["id": "evt_1", "type": "a"])
     var testDescription: String { source.about.id }
 
     static let all = [
         TimedScheme(source: Stripe(), secret: "whsec_timing_0123456789abcdef", mark: "v1="),
         TimedScheme(source: StandardWebhooks(), secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", mark: "v1,"),
         TimedScheme(source: Svix(), secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", mark: "v1,"),
+        TimedScheme(source: AuthorizeNet(), secret: "0123456789abcdef0123456789abcdef", mark: "sha512="),
+        TimedScheme(source: Instagram(), secret: "0123456789abcdef0123456789abcdef", mark: "sha256="),
+        TimedScheme(source: X(), secret: "0123456789abcdef0123456789abcdef", mark: "sha256="),
+        TimedScheme(source: TikTok(), secret: "0123456789abcdef0123456789abcdef", mark: "s="),
+        TimedScheme(source: TikTokShop(), secret: "key:0123456789abcdef0123456789abcdef", header: "Authorization"),
+        TimedScheme(
+            source: Twilio(), secret: "0123456789abcdef0123456789abcdef", header: "X-Twilio-Signature",
+            content: .form([Field("MessageSid", "SM1"), Field("MessageStatus", "sent")])),
+        TimedScheme(source: Generic(), secret: "0123456789abcdef0123456789abcdef", header: "X-Signature"),
+        TimedScheme(
+            source: Braintree(), secret: "key:0123456789abcdef0123456789abcdef", mark: "%7C",
+            content: .xml("<notification><kind>check</kind></notification>")),
     ]
 
     /// A delivery whose signature is right but for one character.
     func forged(at place: Place) throws -> Delivery {
-        let (scheme, body, now) = (
-            source.webhooks, Array(#"{"id":"evt_1","type":"a"}"#.utf8), Timestamp(seconds: 1_795_860_000)
-        )
-        let headers = scheme.sign(body, with: try scheme.secrets(in: secret), id: "msg_1", at: now).map { header in
-            var bytes = Array(header.value.utf8)
-            guard let start = bytes.indices.first(where: { bytes[$0...].starts(with: mark.utf8) }) else {
-                return header
-            }
-            // The last of all may be padding.
-            let index = place == .first ? start + mark.utf8.count : bytes.count - 2
-            bytes[index] = bytes[index] == UInt8(ascii: "1") ? UInt8(ascii: "2") : UInt8(ascii: "1")
-            return Field(header.name, String(decoding: bytes, as: UTF8.self))
-        }
-        return Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: now)
+        let (scheme, now) = (source.webhooks, Timestamp(seconds: 1_795_860_000))
+        let signed = scheme.signed(
+            content.draft(to: "https://pb.example/"), with: try scheme.secrets(in: secret), id: "msg_1", at: now)
+        let headers = signed.headers.map { Field($0.name, isMarked($0) ? changed($0.value, place) : $0.value) }
+        let body = signed.headers.contains(where: isMarked) ? signed.body : Array(changed(signed.body, place).utf8)
+        return Delivery(method: "POST", target: "/", url: signed.url, headers: headers, body: body, receivedAt: now)
     }
+
+    private func isMarked(_ field: Field) -> Bool {
+        header.map { $0 == field.name } ?? field.value.contains(mark)
+    }
+
+    private func changed(_ text: some Sequence<UInt8>, _ place: Place) -> String {
+        var bytes = Array(text)
+        let start = bytes.indices.first { bytes[$0...].starts(with: mark.utf8) }.map { $0 + mark.utf8.count } ?? 0
+        let run = bytes[start...].prefix { $0 != UInt8(ascii: "&") && $0 != UInt8(ascii: ",") }
+        // The last of all may be padding.
+        let index = place == .first ? start : run.endIndex - 2
+        bytes[index] = bytes[index] == UInt8(ascii: "1") ? UInt8(ascii: "2") : UInt8(ascii: "1")
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    private func changed(_ text: String, _ place: Place) -> String { changed(text.utf8, place) }
 }
 
 /// Times two kinds of input against each other.

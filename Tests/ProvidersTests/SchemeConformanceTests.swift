@@ -14,11 +14,14 @@ struct SchemeConformanceTests {
     func believed(_ sample: Sample) throws {
         let both = try sample.secrets(sample.secret, sample.oldSecret)
 
-        for delivery in [
+        var deliveries = [
             try sample.delivery(signed: sample.secret), try sample.delivery(signed: sample.oldSecret),
-            try sample.delivery(signed: sample.foreignSecret, sample.oldSecret),
-        ] {
-            #expect(try sample.scheme.check(delivery, with: both) == Belief(late: false, signedAt: Sample.now))
+        ]
+        if sample.carriesSeveral {
+            deliveries.append(try sample.delivery(signed: sample.foreignSecret, sample.oldSecret))
+        }
+        for delivery in deliveries {
+            #expect(try sample.scheme.check(delivery, with: both) == Belief(late: false, signedAt: sample.signedAt))
         }
     }
 
@@ -29,18 +32,25 @@ struct SchemeConformanceTests {
             sample.scheme.explained(delivery, with: secrets).map(\.outcome)
         }
 
+        let age: [ProofStep.Outcome] = sample.scheme.tolerance == nil ? [] : [.passed]
         let old = try sample.delivery(signed: sample.oldSecret)
-        #expect(outcomes(old) == [.passed, .passed, .passed])
+        #expect(outcomes(old) == [.passed, .passed] + age)
         let signature = sample.scheme.explained(old, with: secrets).dropFirst().first
-        #expect(signature?.check == .signature(algorithm: "HMAC-SHA256", secret: 2, of: 2))
+        guard case .signature(let algorithm, 2, 2) = signature?.check else {
+            Issue.record("the second of two made it")
+            return
+        }
+        #expect(algorithm.hasPrefix("HMAC-SHA"))
 
         #expect(
-            outcomes(try sample.delivery(signed: sample.foreignSecret)) == [
-                .passed, .failed(.wrongSignature), .notReached,
-            ])
-        #expect(
-            outcomes(old.with(headers: [])).first
-                == .failed(.missing(header: sample.scheme.explained(old.with(headers: []), with: []).missing)))
+            outcomes(try sample.delivery(signed: sample.foreignSecret))
+                == [.passed, .failed(.wrongSignature)] + age.map { _ in .notReached })
+        if !sample.signedHeaders.isEmpty {
+            #expect(
+                outcomes(old.with(headers: [])).first
+                    == .failed(.missing(header: sample.scheme.explained(old.with(headers: []), with: []).missing)))
+        }
+        guard sample.scheme.tolerance != nil else { return }
         let stale = try sample.delivery(signed: sample.secret, received: Sample.now + .days(9))
         guard case .failed(.tooOld) = outcomes(stale).last else {
             Issue.record("its age is what it failed at")
@@ -57,11 +67,12 @@ struct SchemeConformanceTests {
 
     @Test("looks at the age in whole seconds, both ends included", arguments: Sample.all)
     func age(_ sample: Sample) throws {
-        let tolerance = try #require(sample.scheme.tolerance)
+        guard let tolerance = sample.scheme.tolerance else { return }
         let secrets = try sample.secrets(sample.secret)
+        let end = tolerance.late ?? tolerance.past
         for (age, expected) in [
-            (tolerance.past, nil), (tolerance.past + .milliseconds(999), nil),
-            (tolerance.past + .seconds(1), Forged.tooOld(by: tolerance.past + .seconds(1), allowed: tolerance.past)),
+            (tolerance.past, nil), (end, nil), (end + .milliseconds(999), nil),
+            (end + .seconds(1), Forged.tooOld(by: end + .seconds(1), allowed: end)),
             (.zero - tolerance.future, nil),
             (
                 .zero - tolerance.future - .seconds(1),
@@ -71,6 +82,9 @@ struct SchemeConformanceTests {
             let delivery = try sample.delivery(signed: sample.secret, received: Sample.now + age)
             #expect(refusal(sample, delivery, secrets) == expected, "\(age)")
         }
+        guard tolerance.late != nil else { return }
+        let late = try sample.delivery(signed: sample.secret, received: Sample.now + tolerance.past + .seconds(1))
+        #expect(try sample.scheme.check(late, with: secrets).late)
     }
 
     @Test(
@@ -85,10 +99,14 @@ struct SchemeConformanceTests {
     func bodyBits(_ sample: Sample) throws {
         let delivery = try sample.delivery(signed: sample.secret)
         let secrets = try sample.secrets(sample.secret)
-        for changed in bitChanges(of: delivery.body) {
-            #expect(refusal(sample, delivery.with(body: changed), secrets) == .wrongSignature)
+        // Of a form the fields are signed, not how they are written.
+        let isForm = delivery.contentType == "application/x-www-form-urlencoded"
+        let fields = isForm ? FormFields(delivery.body)?.all.map { [$0.name, $0.value] } : nil
+        for changed in bitChanges(of: delivery.body) + [[]] {
+            if isForm, FormFields(changed)?.all.map({ [$0.name, $0.value] }) == fields { continue }
+            let refused = refusal(sample, delivery.with(body: changed), secrets)
+            #expect(isForm ? refused != nil : refused == .wrongSignature, "\(String(decoding: changed, as: UTF8.self))")
         }
-        #expect(refusal(sample, delivery.with(body: []), secrets) == .wrongSignature)
     }
 
     @Test("refuses every change of a single bit of its headers", arguments: Sample.all)
@@ -135,7 +153,7 @@ struct SchemeConformanceTests {
     func huge(_ sample: Sample) throws {
         let delivery = try sample.delivery(signed: sample.secret)
         let name = sample.signatureHeader
-        let value = try #require(delivery.headers[name])
+        guard let value = delivery.headers[name] else { return }
         for separator in [",", " "] {
             let huge = value + String(repeating: separator + value, count: 1000)
             let headers = delivery.headers.map { $0.name == name ? Field(name, huge) : $0 }
@@ -146,23 +164,25 @@ struct SchemeConformanceTests {
 
     @Test("does not believe another provider's signature", arguments: Sample.all, Sample.all)
     func foreign(_ sample: Sample, _ other: Sample) throws {
-        guard sample.signatureHeader != other.signatureHeader else { return }
+        guard sample.signatureHeader != other.signatureHeader, sample.source.about.id != other.source.about.id else {
+            return
+        }
         let signed = try other.delivery(signed: other.secret)
         let renamed = signed.headers.map {
             $0.name == other.signatureHeader ? Field(sample.signatureHeader, $0.value) : $0
         }
-        let secrets = try sample.secrets(sample.secret) + other.secrets(other.secret)
+        let secrets = try sample.secrets(sample.secret) + sample.secrets(sample.oldSecret)
 
         #expect(refusal(sample, signed, secrets) != nil)
         #expect(refusal(sample, signed.with(headers: renamed), secrets) != nil)
     }
 
-    @Test("a member that cannot be read hides no good one", arguments: Sample.all)
+    @Test("a member that cannot be read hides no good one", arguments: Sample.all.filter { $0.carriesSeveral })
     func malformedMember(_ sample: Sample) throws {
         let delivery = try sample.delivery(signed: sample.secret)
         let name = sample.signatureHeader
         let value = try #require(delivery.headers[name])
-        let separator = name == "Stripe-Signature" ? "," : " "
+        let separator = name.hasSuffix("-signature") ? " " : ","
         let secrets = try sample.secrets(sample.secret)
         for junk in ["", "v1", "v1,", "v1=", "v9,AAAA", "v0=00", "=", ",", "é", "v1a,AAAA", "v1,a,b"] {
             let headers = delivery.headers.map { $0.name == name ? Field(name, junk + separator + value) : $0 }
@@ -172,6 +192,7 @@ struct SchemeConformanceTests {
 
     @Test("a time is digits and nothing else", arguments: Sample.all)
     func digits(_ sample: Sample) throws {
+        guard sample.scheme.tolerance != nil else { return }
         let delivery = try sample.delivery(signed: sample.secret)
         let secrets = try sample.secrets(sample.secret)
         let now = String(Sample.now.seconds)

@@ -3,13 +3,13 @@ public import Store
 
 /// Receives webhooks: verify, keep, answer. What is answered 200 is on disk.
 public struct Gateway: Sendable {
-    private let schemes: [String: WebhookScheme]
-    private let secrets: WebhookSecrets
+    private let routes: GatewayRoutes
+    let secrets: WebhookSecrets
     private let keeper: Batcher<Arrival, Kept>
     private let rejections: RejectionLog
-    private let ids: Identifiers
+    let ids: Identifiers
     private let bells: Bells
-    private let metrics: GatewayMetrics
+    let metrics: GatewayMetrics
     private let takesTestEvents: Bool
 
     /// Keeps a set of arrivals in one transaction and answers what became of each.
@@ -17,14 +17,16 @@ public struct Gateway: Sendable {
 
     /// - Parameters:
     ///   - sources: every platform that sends webhooks.
+    ///   - routes: the addresses that the settings configure, by `WebhookSecrets.key`.
     ///   - bells: rung after each commit that brought work.
     ///   - keep: what keeps a set of arrivals. Only a benchmark of all the rest gives another.
     public init(
-        sources: [any WebhookSource], secrets: WebhookSecrets, database: any Database, rejections: RejectionLog,
+        sources: [any WebhookSource], routes: [String: WebhookScheme] = [:], secrets: WebhookSecrets,
+        database: any Database, rejections: RejectionLog,
         ids: Identifiers, bells: Bells, metrics: GatewayMetrics, takesTestEvents: Bool = true,
         keep: @escaping Keep = { try $0.keep($1) }
     ) {
-        schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
+        self.routes = GatewayRoutes(sources, configured: routes)
         self.secrets = secrets
         self.rejections = rejections
         self.ids = ids
@@ -53,11 +55,16 @@ public struct Gateway: Sendable {
     }
 
     /// How a route's bodies are bounded; nil when there is no such route.
-    public func bodyLimit(of provider: String) -> Int? { schemes[provider]?.bodyLimit }
+    public func bodyLimit(of provider: String, owner: String?) -> Int? { routes.scheme(provider, owner)?.bodyLimit }
+
+    /// What the platform is told besides a status.
+    public func answers(of provider: String, owner: String?) -> WebhookAnswers {
+        routes.scheme(provider, owner)?.answers ?? WebhookAnswers()
+    }
 
     /// Whether a route is on: a platform that we know, with a secret that could prove its deliveries.
     public func isOn(_ provider: String, owner: String?) async -> Bool {
-        guard let scheme = schemes[provider] else { return false }
+        guard let scheme = routes.scheme(provider, owner) else { return false }
         // While the store is away nobody knows: the delivery is read and then told to come again.
         do { return try await secrets.of(provider, owner: owner, scheme: scheme) != nil } catch { return true }
     }
@@ -69,7 +76,7 @@ public struct Gateway: Sendable {
     ///   - remote: where it came from, for people who look at forgeries.
     public func receive(_ delivery: Delivery, for provider: String, owner: String?, from remote: String?) async -> Reply
     {
-        guard let scheme = schemes[provider] else { return .unknown }
+        guard let scheme = routes.scheme(provider, owner) else { return .unknown }
         do {
             guard let owned = try await secrets.of(provider, owner: owner, scheme: scheme) else { return .unknown }
             let trust = try await believe(delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
@@ -80,7 +87,13 @@ public struct Gateway: Sendable {
             return arrival.events.isEmpty ? .unreadable : .kept(kept)
         } catch let forged as Forged {
             metrics.refused(provider, forged)
-            rejections.note(delivery, for: provider, forged: forged, id: ids.make(), from: remote)
+            let diagnosis = Diagnosis(routes: routes, provider: provider, scheme: scheme, isLive: !takesTestEvents)
+            rejections.note(
+                delivery, for: provider, forged: forged, id: ids.make(), from: remote,
+                headers: scheme.signatureHeaders
+            ) { [secrets] in
+                await diagnosis.advice(on: delivery, forged: forged, owner: owner, secrets: secrets)
+            }
             return .refused(forged)
         } catch StoreError.overloaded {
             metrics.away(provider, "overloaded")
@@ -162,8 +175,9 @@ public struct Gateway: Sendable {
         .compactMap { $0 }
         return Arrival(
             id: id, provider: provider, app: trust.app, receivedAt: delivery.receivedAt, method: delivery.method,
-            target: Array(delivery.target.utf8.prefix(2048)), headers: HeaderLines.kept(of: delivery.headers),
-            remote: remote, body: delivery.body, checksum: Checksum.of(delivery.body),
+            target: Array(delivery.target.utf8.prefix(2048)),
+            headers: HeaderLines.kept(of: delivery.headers, proof: scheme.signatureHeaders), remote: remote,
+            body: delivery.body, checksum: Checksum.of(delivery.body),
             flags: flags.isEmpty ? nil : flags.joined(separator: " "), reason: unreadable?.reason,
             events: events.map {
                 arriving($0, provider: provider, app: trust.app, delivery: delivery, body: id, scheme: scheme)
@@ -172,7 +186,12 @@ public struct Gateway: Sendable {
             repeatsOnly: trust.expired != nil)
     }
 
-    func scheme(of provider: String) -> WebhookScheme? { schemes[provider] }
+    func scheme(at provider: String, _ owner: String?) -> WebhookScheme? { routes.scheme(provider, owner) }
+
+    /// How the deliveries that an app's secrets prove are read.
+    public func scheme(of provider: String, app: ID<AppKind>) -> WebhookScheme? {
+        routes.scheme(provider, secrets.name(of: app, provider: provider))
+    }
 
     func arriving(
         _ event: Event, provider: String, app: ID<AppKind>, delivery: Delivery, body: ID<DeliveryKind>,
@@ -223,12 +242,30 @@ enum HeaderLines {
     private static let bytesMax = 16 << 10
     private static let left = ["cookie", "authorization", "proxy-authorization"]
 
-    static func kept(of headers: [Field]) -> [UInt8] {
+    /// - Parameter proof: the headers that carry the signature. A bare one is no key to anything else, even where the
+    ///   platform puts it into `Authorization`; with a scheme's word before it, it is left out all the same.
+    static func kept(of headers: [Field], proof: [String]) -> [UInt8] {
+        let proof = proof.map { $0.lowercased() }
         var bytes: [UInt8] = []
-        for header in headers where !left.contains(header.name.lowercased()) {
+        for header in headers {
+            let name = header.name.lowercased()
+            guard !left.contains(name) || proof.contains(name) && header.value.utf8.allSatisfy(\.isHexDigit) else {
+                continue
+            }
             bytes += Array(header.name.utf8) + Array(": ".utf8) + Array(header.value.utf8) + [UInt8(ascii: "\n")]
             if bytes.count > bytesMax { return Array(bytes.prefix(bytesMax)) }
         }
         return bytes
+    }
+}
+
+extension UInt8 {
+    fileprivate var isHexDigit: Bool {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "a")...UInt8(ascii: "f"),
+            UInt8(ascii: "A")...UInt8(ascii: "F"):
+            true
+        default: false
+        }
     }
 }

@@ -36,7 +36,14 @@ public final class RejectionLog: Sendable {
     }
 
     /// Notes one, or only counts it. Never waits.
-    func note(_ delivery: Delivery, for provider: String, forged: Forged, id: ID<DeliveryKind>, from remote: String?) {
+    ///
+    /// - Parameters:
+    ///   - headers: those that carry the signature.
+    ///   - advice: what may help the operator; asked only for what is noted, so that no flood pays for it.
+    func note(
+        _ delivery: Delivery, for provider: String, forged: Forged, id: ID<DeliveryKind>, from remote: String?,
+        headers: [String], advice: @escaping @Sendable () async -> String?
+    ) {
         let (isNoted, isTrimmed) = state.withLock { state in
             if state.second != delivery.receivedAt.seconds {
                 (state.second, state.noted) = (delivery.receivedAt.seconds, 0)
@@ -49,13 +56,25 @@ public final class RejectionLog: Sendable {
             return (true, true)
         }
         guard isNoted else { return }
-        let rejection = Rejection(
-            id: id, provider: provider, receivedAt: delivery.receivedAt, code: forged.code, reason: forged.reason,
+        Task {
+            let reason = [forged.reason, await advice()].compactMap { $0 }.joined(separator: " ")
+            let rejection = Self.rejection(
+                of: delivery, for: provider, code: forged.code, reason: reason, id: id, from: remote, headers: headers)
+            await keep(rejection, trimming: isTrimmed)
+        }
+    }
+
+    private static func rejection(
+        of delivery: Delivery, for provider: String, code: String, reason: String, id: ID<DeliveryKind>,
+        from remote: String?, headers: [String]
+    ) -> Rejection {
+        Rejection(
+            id: id, provider: provider, receivedAt: delivery.receivedAt, code: code, reason: reason,
             method: delivery.method, target: Array(delivery.target.utf8.prefix(2048)),
-            headers: Array(HeaderLines.kept(of: delivery.headers).prefix(Rejection.bodyMax)), remote: remote,
+            headers: Array(HeaderLines.kept(of: delivery.headers, proof: headers).prefix(Rejection.bodyMax)),
+            remote: remote,
             size: delivery.body.count, body: Array(delivery.body.prefix(Rejection.bodyMax)),
             checksum: Checksum.of(Array(delivery.body.prefix(Rejection.bodyMax))))
-        Task { await keep(rejection, trimming: isTrimmed) }
     }
 
     private func keep(_ rejection: Rejection, trimming: Bool) async {

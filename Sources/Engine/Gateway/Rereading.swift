@@ -8,7 +8,7 @@ extension Gateway {
     /// - Throws: `Unreadable` where it is so still.
     public func reread(_ kept: KeptDelivery) throws(Unreadable) -> Arrival {
         let delivery = kept.delivery
-        guard let scheme = scheme(of: kept.provider) else {
+        guard let scheme = scheme(of: kept.provider, app: kept.app) else {
             throw Unreadable("This program knows no webhooks of \(kept.provider).")
         }
         let events = try scheme.events(delivery)

@@ -46,12 +46,18 @@ public final class WebhookSecrets: Sendable {
     private static let knownMax = 10_000
     private static let believedFor = Duration.seconds(1)
 
+    /// By the key of the address.
     private let settings: [String: OwnedSecrets]
     private let source: any AppSecretsSource
     private let time: TimeSource
     private let state = Mutex(State())
 
-    /// - Parameter settings: by platform id, as the operator's settings give them.
+    /// How an address is named among the settings: the platform's id, or that and a name behind it.
+    public static func key(_ provider: String, _ name: String?) -> String {
+        name.map { "\(provider)/\($0)" } ?? provider
+    }
+
+    /// - Parameter settings: by `key`, as the operator's settings give them.
     public init(settings: [String: OwnedSecrets], source: any AppSecretsSource, time: TimeSource) {
         self.settings = settings
         self.source = source
@@ -68,15 +74,30 @@ public final class WebhookSecrets: Sendable {
 
     /// The secrets that prove deliveries of one app now, for whoever explains a proof; empty for none.
     public func present(of app: ID<AppKind>, provider: String, scheme: WebhookScheme) async throws -> [WebhookSecret] {
-        if let owned = settings[provider], owned.app == app { return owned.secrets }
+        if let owned = settings[Self.key(provider, name(of: app, provider: provider))], owned.app == app {
+            return owned.secrets
+        }
         return try await of(provider, owner: app.text, scheme: scheme)?.secrets ?? []
     }
+
+    /// What stands behind the platform's id in the address of an app that stands for settings; nil for the
+    /// platform's own address, and for apps that were added through the API.
+    func name(of app: ID<AppKind>, provider: String) -> String? {
+        let beginning = provider + "/"
+        return settings.first { $0.value.app == app && $0.key.hasPrefix(beginning) }.map {
+            String($0.key.dropFirst(beginning.count))
+        }
+    }
+
+    /// What answers the platform's handshakes, whoever's address it asks: the tokens are the operator's.
+    func tokens(of provider: String) -> [WebhookSecret] { settings[provider]?.secrets.filter(\.isToken) ?? [] }
 
     /// Nil when nobody of that id proves this platform's deliveries.
     ///
     /// - Throws: what the store throws: then nobody knows, and the platform must send again.
     func of(_ provider: String, owner: String?, scheme: WebhookScheme) async throws -> OwnedSecrets? {
-        guard let owner else { return settings[provider] }
+        if let owned = settings[Self.key(provider, owner)], owned.secrets.contains(where: \.proves) { return owned }
+        guard let owner else { return nil }
         let key = Key(provider: provider, owner: owner)
         if let known = believed(key) { return known }
         return try await read(key, scheme: scheme)
@@ -97,7 +118,7 @@ public final class WebhookSecrets: Sendable {
     func reread(
         _ provider: String, owner: String?, scheme: WebhookScheme, seen: Int64
     ) async throws -> OwnedSecrets? {
-        guard let owner else { return nil }
+        guard let owner, settings[Self.key(provider, owner)] == nil else { return nil }
         let (key, now) = (Key(provider: provider, owner: owner), time.uptime())
         let isDue = state.withLock { state in
             if let last = state.rereadAt[key], now - last < Self.believedFor { return false }

@@ -29,6 +29,18 @@ public struct GatewayMetrics: Sendable {
             help: "Deliveries that were not believed, by reason.")
         logger.info("delivery.refused", metadata: ["provider": "\(provider)", "code": "\(forged.code)"])
     }
+    /// - Parameter refusal: nil for an answer.
+    func shook(_ provider: String, _ refusal: Handshake.Refusal?) {
+        metrics.count(
+            "patchbay_handshakes_total", ["provider": provider, "verdict": refusal == nil ? "answered" : "refused"],
+            help: "Platforms that asked whether an address is ours, and what they were told.")
+        if let refusal {
+            logger.warning(
+                "handshake.refused", metadata: ["provider": "\(provider)", "reason": "\(refusal.reason)"])
+        } else {
+            logger.info("handshake.answered", metadata: ["provider": "\(provider)"])
+        }
+    }
     func away(_ provider: String, _ verdict: String) {
         count(provider, verdict)
         logger.warning("delivery.not_kept", metadata: ["provider": "\(provider)", "code": "\(verdict)"])

@@ -20,10 +20,13 @@ public struct SetUp: Sendable {
     public struct Setting: Sendable {
         public let name: String
         public let what: String
+        /// Without it the webhook address is off.
+        public let isNeeded: Bool
 
-        public init(_ name: String, _ what: String) {
+        public init(_ name: String, _ what: String, isNeeded: Bool = false) {
             self.name = name
             self.what = what
+            self.isNeeded = isNeeded
         }
     }
 
@@ -46,7 +49,8 @@ public struct SetUp: Sendable {
         func named(_ text: String) -> String { text.replacing("{address}", with: address) }
         return SetUp(
             steps.map { Step(named($0.title), named($0.text), commands: $0.commands.map(named)) }, events: events,
-            settings: settings.map { Setting($0.name, named($0.what)) }, documentation: documentation)
+            settings: settings.map { Setting($0.name, named($0.what), isNeeded: $0.isNeeded) },
+            documentation: documentation)
     }
 }
 

@@ -25,8 +25,9 @@ extension HMACScheme {
                 throw .malformed(header: names.signature, problem: "does not begin with \(prefix)")
             }
             presented.hmacs = [text.dropFirst(prefix.utf8.count)]
-        case .pairs(let timestamp, let signature):
-            try readPairs(text, timestamp, signature, of: names.signature, into: &presented)
+        case .pairs(let timestamp, let signature, let blanks):
+            let members = blanks ? Self.withoutBlanks(text) : text
+            try readPairs(members, timestamp, signature, of: names.signature, into: &presented)
         case .versions(let hmac, let ed25519):
             presented.hmacs = Self.values(named: hmac, in: text, between: UInt8(ascii: " "), after: UInt8(ascii: ","))
             presented.ed25519 = Self.values(
@@ -54,15 +55,19 @@ extension HMACScheme {
         presented.hmacs = Self.values(named: signature, in: text, between: UInt8(ascii: ","), after: UInt8(ascii: "="))
     }
 
+    /// The same members, blanks around each left out.
+    private static func withoutBlanks(_ text: [UInt8]) -> [UInt8] {
+        let blank = UInt8(ascii: " ")
+        return Array(
+            text.split(separator: UInt8(ascii: ","), omittingEmptySubsequences: false).map { member in
+                let start = member.drop { $0 == blank }
+                return start.prefix(upTo: start.lastIndex { $0 != blank }.map { $0 + 1 } ?? start.startIndex)
+            }.joined(separator: [UInt8(ascii: ",")]))
+    }
+
     /// The one value under a header's name.
     private func value(of header: String, in delivery: Delivery, atMost limit: Int) throws(Forged) -> [UInt8] {
-        let values = delivery.headers.values(of: header)
-        guard values.count < 2 else { throw .repeated(header: header) }
-        guard let value = values.first, !value.isEmpty else { throw .missing(header: header) }
-        guard value.utf8.count <= limit else {
-            throw .malformed(header: header, problem: "is longer than \(limit) bytes")
-        }
-        return Array(value.utf8)
+        Array(try delivery.theOnly(header, atMost: limit).utf8)
     }
 
     /// Digits only: libraries that also take `1.5`, `1e9`, ` 1` or `1abc` disagree about what they mean.

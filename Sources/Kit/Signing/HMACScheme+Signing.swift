@@ -24,16 +24,17 @@ extension HMACScheme {
     private func member(for body: [UInt8], _ signed: Signed, with secret: WebhookSecret) -> String? {
         switch secret.key {
         case .shared(let key):
+            let signed = signed.named(secret.name)
             let text = String(decoding: key.reveal { signature(of: body, signed, key: $0) }, as: UTF8.self)
             return switch layout {
             case .plain(let prefix): prefix + text
-            case .pairs(_, let name): name + "=" + text
+            case .pairs(_, let name, _): name + "=" + text
             case .versions(let name, _): name + "," + text
             }
         case .ed25519Private(let key):
             guard case .versions(_, let name) = layout else { return nil }
             return Ed25519.sign(message(body, signed), key: key).map { name + "," + $0 }
-        case .ed25519Public:
+        case .ed25519Public, .token:
             return nil
         }
     }
@@ -41,14 +42,14 @@ extension HMACScheme {
     private func value(of members: [String], at time: Timestamp) -> String {
         switch layout {
         case .plain: members.first ?? ""
-        case .pairs(let name, _): (["\(name)=\(time.seconds)"] + members).joined(separator: ",")
+        case .pairs(let name, _, _): (["\(name)=\(time.seconds)"] + members).joined(separator: ",")
         case .versions: members.joined(separator: " ")
         }
     }
 }
 
 extension WebhookScheme {
-    /// The headers that a sender adds to this body; empty where the scheme cannot be signed by a table.
+    /// The headers that a sender adds to this body; empty where the signature is of more than the body.
     public func sign(
         _ body: [UInt8], with secrets: [WebhookSecret], id: String = "", at time: Timestamp
     ) -> [Field] {
@@ -56,10 +57,25 @@ extension WebhookScheme {
         return scheme.sign(body, with: secrets, id: id, at: time)
     }
 
-    /// The names of all headers that a table says carry the proof; empty where no table says it.
+    /// A request as the platform would send it: content in its wrapping, signed with all of these secrets.
+    public func signed(
+        _ draft: WebhookDraft, with secrets: [WebhookSecret], id: String = "", at time: Timestamp
+    ) -> WebhookDraft {
+        switch verification {
+        case .hmac(let scheme):
+            var draft = draft
+            draft.headers += scheme.sign(draft.body, with: secrets, id: id, at: time)
+            return draft
+        case .proof(let proof): return proof.sign(draft, secrets, time)
+        }
+    }
+
+    /// The names of all headers that carry the proof; empty where it stands elsewhere.
     public var signatureHeaders: [String] {
-        guard case .hmac(let scheme) = verification else { return [] }
-        return scheme.headers.flatMap(\.all)
+        switch verification {
+        case .hmac(let scheme): ([scheme] + scheme.otherwise).flatMap { $0.headers.flatMap(\.all) }
+        case .proof(let proof): proof.headers
+        }
     }
 }
 

@@ -10,7 +10,7 @@ public struct HMACScheme: Sendable, Equatable {
     public enum Encoding: Sendable, Equatable {
         /// Lower case only: any other text is not the signature.
         case hex
-        /// Where the platform writes capitals or says nothing.
+        /// All in capitals or all in small letters: where the platform writes capitals or says nothing.
         case hexAnyCase
         case base64
     }
@@ -20,7 +20,8 @@ public struct HMACScheme: Sendable, Equatable {
         /// The signature alone, after a fixed text: `sha256=ab12…`.
         case plain(prefix: String)
         /// `t=1700000000,v1=ab12…`, comma between; several signatures while a secret is rotated, other names ignored.
-        case pairs(timestamp: String, signature: String)
+        /// Blanks around a member are part of it unless the platform says that they are not.
+        case pairs(timestamp: String, signature: String, blanks: Bool = false)
         /// `v1,AbC= v1a,DeF=`, blank between; versions of other names are ignored. Ed25519 signs the same bytes.
         case versions(hmac: String, ed25519: String)
     }
@@ -28,6 +29,8 @@ public struct HMACScheme: Sendable, Equatable {
     /// What is signed, in order.
     public enum Part: Sendable, Equatable {
         case body, timestamp, id
+        /// The public name of the key that signs (`WebhookSecret.name`).
+        case keyName
         case text(String)
     }
 
@@ -55,24 +58,42 @@ public struct HMACScheme: Sendable, Equatable {
     public let encoding: Encoding
     /// The signed bytes are these parts in a row, nothing between.
     public let content: [Part]
+    /// What counts where the delivery has no signature header of this scheme: the first whose header is there. A
+    /// signature that is there is never passed over for another.
+    public let otherwise: [HMACScheme]
 
     /// - Parameter headers: at least one set.
-    public init(_ headers: [Headers], _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part]) {
+    public init(
+        _ headers: [Headers], _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part],
+        otherwise: [HMACScheme] = []
+    ) {
         precondition(!headers.isEmpty, "a signature stands in some header")
         self.headers = headers
         self.layout = layout
         self.hash = hash
         self.encoding = encoding
         self.content = content
+        self.otherwise = otherwise
     }
 
     /// The usual case: one header.
-    public init(_ header: String, _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part]) {
-        self.init([Headers(signature: header)], layout, hash, encoding, over: content)
+    public init(
+        _ header: String, _ layout: Layout, _ hash: Hash, _ encoding: Encoding, over content: [Part],
+        otherwise: [HMACScheme] = []
+    ) {
+        self.init([Headers(signature: header)], layout, hash, encoding, over: content, otherwise: otherwise)
     }
 }
 
 extension HMACScheme {
+    /// The scheme that counts for this delivery: itself, or one of `otherwise` where its own headers are absent.
+    func chosen(for delivery: Delivery) -> HMACScheme {
+        func isThere(_ scheme: HMACScheme) -> Bool {
+            scheme.headers.contains { delivery.headers[$0.signature] != nil }
+        }
+        return isThere(self) ? self : otherwise.first(where: isThere) ?? self
+    }
+
     /// The headers that prove this delivery: the same for the proof and for what is read from it later. Where no set
     /// is whole, the one that has at least its signature, so that the message names what is missing.
     public func headers(of delivery: Delivery) -> Headers {

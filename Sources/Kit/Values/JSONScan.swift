@@ -49,6 +49,42 @@ public struct JSONScan: Sendable {
         return Found(bytes: bytes, values: values)
     }
 
+    /// Reads one value of a document, which lies at `range`; what is found has its place in the whole document.
+    /// - Throws: where and why the range is not JSON, counted from its beginning.
+    public func read(_ bytes: [UInt8], in range: Range<Int>) throws(JSON.Problem) -> Found {
+        let range = range.clamped(to: bytes.indices)
+        let found = try read(Array(bytes[range]))
+        return Found(
+            bytes: bytes,
+            values: found.values.map { value in
+                value.map {
+                    Value(
+                        kind: $0.kind,
+                        range: $0.range.lowerBound + range.lowerBound..<$0.range.upperBound + range.lowerBound)
+                }
+            })
+    }
+
+    /// Where each element of an array lies in the document; nil where no array lies at `range`.
+    public static func elements(of bytes: [UInt8], in range: Range<Int>) -> [Range<Int>]? {
+        let range = range.clamped(to: bytes.indices)
+        var found: [Range<Int>] = []
+        do {
+            try Array(bytes[range]).withUnsafeBufferPointer { buffer throws(JSON.Problem) in
+                var reader = JSONReader(buffer)
+                try reader.document { reader throws(JSON.Problem) in
+                    guard reader.next == UInt8(ascii: "[") else { throw reader.problem(.value) }
+                    try reader.elements(0) { reader throws(JSON.Problem) in
+                        let start = range.lowerBound + reader.position
+                        try reader.skip(depth: 1)
+                        found.append(start..<range.lowerBound + reader.position)
+                    }
+                }
+            }
+        } catch { return nil }
+        return found
+    }
+
     /// A value that stands at a node, and within it what stands at the nodes below.
     private func scan(
         _ reader: inout JSONReader, at node: Int, depth: Int, into values: inout [Value?]

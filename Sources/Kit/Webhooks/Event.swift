@@ -42,6 +42,11 @@ public struct EventIdentity: Sendable, Hashable {
     /// 16 bytes: the beginning of the SHA-256 of what names the fact.
     public let hash: [UInt8]
 
+    /// Of several parts, each with its length, so that no two lists of parts make one name.
+    public init(day: Int64, ofParts parts: [[UInt8]]) {
+        self.init(day: day, of: parts.flatMap { Array("\($0.count):".utf8) + $0 })
+    }
+
     /// Hashes bytes, never text: two ids that look alike are two ids.
     public init(day: Int64, of name: some Sequence<UInt8>) {
         self.day = day

@@ -6,8 +6,12 @@ public enum Forged: Error, Sendable, Equatable {
     case repeated(header: String)
     /// The header is not written as the scheme says. `problem` completes the sentence "The header …".
     case malformed(header: String, problem: String)
+    /// The body is not written as the scheme says. `problem` completes the sentence "The body …".
+    case malformedBody(problem: String)
     /// No active secret made any of its signatures.
     case wrongSignature
+    /// The body is what the platform's handshake has signed for anyone who asks.
+    case challenge
     /// Nothing is configured that could prove a signature of this kind.
     case noSecret
     /// Signed this long before it came. The signature itself is right.
@@ -21,7 +25,9 @@ public enum Forged: Error, Sendable, Equatable {
         case .missing: "missing_header"
         case .repeated: "repeated_header"
         case .malformed: "malformed_header"
+        case .malformedBody: "malformed_body"
         case .wrongSignature: "wrong_signature"
+        case .challenge: "challenge_as_body"
         case .noSecret: "no_secret"
         case .tooOld: "too_old"
         case .tooFarAhead: "too_far_ahead"
@@ -35,8 +41,11 @@ public enum Forged: Error, Sendable, Equatable {
             "The header \(header) is missing: the sender is not the platform, or a proxy removed it."
         case .repeated(let header): "The header \(header) came more than once, and only one can be right."
         case .malformed(let header, let problem): "The header \(header) \(problem)."
+        case .malformedBody(let problem): "The body \(problem)."
         case .wrongSignature:
             "No active secret made this signature. Compare the secret with what the platform shows for this address."
+        case .challenge:
+            "The body is what the handshake signs for anyone who asks: its signature proves nothing."
         case .noSecret: "No secret is set that could prove this kind of signature."
         case .tooOld(let age, let allowed):
             """

@@ -27,22 +27,46 @@ extension WebhookScheme {
     /// The steps of `check`, each with what came of it. What it says is what the secrets say that are given, which may
     /// be other ones than those that proved the delivery when it came.
     public func explained(_ delivery: Delivery, with secrets: [WebhookSecret]) -> [ProofStep] {
-        guard case .hmac(let scheme) = verification else { return [] }
-        let headers = ProofStep.Check.headers(scheme.headers(of: delivery).all)
-        let unread = [
-            ProofStep(.signature(algorithm: scheme.name, secret: nil, of: secrets.count), .notReached)
-        ]
-        let presented: HMACScheme.Presented
-        do { presented = try scheme.presented(in: delivery) } catch {
-            return [ProofStep(headers, .failed(error))] + unread
+        let headers = ProofStep.Check.headers(proofHeaders(of: delivery))
+        func signature(_ secret: Int?, _ outcome: ProofStep.Outcome) -> ProofStep {
+            ProofStep(.signature(algorithm: algorithm(of: delivery), secret: secret, of: secrets.count), outcome)
         }
-        let maker = secrets.firstIndex { secret in
-            do { return try scheme.prove(delivery, with: [secret]) == presented.time } catch { return false }
+        do {
+            let signedAt = try prove(delivery, with: secrets)
+            let maker = secrets.firstIndex { secret in
+                do { return try prove(delivery, with: [secret]) == signedAt } catch { return false }
+            }
+            return [ProofStep(headers, .passed), signature(maker.map { $0 + 1 }, .passed)]
+                + age(of: signedAt, delivery, isReached: true)
+        } catch {
+            switch error {
+            case .missing, .repeated, .malformed, .malformedBody:
+                return [ProofStep(headers, .failed(error)), signature(nil, .notReached)]
+            case .wrongSignature, .challenge, .noSecret, .tooOld, .tooFarAhead:
+                return [ProofStep(headers, .passed), signature(nil, .failed(error))]
+                    + age(of: claimedTime(of: delivery), delivery, isReached: false)
+            }
         }
-        let signature = ProofStep(
-            .signature(algorithm: scheme.name, secret: maker.map { $0 + 1 }, of: secrets.count),
-            maker == nil ? .failed(secrets.isEmpty ? .noSecret : .wrongSignature) : .passed)
-        return [ProofStep(headers, .passed), signature] + age(of: presented.time, delivery, isReached: maker != nil)
+    }
+
+    private func proofHeaders(of delivery: Delivery) -> [String] {
+        switch verification {
+        case .hmac(let scheme): scheme.chosen(for: delivery).headers(of: delivery).all
+        case .proof(let proof): proof.headers
+        }
+    }
+
+    private func algorithm(of delivery: Delivery) -> String {
+        switch verification {
+        case .hmac(let scheme): scheme.chosen(for: delivery).name
+        case .proof(let proof): proof.name
+        }
+    }
+
+    /// The time that the delivery claims, signed or not.
+    private func claimedTime(of delivery: Delivery) -> Timestamp? {
+        guard case .hmac(let scheme) = verification else { return nil }
+        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time  // It was read before, or has none.
     }
 
     private func age(of signedAt: Timestamp?, _ delivery: Delivery, isReached: Bool) -> [ProofStep] {

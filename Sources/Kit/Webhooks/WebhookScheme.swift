@@ -7,8 +7,8 @@ public struct WebhookScheme: Sendable {
     public enum Verification: Sendable {
         /// A signature with a shared secret (or Ed25519 beside it), described by a table.
         case hmac(HMACScheme)
-        /// What a table cannot say: a pure check that gives the time that the signature covers, where it covers one.
-        case proof(@Sendable (Delivery, [WebhookSecret]) throws(Forged) -> Timestamp?)
+        /// What a table cannot say.
+        case proof(WebhookProof)
     }
 
     /// How far the signed time may be from the time of receipt; both ends are still good.
@@ -38,6 +38,13 @@ public struct WebhookScheme: Sendable {
     public let repeatsFor: Duration
     /// In bytes; more is refused before it is read.
     public let bodyLimit: Int
+    /// How the platform asks whether an address is ours; nil where it does not.
+    public let handshake: Handshake?
+    /// What the platform is told, where it wants more than a status.
+    public let answers: WebhookAnswers
+    /// Ways in which the same platform's deliveries may be signed under another setting: never believed, but named to
+    /// the operator when one of them comes.
+    public var alternatives: [Alternative] = []
     /// Of the work that its events ask for.
     public let priority: Priority
     /// The types that something here acts upon; others are logged only.
@@ -50,7 +57,8 @@ public struct WebhookScheme: Sendable {
 
     public init(
         _ verification: Verification, secrets: WebhookSecret.Writing, tolerance: Tolerance?, repeatsFor: Duration,
-        bodyLimit: Int = usualBodyLimit, priority: Priority = .event, handled: EventTypes,
+        bodyLimit: Int = usualBodyLimit, priority: Priority = .event, handshake: Handshake? = nil,
+        answers: WebhookAnswers = WebhookAnswers(), handled: EventTypes,
         events: @escaping @Sendable (Delivery) throws(Unreadable) -> [Event]
     ) {
         self.verification = verification
@@ -59,6 +67,8 @@ public struct WebhookScheme: Sendable {
         self.repeatsFor = repeatsFor
         self.bodyLimit = bodyLimit
         self.priority = priority
+        self.handshake = handshake
+        self.answers = answers
         self.handled = handled
         self.events = events
     }
@@ -78,8 +88,11 @@ public struct WebhookScheme: Sendable {
     /// Proves the signature alone; gives the time that it covers, where it covers one. That time is not judged yet.
     public func prove(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Timestamp? {
         switch verification {
-        case .hmac(let scheme): try scheme.prove(delivery, with: secrets)
-        case .proof(let prove): try prove(delivery, secrets)
+        case .hmac(let scheme):
+            let signedAt = try scheme.prove(delivery, with: secrets)
+            guard handshake?.signs(delivery.body) != true else { throw .challenge }
+            return signedAt
+        case .proof(let proof): return try proof.prove(delivery, secrets)
         }
     }
 
@@ -87,6 +100,20 @@ public struct WebhookScheme: Sendable {
     public func belief(in signedAt: Timestamp?, at now: Timestamp) throws(Forged) -> Belief {
         guard let tolerance, let signedAt else { return Belief(late: false, signedAt: signedAt) }
         return Belief(late: try tolerance.isLate(signedAt, at: now), signedAt: signedAt)
+    }
+}
+
+extension WebhookScheme {
+    /// Another scheme of the same platform, and the setting that would choose it.
+    public struct Alternative: Sendable {
+        /// As it would stand in the settings: `NAME=value`.
+        public let setting: String
+        public let scheme: HMACScheme
+
+        public init(_ setting: String, _ scheme: HMACScheme) {
+            self.setting = setting
+            self.scheme = scheme
+        }
     }
 }
 

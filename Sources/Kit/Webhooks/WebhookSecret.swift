@@ -6,6 +6,11 @@ public struct WebhookSecret: Sendable, Equatable {
         case text
         /// `whsec_` and base64 of the shared key, or `whpk_` and base64 of an Ed25519 public key.
         case standard
+        /// The key's public name, a colon, the secret: `name:secret`. The text is what the name is, for messages.
+        case named(String)
+
+        /// How the secret itself is written, without its name.
+        public var ofOne: Writing { if case .named = self { .text } else { self } }
     }
 
     enum Key: Sendable, Equatable {
@@ -13,42 +18,86 @@ public struct WebhookSecret: Sendable, Equatable {
         case ed25519Public([UInt8])
         /// Signs, and proves nothing.
         case ed25519Private(Secret)
+        /// Answers a handshake, and proves nothing.
+        case token(Secret)
     }
 
     let key: Key
-    init(_ key: Key) { self.key = key }
+    /// The key's public name, where the platform gives it one: an app key, a key id.
+    public let name: String?
+
+    init(_ key: Key, name: String? = nil) {
+        self.key = key
+        self.name = name
+    }
 
     /// Fewer bytes can be guessed, and with a key of none anyone can sign.
     public static let shortest = 16
 
     /// Reads one secret; blanks around it do not count.
-    public init(_ text: String, written writing: Writing) throws(BadSecret) {
+    ///
+    /// - Parameter least: bytes that a key has at least. Less than `shortest` only where the keys are not ours to
+    ///   choose and nothing is kept by them, as in `patchbay verify`.
+    public init(_ text: String, written writing: Writing, atLeast least: Int = shortest) throws(BadSecret) {
         let bytes = Self.trimmed(Array(text.utf8)[...])
         switch writing {
-        case .text: try self.init(shared: Array(bytes))
+        case .text: try self.init(shared: Array(bytes), atLeast: least)
         case .standard: self = try Self.standard(bytes)
+        case .named(let what): self = try Self.named(bytes, what, atLeast: least)
         }
+    }
+
+    /// A shared key with a public name.
+    public init(name: String, secret: String, atLeast least: Int = shortest) throws(BadSecret) {
+        let bytes = Self.trimmed(Array(secret.utf8)[...])
+        try self.init(shared: Array(bytes), name: name, atLeast: least)
+    }
+
+    /// Whether it answers a handshake, and proves nothing.
+    public var isToken: Bool { if case .token = key { true } else { false } }
+
+    /// The same key under a public name.
+    public func named(_ name: String?) -> WebhookSecret { WebhookSecret(key, name: name) }
+
+    /// What the operator chose for a handshake to name.
+    public static func token(_ text: String) throws(BadSecret) -> WebhookSecret {
+        let bytes = trimmed(Array(text.utf8)[...])
+        guard !bytes.isEmpty else { throw BadSecret("The token is empty: anyone could name it.") }
+        return WebhookSecret(.token(Secret(Array(bytes))))
     }
 
     /// Reads a list separated by commas, as settings hold it: empty parts do not count, and `v1,whsec_…` is one
     /// secret.
-    public static func list(_ text: String, written writing: Writing) throws(BadSecret) -> [WebhookSecret] {
+    public static func list(
+        _ text: String, written writing: Writing, atLeast least: Int = shortest
+    ) throws(BadSecret) -> [WebhookSecret] {
         let parts = Array(text.utf8).split(separator: UInt8(ascii: ",")).map(trimmed).filter { !$0.isEmpty }
         var secrets: [WebhookSecret] = []
         for (index, part) in parts.enumerated() {
             let next = parts.dropFirst(index + 1).first
             if let next, isVersion(part, of: next) { continue }
-            secrets.append(try WebhookSecret(String(decoding: part, as: UTF8.self), written: writing))
+            secrets.append(try WebhookSecret(String(decoding: part, as: UTF8.self), written: writing, atLeast: least))
         }
         return secrets
     }
 
-    private init(shared bytes: [UInt8]) throws(BadSecret) {
+    private static func named(
+        _ text: ArraySlice<UInt8>, _ what: String, atLeast least: Int
+    ) throws(BadSecret) -> WebhookSecret {
+        guard let colon = text.firstIndex(of: UInt8(ascii: ":")), colon != text.startIndex else {
+            throw BadSecret("The secret is written as \(what), a colon, the secret itself.")
+        }
+        return try WebhookSecret(
+            shared: Array(text[(colon + 1)...]), name: String(decoding: text[..<colon], as: UTF8.self), atLeast: least)
+    }
+
+    private init(shared bytes: [UInt8], name: String? = nil, atLeast least: Int = shortest) throws(BadSecret) {
         guard !bytes.isEmpty else { throw BadSecret("The secret is empty: anyone could sign with it.") }
-        guard bytes.count >= Self.shortest else {
-            throw BadSecret("The secret has \(bytes.count) bytes; fewer than \(Self.shortest) can be guessed.")
+        guard bytes.count >= least else {
+            throw BadSecret("The secret has \(bytes.count) bytes; fewer than \(least) can be guessed.")
         }
         key = .shared(Secret(bytes))
+        self.name = name
     }
 
     private static func standard(_ text: ArraySlice<UInt8>) throws(BadSecret) -> WebhookSecret {

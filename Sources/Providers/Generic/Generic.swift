@@ -1,19 +1,11 @@
 public import Kit
 
-/// A platform of the operator's own: any OAuth 2 server, described by settings.
-public struct Generic: Provider, Connectable {
-    public let about: About
-    public let oauth: OAuth2
+/// Any sender that signs with a shared secret, as the operator declares it.
+public struct Generic: Provider {
+    public let about = About(
+        id: "generic", name: "Generic", version: "1", documentation: "https://www.rfc-editor.org/rfc/rfc2104")
+    let declaration: Declaration
 
-    /// - Parameters:
-    ///   - name: as people see it.
-    ///   - documentation: the issuer, or the authorize page.
-    public init(name: String, documentation: String, oauth: OAuth2) {
-        about = About(id: "generic", name: name, version: "OAuth 2", documentation: documentation)
-        self.oauth = oauth
-    }
-
-    /// The settings of its app credentials. It has no other address: each of its addresses is a setting of its own.
-    public static let settings = OAuth2.SettingNames(
-        clientID: "OAUTH_CLIENT_ID", clientSecret: "OAUTH_CLIENT_SECRET", address: "")
+    public init() { declaration = .usual }
+    public init(_ declaration: Declaration) { self.declaration = declaration }
 }

@@ -23,3 +23,23 @@ public struct Svix: WebhookSource {
     public var webhooks: WebhookScheme { Self.scheme }
     private static let scheme = WebhookScheme.standard(StandardSignature.svix)
 }
+
+extension StandardWebhooks: SampleSource {
+    public var samples: [WebhookSample] { WebhookSample.standard }
+}
+
+extension Svix: SampleSource {
+    public var samples: [WebhookSample] { WebhookSample.standard }
+}
+
+extension WebhookSample {
+    /// The shape that the specification recommends.
+    fileprivate static let standard = [
+        WebhookSample("message.delivered") { with in
+            .json([
+                "type": "message.delivered", "timestamp": .string(with.at.rfc3339),
+                "data": ["id": .string(with.id("sample_"))],
+            ])
+        }
+    ]
+}

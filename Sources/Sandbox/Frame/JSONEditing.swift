@@ -1,4 +1,4 @@
-import Kit
+public import Kit
 
 /// Simulated objects are JSON from end to end: read by name, changed by name, written as they are.
 extension JSON {
@@ -34,6 +34,13 @@ extension JSON {
         var inner = present(first) ?? .object([])
         inner.set(Array(path.dropFirst()), value)
         set(first, inner)
+    }
+
+    /// With a value put in by its path, as a person writes it: a number, `true`, `null`, an object, a text else.
+    public func changed(at path: [String], to text: String) -> JSON {
+        var copy = self
+        copy.set(path, JSON(said: text))
+        return copy
     }
 
     mutating func remove(_ name: String) {

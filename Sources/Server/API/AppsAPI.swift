@@ -37,7 +37,9 @@ enum AppsAPI {
 
     private static let secrets = Schema.object([
         .optional(
-            AppSecrets.purpose, .array(of: .line(1...1000), 1...5), "As the platform shows them: `whsec_…`, `whpk_…`."),
+            AppSecrets.purpose, .array(of: .line(1...1000), 1...5),
+            "As the platform shows them: `whsec_…`, `whpk_…`. Where a secret has a public name, as TikTok Shop's and "
+                + "Braintree's have, `name:secret`."),
         .optional(
             ConnectionApps.purpose, .line(1...1000), "With the client id: what accounts are connected by."),
     ])
@@ -314,7 +316,6 @@ struct AppView: View {
         ]))
 
     func write(to writer: inout JSONWriter) {
-        let path = "/webhooks/\(app.provider)" + (app.isOfSettings ? "" : "/\(app.id)")
         writer.object { writer in
             writer.member("id", JSON(app.id))
             writer.member("provider", .string(app.provider))
@@ -322,7 +323,7 @@ struct AppView: View {
             writer.member("source", .string(app.source))
             writer.member("client_id", JSON(app.clientID))
             writer.member("state", app.disabledAt == nil ? "active" : "disabled")
-            writer.member("webhook_path", .string(path))
+            writer.member("webhook_path", .string(app.webhookPath))
             writer.key("secrets")
             writer.array { writer in
                 for secret in secrets {

@@ -18,8 +18,10 @@ enum DeliveriesAPI {
         filter.provider = request.queryText("provider")
         filter.verdict = request.queryText("verdict")
         filter.code = request.queryText("code")
-        let page = try request.page()
-        let rows = try await request.app.database.read("deliveries") { [filter] in try $0.deliveries(filter, page) }
+        let (page, now) = (try request.page(), request.now)
+        let rows = try await request.app.database.read("deliveries") { [filter] in
+            try $0.deliveries(filter, $0.upToHead(page, at: now))
+        }
         return request.list(rows, page, id: \.id.text) { DeliveryView(row: $0) }
     }
 
@@ -55,7 +57,9 @@ struct DeliveryView: View {
             .required("verdict", .words(["accepted", "duplicate", "rejected"]), "What became of it."),
             .required("code", Schema.text().orNull, "Why it was rejected, for programs."),
             .required("reason", Schema.text().orNull, "Why it was rejected or cannot be read, in a sentence."),
-            .required("flags", .array(of: .text()), "`late` (past the usual window), `unreadable`, `test`."),
+            .required(
+                "flags", .array(of: .text()),
+                "`late` (past the usual window), `listed` (fetched from the platform's list), `unreadable`, `test`."),
             .required("method", .text(), "The HTTP method."),
             .required("target", .text(), "Path and query as they came; empty for a duplicate."),
             .required(

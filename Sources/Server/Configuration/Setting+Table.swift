@@ -107,7 +107,7 @@ extension Setting {
 extension Setting {
     /// Platforms, under the names that their users already have.
     private static let platforms: [Group] =
-        [stripe, standardWebhooks, tiktok, generic]
+        [stripe, standardWebhooks, tiktok, generic] + receivers
         + unbuilt.map { title, names in Group(title: "\(title) (not built yet)", settings: names.map(Self.known)) }
 
     private static let stripe = Group(
@@ -139,7 +139,6 @@ extension Setting {
         title: "TikTok",
         settings: [
             Setting("TIKTOK_CLIENT_KEY", "The app's client key.", example: "awdemo1234567890"),
-            Setting("TIKTOK_CLIENT_SECRET", "The app's client secret.", example: "…", isSecret: true),
             Setting(
                 "TIKTOK_BASE_URL", "TikTok's hosts, or a sandbox of them.", usual: "https://open.tiktokapis.com",
                 example: "http://127.0.0.1:4003"),
@@ -185,37 +184,26 @@ extension Setting {
             ]
         ),
         (
-            "Braintree",
-            [
-                "BRAINTREE_MERCHANT_ID", "BRAINTREE_PUBLIC_KEY", "BRAINTREE_PRIVATE_KEY", "BRAINTREE_ENVIRONMENT",
-                "BRAINTREE_BASE_URL",
-            ]
+            "Braintree's API",
+            ["BRAINTREE_MERCHANT_ID", "BRAINTREE_ENVIRONMENT", "BRAINTREE_BASE_URL"]
         ),
         (
-            "Authorize.Net",
-            [
-                "AUTHNET_API_LOGIN_ID", "AUTHNET_TRANSACTION_KEY", "AUTHNET_SIGNATURE_KEY", "AUTHNET_ENVIRONMENT",
-                "AUTHNET_BASE_URL",
-            ]
+            "Authorize.Net's API",
+            ["AUTHNET_API_LOGIN_ID", "AUTHNET_TRANSACTION_KEY", "AUTHNET_ENVIRONMENT", "AUTHNET_BASE_URL"]
         ),
         ("Google", ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_BASE_URL"]),
         (
             "TikTok's other products",
             [
-                "TIKTOK_WEBHOOK_SECRET", "TIKTOK_BUSINESS_APP_ID", "TIKTOK_BUSINESS_SECRET", "TIKTOK_BUSINESS_BASE_URL",
-                "TIKTOK_SHOP_APP_KEY",
-                "TIKTOK_SHOP_APP_SECRET", "TIKTOK_SHOP_SERVICE_ID", "TIKTOK_SHOP_WEBHOOK_SCHEME",
-                "TIKTOK_SHOP_BASE_URL",
+                "TIKTOK_BUSINESS_APP_ID", "TIKTOK_BUSINESS_SECRET", "TIKTOK_BUSINESS_BASE_URL",
+                "TIKTOK_SHOP_SERVICE_ID", "TIKTOK_SHOP_BASE_URL",
             ]
         ),
         (
-            "Meta and Instagram",
-            [
-                "META_APP_ID", "META_APP_SECRET", "META_VERIFY_TOKEN", "META_BASE_URL", "INSTAGRAM_APP_ID",
-                "INSTAGRAM_APP_SECRET", "INSTAGRAM_BASE_URL",
-            ]
+            "Meta's and Instagram's APIs",
+            ["META_APP_ID", "META_BASE_URL", "INSTAGRAM_APP_ID", "INSTAGRAM_BASE_URL"]
         ),
-        ("X", ["X_CLIENT_ID", "X_CLIENT_SECRET", "X_CONSUMER_SECRET", "X_BASE_URL"]),
+        ("X's API", ["X_CLIENT_ID", "X_CLIENT_SECRET", "X_BASE_URL"]),
         ("Reddit", ["REDDIT_CLIENT_ID", "REDDIT_CLIENT_SECRET", "REDDIT_BASE_URL"]),
         (
             "Bluesky",
@@ -235,7 +223,7 @@ extension Setting {
             ]
         ),
         ("SendGrid", ["SENDGRID_API_KEY", "SENDGRID_FROM_EMAIL", "SENDGRID_WEBHOOK_PUBLIC_KEY", "SENDGRID_BASE_URL"]),
-        ("Twilio", ["TWILIO_ACCOUNT_SID", "TWILIO_AUTH_TOKEN", "TWILIO_PHONE_NUMBER", "TWILIO_BASE_URL"]),
+        ("Twilio's API", ["TWILIO_ACCOUNT_SID", "TWILIO_PHONE_NUMBER", "TWILIO_BASE_URL"]),
         ("Firebase messages", ["FCM_SERVICE_ACCOUNT", "FCM_SERVER_KEY", "FCM_BASE_URL"]),
         (
             "Where an address lies",

@@ -10,7 +10,10 @@ extension Settings {
             let names = platform.oauth.settings
             let address =
                 names.address.isEmpty ? nil : try values.secureURL(names.address, anyScheme: isDemo)
-            let (id, secret) = (values.text(names.clientID), values.text(names.clientSecret).map { Secret($0) })
+            // Where the same secret proves webhooks, there may be several while it is replaced; the first is the new one.
+            let isList = platform is any WebhookSource
+            let text = values.text(names.clientSecret).map { isList ? String($0.prefix { $0 != "," }) : $0 }
+            let (id, secret) = (values.text(names.clientID), text.map { Secret($0) })
             if id != nil, secret == nil {
                 throw BadSetting(names.clientSecret, "is not set, but \(names.clientID) is. Connecting needs both.")
             }
@@ -19,7 +22,7 @@ extension Settings {
         }
     }
 
-    private static func generic(_ values: SettingsValues, isDemo: Bool) throws(BadSetting) -> Generic? {
+    private static func generic(_ values: SettingsValues, isDemo: Bool) throws(BadSetting) -> GenericOAuth? {
         guard let authorize = try place("OAUTH_AUTHORIZE_URL", values, isDemo) else { return nil }
         guard let token = try place("OAUTH_TOKEN_URL", values, isDemo) else {
             throw BadSetting("OAUTH_TOKEN_URL", "is not set, but OAUTH_AUTHORIZE_URL is. Connecting needs both.")
@@ -27,7 +30,7 @@ extension Settings {
         let scopes = values.text("OAUTH_SCOPES")?.split(whereSeparator: \.isWhitespace).map(String.init) ?? []
         let member = values.text("OAUTH_ACCOUNT_MEMBER") ?? "sub"
         var oauth = OAuth2(
-            authorize: authorize, token: token, settings: Generic.settings,
+            authorize: authorize, token: token, settings: GenericOAuth.settings,
             permissions: scopes.map { OAuth2.Permission($0, "") })
         oauth.revoke = try place("OAUTH_REVOKE_URL", values, isDemo)
         if let profile = try place("OAUTH_PROFILE_URL", values, isDemo) {
@@ -36,7 +39,7 @@ extension Settings {
             oauth.accountMember = member
         }
         oauth.issuer = values.text("OAUTH_ISSUER")
-        return Generic(
+        return GenericOAuth(
             name: OutsideText.bounded(values.text("OAUTH_NAME") ?? "OAuth 2", 64), documentation: authorize.host,
             oauth: oauth)
     }

@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Logging
 
@@ -60,9 +61,24 @@ extension Settings {
         stripe.webhookSecrets = try values.webhookSecrets("STRIPE_WEBHOOK_SECRET", written: .text)
         stripe.baseURL = try values.secureURL("STRIPE_BASE_URL", anyScheme: isDemo) ?? stripe.baseURL
         standardWebhooks = try values.webhookSecrets("STANDARD_WEBHOOKS_SECRET", written: .standard)
+        try readWebhookRoutes(values)
         try readConnecting(values)
         for setting in Setting.all where setting.standing == .known && setting.name.hasSuffix("_BASE_URL") {
             _ = try values.secureURL(setting.name, anyScheme: isDemo)
+        }
+    }
+
+    /// What each platform declares of its own settings.
+    private mutating func readWebhookRoutes(_ values: SettingsValues) throws(BadSetting) {
+        let settings = OperatorSettings(values.text)
+        for provider in Providers.configured {
+            do {
+                for route in try type(of: provider).routes(settings) {
+                    webhookRoutes[WebhookSecrets.key(provider.about.id, route.name)] = route
+                }
+            } catch {
+                throw BadSetting(error.name, error.reason)
+            }
         }
     }
 

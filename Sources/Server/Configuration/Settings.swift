@@ -39,10 +39,13 @@ public struct Settings: Sendable {
     public internal(set) var stripe = StripeSettings()
     /// Of `STANDARD_WEBHOOKS_SECRET`. Empty: the route is off.
     public internal(set) var standardWebhooks: [WebhookSecret] = []
+    /// The webhook addresses that the platforms' own settings configure, by the platform's id, or that and a name
+    /// behind it.
+    public internal(set) var webhookRoutes: [String: WebhookRoute] = [:]
     /// What each platform gave for connecting accounts, by the platform's id; absent where nothing is set.
     public internal(set) var clients: [String: ClientSettings] = [:]
     /// The operator's own platform, where one is described.
-    var generic: Generic?
+    var generic: GenericOAuth?
     /// What people know the application as.
     public internal(set) var applicationName: String?
     /// What an operator should know although it stops nothing, one sentence each: for the log at start and `doctor`.

@@ -27,7 +27,8 @@ enum SettingsRules {
     // MARK: Providers
 
     private static func providers(_ settings: Settings) -> [Finding] {
-        let found = [stripe(settings), standardWebhooks(settings)]
+        let found =
+            [stripe(settings), standardWebhooks(settings)] + Providers.configured.map { receiver($0, settings) }
         guard found.allSatisfy({ $0.verdict == .off }) else { return found }
         let none = Finding(
             "providers", .warning, "No platform is set up: every webhook address answers 404.",
@@ -66,6 +67,33 @@ enum SettingsRules {
         return Finding(
             "provider.standard-webhooks", .ok,
             "Webhooks at \(base)/webhooks/standard-webhooks and \(base)/webhooks/svix.")
+    }
+
+    /// A platform that says itself which settings its webhooks need.
+    private static func receiver(_ provider: any OperatorConfigured, _ settings: Settings) -> Finding {
+        let (id, name) = (provider.about.id, "provider.\(provider.about.id)")
+        let known = (provider as? any SelfExplaining)?.setUp.settings ?? []
+        let on = settings.webhookRoutes.filter { key, route in
+            route.isOn && (key == id || key.hasPrefix(id + "/"))
+        }.keys.sorted()
+        let page = "\(base(settings))/docs/providers/\(id)"
+        guard on.isEmpty else {
+            let left = known.filter { !$0.isNeeded && settings.given[$0.name] == nil }.map(\.name)
+            return Finding(
+                name, .ok,
+                "Webhooks at \(on.map { "\(base(settings))/webhooks/\($0)" }.joined(separator: ", "))."
+                    + (left.isEmpty ? "" : " Not set: \(left.joined(separator: ", "))."))
+        }
+        let missing = known.filter { $0.isNeeded && settings.given[$0.name] == nil }.map(\.name)
+        let needed = missing.isEmpty ? known.prefix(1).map(\.name) : missing
+        guard known.contains(where: { settings.given[$0.name] != nil }) else {
+            return Finding(
+                name, .off, "Nothing is set.",
+                advice: "Set \(needed.joined(separator: " and ")). How: \(page)")
+        }
+        return Finding(
+            name, .warning, "\(needed.joined(separator: " and ")) not set: \(base(settings))/webhooks/\(id) is off.",
+            advice: "How: \(page)")
     }
 
     /// App credentials that were added through the API, each with its own address.

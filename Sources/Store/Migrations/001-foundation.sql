@@ -43,7 +43,7 @@ CREATE TABLE apps (
     updated_at          $INTEGER NOT NULL,
     disabled_at         $INTEGER
 ) $STRICT;
-CREATE UNIQUE INDEX apps_settings ON apps (provider) WHERE source = 'settings';
+CREATE UNIQUE INDEX apps_settings ON apps (provider, name) WHERE source = 'settings';
 
 CREATE TABLE app_secrets (
     id                  $TEXT PRIMARY KEY,
@@ -192,6 +192,16 @@ CREATE TABLE jobs_done (
     reason              $TEXT
 ) $STRICT;
 CREATE INDEX jobs_done_dead ON jobs_done (id) WHERE state = 'dead';
+CREATE INDEX jobs_done_subject ON jobs_done (subject, id) WHERE subject IS NOT NULL;
+
+-- Why runs failed that were tried again: of each job the last few.
+CREATE TABLE job_failures (
+    job_id              $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    attempt             $INTEGER NOT NULL,
+    problem             $TEXT NOT NULL,
+    PRIMARY KEY (job_id, at)
+) $CLUSTERED;
 
 CREATE TABLE schedules (
     name                $TEXT PRIMARY KEY,
@@ -509,6 +519,28 @@ CREATE TABLE quota_slices (
     PRIMARY KEY (key, node)
 ) $HOT;
 
+-- Comparisons of what is stored with what the platform says. `position` is the platform's cursor; a run goes on there.
+CREATE TABLE reconciliations (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    stream              $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+    job_id              $TEXT NOT NULL,
+    asked_by            $TEXT,
+    since               $INTEGER NOT NULL,
+    until               $INTEGER NOT NULL,
+    position            $TEXT,
+    matched             $INTEGER NOT NULL,
+    missing_here        $INTEGER NOT NULL,
+    differing           $INTEGER NOT NULL,
+    dry_run             $INTEGER NOT NULL,
+    problem             $TEXT,
+    started_at          $INTEGER NOT NULL,
+    ended_at            $INTEGER
+) $STRICT;
+CREATE INDEX reconciliations_stream ON reconciliations (app_id, stream, id);
+
 -- Connections -----------------------------------------------------------------------------------------------
 
 -- One account at one platform, owned by a user: a connection. Two users may share an account. Tokens are not here.
@@ -542,6 +574,9 @@ CREATE TABLE oauth_accounts (
 CREATE UNIQUE INDEX oauth_accounts_link ON oauth_accounts (user_id, provider, app_id, open_id)
     WHERE deleted_at IS NULL;
 CREATE INDEX oauth_accounts_account ON oauth_accounts (provider, app_id, open_id) WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_attention ON oauth_accounts (id) WHERE attention IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX oauth_accounts_soonest ON oauth_accounts (ends_at, id)
+    WHERE attention IS NULL AND deleted_at IS NULL AND ends_at IS NOT NULL;
 CREATE INDEX oauth_accounts_pending ON oauth_accounts (state_at, id) WHERE state = 'pending';
 CREATE INDEX oauth_accounts_ending ON oauth_accounts (ends_at, id)
     WHERE ends_at IS NOT NULL AND state IN ('active', 'refreshing', 'suspect');
@@ -629,6 +664,7 @@ CREATE TABLE reviews (
     note                $TEXT
 ) $STRICT;
 CREATE UNIQUE INDEX reviews_open ON reviews (kind, subject) WHERE state <> 'decided';
+CREATE INDEX reviews_subject ON reviews (subject, id);
 
 CREATE TABLE alerts (
     id                  $TEXT PRIMARY KEY,
@@ -644,6 +680,7 @@ CREATE TABLE alerts (
     resolved_at         $INTEGER
 ) $STRICT;
 CREATE UNIQUE INDEX alerts_open ON alerts (kind, subject) WHERE state <> 'resolved';
+CREATE INDEX alerts_subject ON alerts (subject, id);
 
 -- Append-only. `batch` is given when the entry is sealed into the chain.
 CREATE TABLE audit (

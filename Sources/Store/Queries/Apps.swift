@@ -16,6 +16,13 @@ public struct AppRow: Sendable {
 
     /// Stands for the secrets that the settings hold: changed there, not here.
     public var isOfSettings: Bool { source == "settings" }
+    /// The name of the app that stands for a platform's only secrets in the settings.
+    public static let settingsName = "settings"
+    /// Where its webhooks come, below the server's address.
+    public var webhookPath: String {
+        let rest = isOfSettings ? (name == Self.settingsName ? "" : "/\(name)") : "/\(id)"
+        return "/webhooks/\(provider)\(rest)"
+    }
 }
 
 /// What of app credentials is to change; nil stays.
@@ -47,16 +54,20 @@ public struct SealedRow: Sendable {
 }
 
 extension Session {
-    /// The row that stands for a platform's secrets from settings: one a platform, whatever the secrets, so that a
+    /// The row that stands for a platform's secrets from settings: one an address, whatever the secrets, so that a
     /// rotation does not change the scope of identities.
-    public func settingsApp(of provider: String, id: ID<AppKind>, at now: Timestamp) throws -> ID<AppKind> {
+    public func settingsApp(
+        of provider: String, named name: String = AppRow.settingsName, id: ID<AppKind>, at now: Timestamp
+    ) throws -> ID<AppKind> {
         try run(
             """
             INSERT INTO apps (id, provider, name, source, version, created_at, updated_at)
-            VALUES (\(id), \(provider), 'settings', 'settings', 1, \(now), \(now))
-            ON CONFLICT (provider) WHERE source = 'settings' DO NOTHING
+            VALUES (\(id), \(provider), \(name), 'settings', 1, \(now), \(now))
+            ON CONFLICT (provider, name) WHERE source = 'settings' DO NOTHING
             """)
-        return try row("SELECT id FROM apps WHERE provider = \(provider) AND source = 'settings'") { try $0.id() } ?? id
+        return try row(
+            "SELECT id FROM apps WHERE provider = \(provider) AND name = \(name) AND source = 'settings'"
+        ) { try $0.id() } ?? id
     }
 
     public func addApp(

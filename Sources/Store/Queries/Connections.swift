@@ -142,6 +142,31 @@ extension Session {
             where: conditions, page, Self.connection)
     }
 
+    /// What breaks first: those of which somebody was told, those that end by themselves, the soonest first, then the
+    /// others, newest first. Each part is read by an index of its own.
+    public func connectionsBySoonest(_ filter: ConnectionFilter, limit: Int) throws -> [ConnectionRow] {
+        var conditions = conditions([
+            ("provider", filter.provider), ("user_id", filter.userID), ("app_id", filter.app),
+        ])
+        if let state = filter.state { conditions.append("\(Self.shownState) = \(state.rawValue)") }
+        if filter.state != .revoked { conditions.append("t.deleted_at IS NULL") }
+        let parts: [(condition: SQL, order: SQL)] = [
+            ("t.attention IS NOT NULL", "t.id"), ("t.attention IS NULL AND t.ends_at IS NOT NULL", "t.ends_at, t.id"),
+            ("t.attention IS NULL AND t.ends_at IS NULL", "t.id DESC"),
+        ]
+        var found: [ConnectionRow] = []
+        for part in parts where found.count < limit {
+            found += try rows(
+                """
+                SELECT \(Self.connectionColumns) FROM \(Self.connectionTables)
+                 WHERE \(SQL.joined(conditions + [part.condition], by: " AND "))
+                 ORDER BY \(part.order)
+                 LIMIT \(limit - found.count)
+                """, Self.connection)
+        }
+        return found
+    }
+
     /// How many connections are in each state.
     public func connectionCounts() throws -> [(state: String, count: Int64)] {
         try rows(

@@ -1,4 +1,5 @@
 import Kit
+import TestSupport
 import Testing
 
 @testable import Engine
@@ -6,7 +7,7 @@ import Testing
 @Suite("The limiter")
 struct LimiterTests {
     static let about = About(id: "tiktok", name: "TikTok", version: "2", documentation: "https://developers.tiktok.com")
-    private let clock = FakeClock()
+    private let clock = TestClock()
 
     private func quota(_ units: Int, per window: Quota.Window, _ name: String = "uploads") -> CountedQuota {
         CountedQuota(Quota(name, units, per: window, of: name, for: .connection), of: Self.about)
@@ -52,14 +53,14 @@ struct LimiterTests {
         }
         #expect(take("first", .sync))
         #expect(!take("old sync", .sync))
-        clock.turn(by: .seconds(59))
+        clock.advance(by: .seconds(59))
         #expect(!take("event", .event))
 
-        clock.turn(by: .seconds(2))
+        clock.advance(by: .seconds(2))
         #expect(!take("old sync", .sync), "an event goes before a sync of the same minute")
         #expect(take("event", .event))
 
-        clock.turn(by: .seconds(240))
+        clock.advance(by: .seconds(240))
         #expect(take("old sync", .sync))
     }
 
@@ -70,9 +71,9 @@ struct LimiterTests {
         limiter.settle(try limiter.take([need], as: Claimant("a", .sync)))
         #expect(throws: Hold.self) { _ = try limiter.take([need], as: Claimant("gone", .event)) }
 
-        clock.turn(by: .seconds(11))
+        clock.advance(by: .seconds(11))
         #expect(throws: Hold.self) { _ = try limiter.take([need], as: Claimant("b", .sync)) }
-        clock.turn(by: .seconds(5))
+        clock.advance(by: .seconds(5))
         #expect(throws: Never.self) { _ = try limiter.take([need], as: Claimant("b", .sync)) }
     }
 
@@ -86,7 +87,7 @@ struct LimiterTests {
 
         let hold = #expect(throws: Hold.self) { _ = try limiter.take([need], as: Claimant("a", .urgent)) }
         #expect(hold?.until == clock.now + .seconds(7))
-        clock.turn(by: .seconds(7))
+        clock.advance(by: .seconds(7))
         #expect(throws: Never.self) { _ = try limiter.take([need], as: Claimant("a", .urgent)) }
     }
 
@@ -96,7 +97,7 @@ struct LimiterTests {
         let quota = quota(10, per: .rolling(.seconds(1)))
         for number in 0..<70_000 {
             limiter.settle(try limiter.take([QuotaNeed(1, of: quota, for: "c\(number)")], as: Claimant("a", .sync)))
-            if number == 60_000 { clock.turn(by: .seconds(5)) }
+            if number == 60_000 { clock.advance(by: .seconds(5)) }
         }
         for number in 0..<70_000 {
             limiter.settle(try limiter.take([QuotaNeed(1, of: quota, for: "d\(number)")], as: Claimant("a", .sync)))

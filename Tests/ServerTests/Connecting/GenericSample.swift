@@ -3,12 +3,12 @@ import Kit
 
 /// A platform that the settings describe.
 enum GenericSample {
-    static var generic: Generic {
+    static var generic: GenericOAuth {
         var oauth = OAuth2(
             authorize: .init("https://id.example.com", "/authorize"), token: .init("https://id.example.com", "/token"),
-            settings: Generic.settings, permissions: [.init("read", "")])
+            settings: GenericOAuth.settings, permissions: [.init("read", "")])
         oauth.issuer = "https://id.example.com"
         oauth.accountMember = "open_id"
-        return Generic(name: "Acme", documentation: "https://id.example.com", oauth: oauth)
+        return GenericOAuth(name: "Acme", documentation: "https://id.example.com", oauth: oauth)
     }
 }

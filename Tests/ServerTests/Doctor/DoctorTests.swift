@@ -114,6 +114,37 @@ struct DoctorTests {
         #expect(finding?.sentence.contains("https://pb.example.com/webhooks/stripe") == true)
     }
 
+    @Test(
+        "each platform that sends webhooks is listed, with what is set and what is missing",
+        arguments: [
+            ([:], "off", "Set BRAINTREE_PUBLIC_KEY and BRAINTREE_PRIVATE_KEY."),
+            (["BRAINTREE_PUBLIC_KEY": "k"], "warning", "BRAINTREE_PRIVATE_KEY not set"),
+            (
+                ["BRAINTREE_PUBLIC_KEY": "k", "BRAINTREE_PRIVATE_KEY": "0123456789abcdef0123456789abcdef"], "ok",
+                "Webhooks at https://pb.example.com/webhooks/braintree."
+            ),
+        ] as [([String: String], String, String)])
+    func receivers(_ set: [String: String], verdict: String, words: String) throws {
+        let settings = try Settings.load(
+            environment: set.merging(["PATCHBAY_PUBLIC_URL": "https://pb.example.com"]) { $1 })
+
+        let finding = SettingsRules.findings(settings).first { $0.name == "provider.braintree" }
+
+        #expect(finding.map { "\($0.verdict)" } == verdict)
+        #expect([finding?.sentence, finding?.advice].contains { $0?.contains(words) == true })
+    }
+
+    @Test("declared senders have an address each")
+    func declared() throws {
+        let settings = try Settings.load(environment: [
+            "GENERIC_WEBHOOKS": #"{"acme":{"secrets":["0123456789abcdef"],"header":"X-Acme-Signature"}}"#
+        ])
+
+        let finding = SettingsRules.findings(settings).first { $0.name == "provider.generic" }
+
+        #expect(finding?.sentence.contains("/webhooks/generic/acme") == true)
+    }
+
     @Test("a database with its schema has nothing that failed, and is as it was", arguments: TestEngine.all)
     func examined(engine: TestEngine) async throws {
         try await TestDatabase.withAddress(engine) { url in

@@ -67,16 +67,20 @@ struct ProofModel: Sendable {
 
     init(_ found: EventPage.Found, _ request: PageRequest) {
         let (words, event) = (request.words, found.event)
-        guard let delivery = found.delivery, let body = found.body,
-            let source = Providers.webhookSources.first(where: { $0.about.id == event.provider })
-        else {
+        guard let delivery = found.delivery, let body = found.body, let scheme = found.scheme else {
             var step = Step(.ok, words("proof.believed"))
             step.why = words("proof.gone")
             (steps, state, short) = ([step], .ok, nil)
             return
         }
-        let proof = source.webhooks.explained(Self.delivery(delivery, body), with: found.secrets)
-        var steps = proof.map { Self.step($0, source.webhooks, request) }
+        guard !delivery.flags.contains("listed") else {
+            steps = [Step(.ok, words("proof.listed", ["name": ProviderNames.of(event.provider)]))]
+            (state, short) = (.ok, words("proof.listed_short"))
+            return
+        }
+        let address = SettingsRules.base(request.app.settings)
+        let proof = scheme.explained(Self.delivery(delivery, body, at: address), with: found.secrets)
+        var steps = proof.map { Self.step($0, scheme, request) }
         var last = Step(.ok, words("proof.new"))
         last.when = event.duplicates > 0 ? words.count("events.repeats", Int(event.duplicates)) : nil
         steps.append(last)
@@ -96,22 +100,24 @@ struct ProofModel: Sendable {
         let what = EventWords.refusal(delivery.code, words)
         var failed = Step(.failed, what.prefix(1).uppercased() + what.dropFirst())
         failed.why = delivery.reason
-        let isOfHeaders = ["missing_header", "repeated_header", "malformed_header"].contains(delivery.code)
+        let isOfHeaders = ["missing_header", "repeated_header", "malformed_header", "malformed_body"].contains(
+            delivery.code)
         let isOfAge = ["too_old", "too_far_ahead"].contains(delivery.code)
         let passed = [Step(.ok, words("proof.headers"))] + (isOfAge ? [Step(.ok, words("proof.signature"))] : [])
         steps = (isOfHeaders ? [] : passed) + [failed, Step(.todo, words("proof.not_kept"))]
         (state, short) = (.failed, nil)
     }
 
-    private static func delivery(_ row: DeliveryRow, _ body: [UInt8]) -> Delivery {
+    private static func delivery(_ row: DeliveryRow, _ body: [UInt8], at address: String) -> Delivery {
         let headers = row.headers.split(separator: 0x0A).compactMap { line -> Field? in
             let parts = line.split(separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2 else { return nil }
             return Field(
                 String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1].dropFirst(), as: UTF8.self))
         }
+        let target = String(decoding: row.target, as: UTF8.self)
         return Delivery(
-            method: row.method, target: String(decoding: row.target, as: UTF8.self), headers: headers, body: body,
+            method: row.method, target: target, url: address + target, headers: headers, body: body,
             receivedAt: row.receivedAt)
     }
 

@@ -14,6 +14,7 @@ enum EventPage {
         /// Of changes that do not say it themselves: the one before, by the change's id.
         var earlier: [String: Change] = [:]
         var secrets: [WebhookSecret] = []
+        var scheme: WebhookScheme?
     }
 
     static func find(_ id: ID<EventKind>, _ request: PageRequest) async throws -> Found {
@@ -34,8 +35,9 @@ enum EventPage {
             return found
         }
         guard var found else { throw PageProblem.notFound }
-        found.secrets = try await request.app.hooks.webhookSecrets(
-            found.event.provider, ID(stored: found.event.appID))
+        let app = ID<AppKind>(stored: found.event.appID)
+        found.secrets = try await request.app.hooks.webhookSecrets(found.event.provider, app)
+        found.scheme = request.app.hooks.webhookScheme(found.event.provider, app)
         return found
     }
 

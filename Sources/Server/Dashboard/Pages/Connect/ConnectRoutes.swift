@@ -119,10 +119,10 @@ struct ConnectCookie {
     let isSecure: Bool
 
     init(_ request: PageRequest) {
-        self.init(isSecure: request.isSecure, port: request.app.settings.listen.port)
-    }
-    private init(isSecure: Bool, port: Int) {
-        self.isSecure = isSecure
+        isSecure = request.isSecure
+        // Of the address that browsers know, the same at every node behind it.
+        let settings = request.app.settings
+        let port = (try? OutsideURL(settings.browserAddress))?.port ?? settings.listen.port  // Port 0 is no URL's.
         name = isSecure ? "__Host-patchbay-connect" : "patchbay_connect_\(port)"
     }
 

@@ -39,7 +39,7 @@ enum AppsPage {
             try session.apps(AppFilter(), place.page).map { try AppView($0, in: session, at: now) }
         }
         let form = Form(
-            providers: Providers.webhookSources.map {
+            providers: Providers.appSources.map {
                 FrameModel.Choice(
                     id: $0.about.id, label: $0.about.name, isChosen: request.form["provider"] == $0.about.id)
             }, name: request.form["name"] ?? "")
@@ -56,7 +56,7 @@ enum AppsPage {
 
     private static func row(_ view: AppView, _ request: PageRequest) -> Model.Row {
         let (words, app) = (request.words, view.app)
-        let path = "/webhooks/\(app.provider)" + (app.isOfSettings ? "" : "/\(app.id)")
+        let path = app.webhookPath
         return Model.Row(
             id: app.id.text, jack: Jack(app.provider, size: "m"), name: app.name, provider: app.provider,
             pill: app.disabledAt.map { Pill(.paused, words("apps.off"), time: request.times.moment($0)) }

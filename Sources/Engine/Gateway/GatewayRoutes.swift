@@ -1,0 +1,28 @@
+import Kit
+
+/// Every webhook address, by its key: how what comes there is proven.
+struct GatewayRoutes: Sendable {
+    private let schemes: [String: WebhookScheme]
+    private let names: [String: String]
+
+    /// - Parameter configured: what the settings made of some of the sources.
+    init(_ sources: [any WebhookSource], configured: [String: WebhookScheme]) {
+        var schemes = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.webhooks) })
+        schemes.merge(configured) { $1 }
+        self.schemes = schemes
+        names = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.about.name) })
+    }
+
+    /// An address of its own first, else that of its platform.
+    func scheme(_ provider: String, _ owner: String?) -> WebhookScheme? {
+        schemes[WebhookSecrets.key(provider, owner)] ?? schemes[provider]
+    }
+
+    /// As the platform writes itself.
+    func name(of provider: String) -> String { names[provider] ?? provider }
+
+    /// The other platforms, by id, with how their usual deliveries are proven.
+    func others(than provider: String) -> [(provider: String, scheme: WebhookScheme)] {
+        names.keys.sorted().filter { $0 != provider }.compactMap { id in schemes[id].map { (id, $0) } }
+    }
+}

@@ -1,0 +1,45 @@
+public import Kit
+
+/// Set-up, in the words of Meta's App Dashboard.
+extension Instagram: SelfExplaining {
+    public var setUp: SetUp {
+        SetUp(
+            [
+                .init(
+                    "Give this server the app secret and a verify token",
+                    "App Dashboard: Instagram, API setup with Instagram login, Instagram app secret; for the login "
+                        + "with Facebook: App settings, Basic, App secret. The verify token is any text that you "
+                        + "choose. Set them first, and restart the server: Meta asks the address at once.",
+                    commands: ["INSTAGRAM_APP_SECRET=…\nMETA_APP_SECRET=…\nMETA_VERIFY_TOKEN=…"]),
+                .init(
+                    "Tell Meta where to send",
+                    "App Dashboard, Webhooks, object Instagram: Callback URL `{address}`, Verify token as set. Then "
+                        + "subscribe to the fields that you want."),
+                .init(
+                    "Subscribe the account", "Once for each professional account, with its token:",
+                    commands: [
+                        """
+                        curl -X POST "https://graph.instagram.com/v25.0/me/subscribed_apps\
+                        ?subscribed_fields=comments,messages&access_token=$TOKEN"
+                        """
+                    ]),
+                .init(
+                    "Publish the app", "While it is in development, only testers' accounts send anything."),
+                .init(
+                    "Check it", "Send a signed sample, and look.",
+                    commands: ["patchbay trigger instagram comments", "patchbay events list --provider instagram"]),
+            ], events: [],
+            settings: [
+                .init(
+                    "META_APP_SECRET", "The Meta app's secret. Without it and the next `{address}` answers 404."),
+                .init("INSTAGRAM_APP_SECRET", "The Instagram app's secret; both may be set, and both are tried."),
+                .init(
+                    "META_VERIFY_TOKEN",
+                    "What you typed in the App Dashboard; without it the address cannot be verified."),
+                .init(
+                    "META_WEBHOOK_SHA1",
+                    "`on` believes `X-Hub-Signature`, SHA-1, where no other signature is there. `off` unless set."),
+            ],
+            documentation: "https://developers.facebook.com/docs/instagram-platform/webhooks")
+    }
+}

@@ -1,0 +1,54 @@
+import Kit
+
+/// One event a delivery: a status of a message or a call, or an inbound message.
+///
+/// Twilio gives its events no names, so the status is the name: `message.delivered`, `message.received`,
+/// `call.completed`. A status comes once for each message: the message's sid and it are the identity. The header
+/// `I-Twilio-Idempotency-Token` is not signed and not believed.
+/// Source: twilio.com/docs/messaging/guides/track-outbound-message-status.
+extension Twilio {
+    static func events(in delivery: Delivery) throws(Unreadable) -> [Event] {
+        guard SignedText.isForm(delivery.contentType) || delivery.contentType == nil else { return [whole(delivery)] }
+        guard let form = FormFields(delivery.body) else { throw Unreadable("The form has too many fields.") }
+        for (sid, statuses, noun) in kinds {
+            guard let id = try one(sid, in: form), let status = try statuses.firstText(in: form) else { continue }
+            let parts = [noun, id, status].map { Array($0.utf8) }
+            return [
+                Event(
+                    identity: EventIdentity(day: 0, ofParts: parts), providerEventID: OutsideText.bounded(id),
+                    type: OutsideText.bounded("\(noun).\(status)"),
+                    account: try one("AccountSid", in: form).map { OutsideText.bounded($0) },
+                    subject: OutsideText.bounded(id), body: delivery.body.indices)
+            ]
+        }
+        return [whole(delivery)]
+    }
+
+    /// The field that names the thing, the fields in one of which its status stands, what it is.
+    private static let kinds = [
+        ("MessageSid", ["MessageStatus", "SmsStatus"], "message"), ("SmsSid", ["SmsStatus"], "message"),
+        ("CallSid", ["CallStatus"], "call"),
+    ]
+
+    /// What else Twilio sends here is named by its bytes.
+    private static func whole(_ delivery: Delivery) -> Event {
+        Event(identity: EventIdentity(day: 0, of: delivery.body), type: "webhook", body: delivery.body.indices)
+    }
+
+    /// - Throws: where it stands there twice: the signature does not say which of them counts.
+    fileprivate static func one(_ name: String, in form: FormFields) throws(Unreadable) -> String? {
+        let values = form.values(of: name)
+        guard values.count < 2 else { throw Unreadable("\(name) stands in the form more than once.") }
+        return values.first.flatMap { $0.isEmpty ? nil : String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension [String] {
+    /// The text of the first of these fields that is there.
+    fileprivate func firstText(in form: FormFields) throws(Unreadable) -> String? {
+        for name in self {
+            if let text = try Twilio.one(name, in: form) { return text }
+        }
+        return nil
+    }
+}
