@@ -96,7 +96,8 @@ public struct Path: Sendable, Hashable, ExpressibleByStringInterpolation, Custom
         /// A path that goes on.
         public mutating func appendInterpolation(_ start: Path) {
             text += start.description
-            template += start.template
+            // What follows a query belongs to it.
+            template += start.description.contains("?") ? start.template + "?" : start.template
         }
     }
 }

@@ -136,11 +136,10 @@ public struct Instance: Sendable {
             settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
             bells: bells, logger: logger)
         traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
-        let handlers = Self.handlers(
-            settings, database: database, wire: HTTPWire(client: client), traffic: traffic, ids: ids, time: time)
+        let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
-            Self.listed(settings, owned: owned, wire: HTTPWire(client: client), time: time), gateway: gateway,
+            Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let bulk = BulkWorker(
@@ -174,7 +173,7 @@ public struct Instance: Sendable {
 
     /// What acts on each platform's events, by its id.
     private static func handlers(
-        _ settings: Settings, database: any Database, wire: HTTPWire, traffic: Traffic, ids: Identifiers,
+        _ settings: Settings, _ database: any Database, _ wire: HTTPWire, _ traffic: Traffic, ids: Identifiers,
         time: TimeSource
     ) -> [String: any EventHandler] {
         var handlers: [String: any EventHandler] = [:]
@@ -191,13 +190,14 @@ public struct Instance: Sendable {
 
     /// Whose events can be asked for: those with a key to ask by and a secret that their webhooks would be proven by.
     private static func listed(
-        _ settings: Settings, owned: [String: OwnedSecrets], wire: HTTPWire, time: TimeSource
+        _ settings: Settings, _ owned: [String: OwnedSecrets], _ wire: HTTPWire, _ traffic: Traffic, _ time: TimeSource
     ) -> [ListedSource] {
         Providers.eventListers.compactMap { source in
             guard let access = settings.access(to: source.about.id), let app = owned[source.about.id]?.app else {
                 return nil
             }
-            let caller = Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+            let caller = Engine.Caller(
+                source, key: access.key, address: access.address, wire: wire, now: time.now, traffic: traffic)
             return ListedSource(source, caller: caller, app: app)
         }
     }
