@@ -103,8 +103,7 @@ public struct Instance: Sendable {
     private init(
         _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keep: @escaping Gateway.Keep
     ) async throws {
-        self.settings = settings
-        self.database = database
+        (self.settings, self.database) = (settings, database)
         self.time = time
         self.logger = logger
         let ids = Identifiers(now: time.now)
