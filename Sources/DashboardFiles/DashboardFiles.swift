@@ -92,6 +92,8 @@ public enum DashboardFiles {
         "problems": PackageResources.problems_mustache,
         "progress": PackageResources.progress_mustache,
         "sandbox": PackageResources.sandbox_mustache,
+        "quotas": PackageResources.quotas_mustache,
+        "quotas-rows": PackageResources.quotas_rows_mustache,
         "received": PackageResources.received_mustache,
         "replay-changes": PackageResources.replay_changes_mustache,
         "replay-plan": PackageResources.replay_plan_mustache,

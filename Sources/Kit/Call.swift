@@ -12,20 +12,41 @@ public struct Call<Output: Sendable>: Sendable {
 
 /// What is to be sent, without what authorizes it: a plain value that a test compares and a log prints.
 public struct Outgoing: Sendable, Equatable {
-    public enum Method: String, Sendable { case get = "GET", post = "POST", delete = "DELETE" }
+    public enum Method: String, Sendable, CaseIterable {
+        case get = "GET", head = "HEAD", post = "POST", put = "PUT", patch = "PATCH", delete = "DELETE"
+    }
 
     public let method: Method
     public let path: Path
     public let headers: [Field]
-    /// From the first byte sent to the last byte read.
+    /// From the first byte sent to the last byte read, all attempts together.
     public let deadline: Duration
+    /// What it takes of the platform's quotas.
+    public let spends: [Spending]
+    public let repeating: Repetition
 
-    public init(_ method: Method, _ path: Path, headers: [Field] = [], within deadline: Duration = .seconds(20)) {
+    /// - Parameter repeating: nil for what the method says: what only reads may be sent again, what writes may not.
+    public init(
+        _ method: Method, _ path: Path, headers: [Field] = [], within deadline: Duration = .seconds(20),
+        spends: [Spending] = [], repeating: Repetition? = nil
+    ) {
         self.method = method
         self.path = path
         self.headers = headers
         self.deadline = deadline
+        self.spends = spends
+        self.repeating = repeating ?? (method == .get || method == .head ? .always : .never)
     }
+}
+
+/// Whether a call may be sent again when nobody knows what became of it.
+public enum Repetition: Sendable, Equatable {
+    /// It changes nothing, or the same thing once.
+    case always
+    /// It carries a key by which the platform tells a repetition, in this header.
+    case withKey(header: String)
+    /// Never: a second one would have a second effect.
+    case never
 }
 
 /// What came back.
@@ -44,16 +65,40 @@ public struct Answer: Sendable, Equatable {
 /// A URL path. What is interpolated is percent-encoded, so an id can never become a path of its own.
 public struct Path: Sendable, Hashable, ExpressibleByStringInterpolation, CustomStringConvertible {
     public let description: String
-    public init(stringLiteral text: String) { description = text }
-    public init(stringInterpolation parts: StringInterpolation) { description = parts.text }
+    /// The same without what was interpolated and without a query: `/v1/subscriptions/{}`. What logs and metrics show.
+    public let template: String
+
+    public init(stringLiteral text: String) {
+        description = text
+        template = String(text.prefix { $0 != "?" })
+    }
+    init(_ text: String, template: String) {
+        description = text
+        self.template = template
+    }
+    public init(stringInterpolation parts: StringInterpolation) {
+        description = parts.text
+        template = String(parts.template.prefix { $0 != "?" })
+    }
 
     public struct StringInterpolation: StringInterpolationProtocol {
         var text = ""
+        var template = ""
         public init(literalCapacity: Int, interpolationCount: Int) {}
-        public mutating func appendLiteral(_ literal: String) { text += literal }
-        public mutating func appendInterpolation(_ part: String) { text += PercentEncoding.encode(part) }
+        public mutating func appendLiteral(_ literal: String) {
+            text += literal
+            template += literal
+        }
+        public mutating func appendInterpolation(_ part: String) {
+            text += PercentEncoding.encode(part)
+            template += "{}"
+        }
         /// A path that goes on.
-        public mutating func appendInterpolation(_ start: Path) { text += start.description }
+        public mutating func appendInterpolation(_ start: Path) {
+            text += start.description
+            // What follows a query belongs to it.
+            template += start.description.contains("?") ? start.template + "?" : start.template
+        }
     }
 }
 

@@ -16,16 +16,45 @@ public struct Failure: Error, Sendable, Equatable {
         case garbled
     }
 
+    /// Who must act before it can go on.
+    public enum Actor: String, Sendable, CaseIterable {
+        /// Nobody here: the platform, or time.
+        case provider
+        /// Whoever runs this server.
+        case `operator`
+        /// The owner of the account.
+        case yourUser = "your_user"
+        /// The application that asked for it.
+        case you
+    }
+
+    /// What the call may have done at the platform although it failed.
+    public enum Effect: Sendable, Equatable {
+        /// It was refused before anything happened, or never arrived.
+        case none
+        /// It may have happened: it is not sent again unless that is safe.
+        case possible
+    }
+
     public let kind: Kind
     /// For the person who reads it: what happened and what to do. Never the platform's own text.
     public let message: String
     /// The platform's code, for its support desk.
     public let code: String?
+    public let who: Actor
+    public let effect: Effect
 
-    public init(_ kind: Kind, _ message: String, code: String? = nil) {
+    /// - Parameters:
+    ///   - who: nil for who usually must act on this kind.
+    ///   - effect: nil for what usually is known of this kind.
+    public init(
+        _ kind: Kind, _ message: String, code: String? = nil, who: Actor? = nil, effect: Effect? = nil
+    ) {
         self.kind = kind
         self.message = message
         self.code = code
+        self.who = who ?? kind.who
+        self.effect = effect ?? kind.effect
     }
 
     /// Whether the same call may succeed later without anyone doing anything.
@@ -41,6 +70,37 @@ public struct Failure: Error, Sendable, Equatable {
         switch kind {
         case .throttled(let wait), .unavailable(let wait): wait
         case .unauthorized, .forbidden, .notFound, .refused, .garbled: nil
+        }
+    }
+}
+
+extension Failure.Kind {
+    /// The word in tables, API and metrics.
+    public var name: String {
+        switch self {
+        case .throttled: "throttled"
+        case .unavailable: "unavailable"
+        case .unauthorized: "unauthorized"
+        case .forbidden: "forbidden"
+        case .notFound: "not_found"
+        case .refused: "refused"
+        case .garbled: "garbled"
+        }
+    }
+
+    fileprivate var who: Failure.Actor {
+        switch self {
+        case .throttled, .unavailable, .garbled: .provider
+        case .unauthorized, .forbidden: .operator
+        case .notFound, .refused: .you
+        }
+    }
+
+    /// A platform's fault, or an answer that cannot be read, says nothing of what happened before it.
+    fileprivate var effect: Failure.Effect {
+        switch self {
+        case .throttled, .unauthorized, .forbidden, .notFound, .refused: .none
+        case .unavailable, .garbled: .possible
         }
     }
 }

@@ -103,6 +103,8 @@ public struct Hooks: Sendable {
     public var connecting: ConnectHooks?
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
+    /// What platforms allow and how much of it is used; nil where nothing is called.
+    public var quotas: Quotas?
     /// The demo that started this server; nil outside of one.
     var demo: LocalClient?
     /// The sandbox that stands for the platforms; nil where none is named.

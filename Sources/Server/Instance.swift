@@ -29,11 +29,12 @@ public struct Instance: Sendable {
     let runner: JobRunner
     let sender: EndpointSender
     let sequencer: Sequencer
+    let traffic: Traffic
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     private let wire: GuardedWire
     private let keyWire: GuardedWire
-    private let client: HTTPClient
+    let client: HTTPClient
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
     ///
@@ -103,10 +104,7 @@ public struct Instance: Sendable {
     private init(
         _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keep: @escaping Gateway.Keep
     ) async throws {
-        self.settings = settings
-        self.database = database
-        self.time = time
-        self.logger = logger
+        (self.settings, self.database, self.time, self.logger) = (settings, database, time, logger)
         let ids = Identifiers(now: time.now)
         let (metrics, bells) = (Metrics(), Bells())
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
@@ -136,10 +134,11 @@ public struct Instance: Sendable {
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
             bells: bells, logger: logger)
-        let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
+        traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
+        let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
-            Self.listed(settings, owned: owned, wire: HTTPWire(client: client), time: time), gateway: gateway,
+            Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
@@ -199,12 +198,15 @@ public struct Instance: Sendable {
 
     /// What acts on each platform's events, by its id.
     private static func handlers(
-        _ settings: Settings, database: any Database, wire: HTTPWire, ids: Identifiers, time: TimeSource
+        _ settings: Settings, _ database: any Database, _ wire: HTTPWire, _ traffic: Traffic, ids: Identifiers,
+        time: TimeSource
     ) -> [String: any EventHandler] {
         var handlers: [String: any EventHandler] = [:]
         for source in Providers.billingSources {
             let caller = settings.access(to: source.about.id).map { access in
-                Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+                Engine.Caller(
+                    source, key: access.key, address: access.address, wire: wire, now: time.now,
+                    traffic: traffic)
             }
             handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
         }
@@ -213,13 +215,14 @@ public struct Instance: Sendable {
 
     /// Whose events can be asked for: those with a key to ask by and a secret that their webhooks would be proven by.
     private static func listed(
-        _ settings: Settings, owned: [String: OwnedSecrets], wire: HTTPWire, time: TimeSource
+        _ settings: Settings, _ owned: [String: OwnedSecrets], _ wire: HTTPWire, _ traffic: Traffic, _ time: TimeSource
     ) -> [ListedSource] {
         Providers.eventListers.compactMap { source in
             guard let access = settings.access(to: source.about.id), let app = owned[source.about.id]?.app else {
                 return nil
             }
-            let caller = Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+            let caller = Engine.Caller(
+                source, key: access.key, address: access.address, wire: wire, now: time.now, traffic: traffic)
             return ListedSource(source, caller: caller, app: app)
         }
     }
@@ -227,6 +230,7 @@ public struct Instance: Sendable {
     /// Opens the node's session and declares the schedules; then the services may run.
     public func begin() async throws {
         try await node.open()
+        try await traffic.circuits.begin()
         let first = time.now() + .minutes(1)
         try await database.write("schedules") { session in
             for schedule in Workers.schedules(firstAt: first) { try session.declare(schedule) }
@@ -235,7 +239,12 @@ public struct Instance: Sendable {
 
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
-    public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
+    public var services: [any Service] {
+        [
+            wakes, sequencer, hub,
+            QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger), runner, sender,
+        ]
+    }
 
     /// Accounts at platforms.
     public var connections: Connections { connecting.connections }
@@ -245,6 +254,8 @@ public struct Instance: Sendable {
 
     /// Ends what holds connections; after the services.
     public func close() async {
+        await traffic.quotas.flush(all: true)
+        await traffic.drain()
         await wire.close()
         await keyWire.close()
         await resolver.close()

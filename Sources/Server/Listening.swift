@@ -46,7 +46,7 @@ extension Instance {
             logger: LogOutput.quiet(from: logger))
     }
 
-    private var app: App {
+    var app: App {
         var hooks = Hooks()
         let bells = bells
         hooks.jobsArrived = { bells.jobs.ring() }
@@ -58,6 +58,7 @@ extension Instance {
         hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.appSources, vault, ids)
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
+        hooks.quotas = traffic.quotas
         hooks.reconciling = reconciling
         hooks.connecting =
             settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
@@ -89,6 +90,6 @@ extension Instance {
         return WebhookRoutes(
             gateway: gateway, aliases: settings.webhookAliases, trustedProxies: settings.trustedProxies, time: time,
             metrics: metrics, base: settings.publicURL ?? "", address: SettingsRules.base(settings)
-        ).all + [exposition]
+        ).all + [exposition] + proxyRoutes.all
     }
 }

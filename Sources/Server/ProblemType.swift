@@ -37,7 +37,12 @@ extension ProblemType {
         ] + connections + webhooks
 
     /// What stands between a request and an account at a platform.
-    static let connections: [ProblemType] = [.needsReconnect, .providerUnavailable]
+    static let connections: [ProblemType] = [.needsReconnect, .providerUnavailable, .quotaReached]
+
+    public static let quotaReached = ProblemType(
+        "quota_reached", 429, "The platform's limit is reached", who: .provider, retry: .later,
+        "The call was not sent, because the platform would refuse it. `Retry-After` says when there is room; "
+            + "/v1/quotas says what is used.")
 
     public static let needsReconnect = ProblemType(
         "needs_reconnect", 409, "The account must be connected again", who: .yourUser,

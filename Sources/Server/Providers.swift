@@ -33,6 +33,7 @@ enum Providers {
         X(),
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
+    static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
     static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.

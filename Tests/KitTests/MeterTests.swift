@@ -88,8 +88,8 @@ struct Schedule {
 
 @Suite("A meter of quotas")
 struct MeterTests {
-    /// Of each shape. `make torture` runs a million in all: PATCHBAY_TEST_SCHEDULES=125000.
-    static let schedules = ProcessInfo.processInfo.environment["PATCHBAY_TEST_SCHEDULES"].flatMap { Int($0) } ?? 400
+    /// Of each shape; `make torture` runs a million in all.
+    static let schedules = ProcessInfo.processInfo.environment["PATCHBAY_TORTURE"] == nil ? 400 : 125_000
     static let shapes: [[Quota.Limit]] = [
         [.init(5, per: .rolling(.seconds(60)))],
         [.init(6, per: .rolling(.seconds(1))), .init(20, per: .rolling(.seconds(20)))],

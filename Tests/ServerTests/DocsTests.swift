@@ -35,6 +35,11 @@ struct DocsTests {
         try await api.send("PUT", "/v1/users/user-42", Array(#"{"email":"rye@example.com"}"#.utf8))
         try await api.database.write("seed_docs") { session in
             try session.addApp(ID(stored: "app_" + tail), provider: "svix", name: "Acme", at: now)
+            try session.insert([
+                CallRow(
+                    id: ID(stored: "call_" + tail), provider: "stripe", purpose: "subscription", method: "GET",
+                    host: "api.stripe.com", path: "/v1/subscriptions/{}", at: now)
+            ])
             try session.begin(
                 NewReconciliation(
                     id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),

@@ -47,7 +47,9 @@ public struct Billing: Sendable {
         -> PlatformAnswer
     {
         let call = rules.source.subscription(question.subscription, in: event.account)
-        let (object, answer, at) = try await caller.ask(call)
+        var context = CallContext("subscription", as: Claimant("event \(event.id)", .event))
+        (context.userID, context.subject) = (event.userID, event.id.text)
+        let (object, answer, at) = try await caller.ask(call, in: context)
         guard object.id.hasSameBytes(as: question.subscription) else {
             throw Failure(
                 .garbled, "\(rules.source.about.name) answered with another subscription than it was asked for.")

@@ -1,45 +1,84 @@
+import Glibc
 public import Kit
+import NIOCore
 
-/// Asks one platform, with one key, at one address. It does not try again: that is its job's business.
+/// Asks one platform, with one key, at one address.
+///
+/// With `traffic`, every call passes quota and circuit, is sent again where that is safe, and is written down.
 public struct Caller: Sendable {
     private let provider: any Callable
     private let address: String
+    private let host: String
     private let key: Secret
     private let wire: any Wire
     private let now: @Sendable () -> Timestamp
+    private let traffic: Traffic?
 
     /// - Parameter address: what the operator set instead of the platform's own, without a slash at its end.
     public init(
         _ provider: any Callable, key: Secret, address: String? = nil, wire: any Wire,
-        now: @escaping @Sendable () -> Timestamp
+        now: @escaping @Sendable () -> Timestamp, traffic: Traffic? = nil
     ) {
         self.provider = provider
         let address = address ?? provider.api.address
         self.address = address.utf8.last == UInt8(ascii: "/") ? String(address.dropLast()) : address
+        host = HostText.of(self.address)
         self.key = key
         self.wire = wire
         self.now = now
+        self.traffic = traffic
     }
 
     /// A successful answer, and when it was in hand.
-    public func answer(to outgoing: Outgoing) async throws(Failure) -> (answer: Answer, at: Timestamp) {
+    public func answer(
+        to outgoing: Outgoing, in context: CallContext? = nil
+    ) async throws(Failure) -> (answer: Answer, at: Timestamp) {
+        do { return try await exchange(outgoing, in: context) } catch { throw error.failure(at: now()) }
+    }
+
+    /// The same, telling what was held from what failed.
+    public func exchange(
+        _ outgoing: Outgoing, in context: CallContext? = nil
+    ) async throws(CallProblem) -> (answer: Answer, at: Timestamp) {
+        let outcome: Traffic.Outcome
+        if let traffic {
+            outcome = try await traffic.exchange(
+                Traffic.Exchange(
+                    provider: provider.about, host: host, method: outgoing.method.rawValue, path: outgoing.path,
+                    spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
+                    context: context ?? CallContext("call", as: Claimant(provider.about.id, .event)))
+            ) { await attempt(outgoing, within: $0) }
+        } else {
+            outcome = await attempt(outgoing, within: outgoing.deadline)
+        }
+        if let failure = outcome.failure { throw .failed(failure) }
+        guard let answer = outcome.answer else {
+            throw .failed(Failure(.garbled, "\(provider.about.name) answered nothing."))
+        }
+        return (answer, now())
+    }
+
+    private func attempt(_ outgoing: Outgoing, within deadline: Duration) async -> Traffic.Outcome {
         let request = WireRequest(
             method: outgoing.method, url: address + outgoing.path.description, headers: outgoing.headers,
             authorization: authorization)
-        let answer: Answer
-        do { answer = try await wire.send(request, within: outgoing.deadline) } catch {
-            throw Failure(.unavailable(retryAfter: nil), "\(provider.about.name) gave no answer. It is asked again.")
+        var outcome = Traffic.Outcome()
+        do {
+            let answer = try await wire.send(request, within: deadline)
+            outcome.answer = answer
+            outcome.bytesReceived = Int64(answer.body.count)
+            outcome.failure = provider.failure(in: answer, at: now())
+        } catch {
+            (outcome.failure, outcome.isOurs) = Failure.unheard(error, provider.about)
         }
-        let at = now()
-        if let failure = provider.failure(in: answer, at: at) { throw failure }
-        return (answer, at)
+        return outcome
     }
 
     /// What a call is for.
-    public func ask<Output>(_ call: Call<Output>) async throws(Failure) -> (
-        output: Output, answer: Answer, at: Timestamp
-    ) {
-        let (answer, at) = try await answer(to: call.outgoing)
+    public func ask<Output>(
+        _ call: Call<Output>, in context: CallContext? = nil
+    ) async throws(Failure) -> (output: Output, answer: Answer, at: Timestamp) {
+        let (answer, at) = try await answer(to: call.outgoing, in: context)
         do { return (try call.read(answer), answer, at) } catch {
             throw Failure(.garbled, "\(provider.about.name) answered something unreadable: \(error.reason)")
         }
@@ -49,5 +88,31 @@ public struct Caller: Sendable {
         switch provider.api.authorization {
         case .bearer: key.reveal { Secret(Array("Bearer ".utf8) + $0) }
         }
+    }
+}
+
+extension Failure {
+    /// What the network's own errors mean: whether anything can have happened, and whose fault it is.
+    static func unheard(_ error: any Error, _ provider: About) -> (failure: Failure, isOurs: Bool) {
+        let fault = WireFailure(error)
+        // A connection that stands may time out too: then bytes have left.
+        let mayHaveLeft = (error as? IOError)?.errnoCode == ETIMEDOUT
+        var isOurs = false
+        if case .ownNetwork = fault { isOurs = true }
+        if case .cancelled = fault { isOurs = true }
+        return (
+            Failure(
+                .unavailable(retryAfter: nil), "\(provider.name) gave no answer. It is asked again.",
+                effect: fault.isBeforeTheRequest && !mayHaveLeft ? Effect.none : .possible), isOurs
+        )
+    }
+}
+
+/// The host of an address, as logs and circuits name it.
+enum HostText {
+    static func of(_ address: String) -> String {
+        let rest = address.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        guard rest.count >= 3 else { return OutsideText.bounded(address) }
+        return OutsideText.bounded(rest[2].split(separator: "@").last.map(String.init) ?? "")
     }
 }

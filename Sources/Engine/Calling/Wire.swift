@@ -24,7 +24,7 @@ public struct HTTPWire: Wire {
     /// In bytes. A larger answer is refused: nothing that we ask for comes near it.
     public static let answerMax = 4 << 20
 
-    private let client: HTTPClient
+    let client: HTTPClient
 
     /// - Parameter client: made with `configuration`; whoever made it shuts it down.
     public init(client: HTTPClient) { self.client = client }

@@ -47,6 +47,11 @@ public struct Meter: Sendable, Equatable {
         for segment in plan.segments { self[.inFlight, segment] = max(0, self[.inFlight, segment] - units) }
     }
 
+    /// Says how many units are under way, for a keeper that counts them elsewhere.
+    public mutating func assume(inFlight units: Int, by plan: MeterPlan) {
+        for segment in plan.segments { self[.inFlight, segment] = units }
+    }
+
     /// Takes what an answer says. What others have used counts; a count that is lower than ours is not believed, since
     /// calls that are under way may not have arrived.
     public mutating func learn(_ reading: Quota.Reading, by plan: MeterPlan, at moment: Moment) {

@@ -38,7 +38,8 @@ extension Stripe: BillingSource {
 
     public func subscription(_ id: String, in account: String?) -> Call<SubscriptionObject> {
         let headers = [Field("Stripe-Version", about.version)] + (account.map { [Field("Stripe-Account", $0)] } ?? [])
-        return Call(Outgoing(.get, "/v1/subscriptions/\(id)", headers: headers)) { answer throws(Unreadable) in
+        let outgoing = Outgoing(.get, "/v1/subscriptions/\(id)", headers: headers, spends: Self.usual)
+        return Call(outgoing) { answer throws(Unreadable) in
             try subscriptionObject(Members(try Self.parsed(answer.body), "the answer"))
         }
     }

@@ -1,5 +1,18 @@
 public import Kit
 
+/// What Stripe counts. Source: https://docs.stripe.com/rate-limits (2026-09). In its sandbox an account has 25 a second
+/// in all, which the limit of an endpoint keeps as long as one endpoint is asked.
+extension Stripe: Limited {
+    public var quotas: [Quota] {
+        [
+            Quota("requests", 100, per: .rolling(.seconds(1)), of: "requests", for: .app),
+            Quota("endpoint", 25, per: .rolling(.seconds(1)), of: "requests to one endpoint", for: .endpoint),
+        ]
+    }
+
+    static let usual = [Spending(1, of: "requests"), Spending(1, of: "endpoint")]
+}
+
 /// How Stripe is asked, and what its refusals mean. Source: docs/providers/stripe.md, "Errors".
 extension Stripe: Callable {
     public var api: APIHost {

@@ -8,7 +8,7 @@ extension Stripe: EventLister {
         let from: Path =
             "/v1/events?limit=100&created%5Bgte%5D=\("\(since.seconds)")&created%5Blte%5D=\("\(until.seconds)")"
         let path: Path = cursor.map { "\(from)&starting_after=\($0)" } ?? from
-        return Call(Outgoing(.get, path, headers: [Field("Stripe-Version", about.version)])) {
+        return Call(Outgoing(.get, path, headers: [Field("Stripe-Version", about.version)], spends: Self.usual)) {
             answer throws(Unreadable) in
             let (events, next) = try Self.list(answer)
             return EventPage(events: events.map(\.bytes), next: next)
@@ -24,7 +24,7 @@ extension Stripe: ObjectLister {
     public func objects(of stream: String, after cursor: String?) -> Call<ObjectPage> {
         let first: Path = "/v1/subscriptions?limit=100&status=all&expand%5B%5D=data.customer"
         let path: Path = cursor.map { "\(first)&starting_after=\($0)" } ?? first
-        return Call(Outgoing(.get, path, headers: [Field("Stripe-Version", about.version)])) {
+        return Call(Outgoing(.get, path, headers: [Field("Stripe-Version", about.version)], spends: Self.usual)) {
             answer throws(Unreadable) in
             let (subscriptions, next) = try Self.list(answer)
             let objects = subscriptions.map { object in

@@ -40,9 +40,11 @@ extension App {
         }
         if row.revokedAt != nil { throw Problem(.invalidKey, "This key was revoked.") }
         guard row.isActive(at: now()) else { throw Problem(.invalidKey, "This key has expired.") }
-        return Caller(
+        var caller = Caller(
             id: row.id.text, name: row.name, scopes: row.scopes.compactMap { Scope($0) },
             version: try version(asked: request.headers[.apiVersion], pinned: row.apiVersion))
+        caller.proxyRules = row.proxyPaths?.compactMap { ProxyRule($0) }
+        return caller
     }
 
     private func version(asked: String?, pinned: String) throws(Problem) -> String {

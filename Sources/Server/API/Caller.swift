@@ -9,6 +9,15 @@ public struct Caller: Sendable, Equatable {
     public let scopes: [Scope]
     /// The version of the API that its answers have.
     public let version: String
+    /// Where its calls on a connection's behalf may go; nil for anywhere.
+    var proxyRules: [ProxyRule]?
+
+    public init(id: String, name: String, scopes: [Scope], version: String) {
+        self.id = id
+        self.name = name
+        self.scopes = scopes
+        self.version = version
+    }
 
     /// For addresses that anybody may call.
     static let anybody = Caller(id: "anybody", name: "anybody", scopes: [], version: APIVersion.current)
@@ -47,6 +56,7 @@ public struct Scope: Sendable, Equatable, CustomStringConvertible {
     public static let resources: [String] = [
         "apps", "connections", "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts",
         "audit", "nodes",
+        "calls", "quotas", "proxy",
         "keys",
         "trace",
     ]

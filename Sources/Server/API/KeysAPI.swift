@@ -35,13 +35,18 @@ enum KeysAPI {
                 .required("name", .line(1...100), "Whose key it is, for people."),
                 .required("scopes", .array(of: .words(Scope.all), 1...20), "What it may do."),
                 .optional("expires_at", Schema.time.orNull, "When it ends; never unless said."),
+                .optional(
+                    "proxy_paths", .array(of: .line(1...200), 1...50),
+                    "Where its calls through /v1/proxy may go: `GET /v2/video/list/`, or `/v2/video/**` for every "
+                        + "method; `{}` stands for one segment. Anywhere unless said."),
             ])
         ).example(["name": "shop backend", "scopes": ["read", "events:write"]]),
         isIdempotent: true, answers: [.created("The key, shown once.", KeyView.schema)], problems: [.alreadyShown]
     ) { request in
         let new = try NewKey(
             name: request.body["name"]?.text ?? "", scopes: (request.body["scopes"]?.elements ?? []).compactMap(\.text),
-            expiresAt: request.body["expires_at"]?.text.flatMap(Timestamp.init(rfc3339:)), in: request)
+            expiresAt: request.body["expires_at"]?.text.flatMap(Timestamp.init(rfc3339:)),
+            proxyPaths: request.body["proxy_paths"]?.elements?.compactMap(\.text), in: request)
         let (now, actor, auditID) = (request.now, request.caller.id, request.app.ids.make(AuditKind.self))
         return try await request.once("create_key") { session in
             try session.add(new.row, hash: KeyText.hash(new.key))
@@ -70,7 +75,8 @@ enum KeysAPI {
         guard let old = try await app.database.read("key", { try $0.keyRow(id) }) else {
             throw Problem(.notFound, "There is no key \(id).")
         }
-        let new = try NewKey(name: old.name, scopes: old.scopes, expiresAt: nil, in: request)
+        let new = try NewKey(
+            name: old.name, scopes: old.scopes, expiresAt: nil, proxyPaths: old.proxyPaths, in: request)
         let auditID = app.ids.make(AuditKind.self)
         let answer = try await request.once("rotate_key") { session in
             guard let old = try session.key(id), old.isActive(at: now) else {
@@ -110,22 +116,30 @@ struct NewKey: Sendable {
     let row: KeyRow
     let key: Secret
 
-    init(name: String, scopes: [String], expiresAt: Timestamp?, in request: APIRequest) throws(Problem) {
+    init(
+        name: String, scopes: [String], expiresAt: Timestamp?, proxyPaths: [String]?, in request: APIRequest
+    ) throws(Problem) {
+        for (index, rule) in (proxyPaths ?? []).enumerated() where ProxyRule(rule) == nil {
+            throw Problem(
+                .invalidFields,
+                [FieldProblem("proxy_paths[\(index)]", "must be a path, or a method and a path: GET /v2/video/list/.")])
+        }
         if let expiresAt, expiresAt <= request.now {
             throw Problem(.invalidFields, [FieldProblem("expires_at", "must lie ahead.")])
         }
         self.init(
             name: name, scopes: scopes, expiresAt: expiresAt, mode: request.app.settings.mode, ids: request.app.ids,
-            at: request.now)
+            at: request.now, proxyPaths: proxyPaths)
     }
 
     init(
-        name: String, scopes: [String], expiresAt: Timestamp?, mode: Settings.Mode, ids: Identifiers, at now: Timestamp
+        name: String, scopes: [String], expiresAt: Timestamp?, mode: Settings.Mode, ids: Identifiers,
+        at now: Timestamp, proxyPaths: [String]? = nil
     ) {
         key = KeyText.make(mode, ids)
         row = KeyRow(
             id: ids.make(), name: name, scopes: Array(Set(scopes)).sorted(), hint: KeyText.hint(key),
-            apiVersion: APIVersion.current, createdAt: now, expiresAt: expiresAt)
+            apiVersion: APIVersion.current, createdAt: now, expiresAt: expiresAt, proxyPaths: proxyPaths)
     }
 
     func answer(at now: Timestamp) -> Answer {
@@ -146,6 +160,9 @@ struct KeyView: View {
             .required("id", .id(KeyKind.self), "Its id."),
             .required("name", .text(), "Whose key it is."),
             .required("scopes", .array(of: .text()), "What it may do."),
+            .required(
+                "proxy_paths", Schema.array(of: .text()).orNull,
+                "Where its calls through /v1/proxy may go; null: anywhere."),
             .required("hint", .text(), "Its last characters."),
             .required("state", .words(["active", "expired", "revoked"]), "How it stands."),
             .required("version", .text(), "The version of the API that its answers have."),
@@ -162,6 +179,7 @@ struct KeyView: View {
             writer.member("id", JSON(row.id))
             writer.member("name", .string(row.name))
             writer.member("scopes", .array(row.scopes.map(JSON.string)))
+            writer.member("proxy_paths", row.proxyPaths.map { .array($0.map(JSON.string)) } ?? .null)
             writer.member("hint", .string(row.hint))
             writer.member("state", .string(state))
             writer.member("version", .string(row.apiVersion))

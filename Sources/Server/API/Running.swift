@@ -35,7 +35,7 @@ extension Action {
 
 extension App {
     /// Takes one request from an allowance: the headers that say what is left, or 429.
-    fileprivate func take(_ policy: RateLimiter.Policy, _ caller: String) throws(Problem) -> [Field] {
+    func take(_ policy: RateLimiter.Policy, _ caller: String) throws(Problem) -> [Field] {
         let verdict = limits.take(policy, caller)
         guard verdict.wait > .zero else { return verdict.headers }
         var problem = Problem(

@@ -7,6 +7,7 @@ extension Story {
         var steps = deliveries.map(Self.step)
         steps += events.flatMap(Self.steps)
         steps += jobs.flatMap(Self.steps)
+        steps += calls.map(Self.step)
         steps += changes.map(Self.step)
         let urls = Dictionary(uniqueKeysWithValues: endpoints.map { ($0.id, $0.url) })
         steps += endpoints.map(Self.step)
@@ -70,6 +71,14 @@ extension Story {
             steps.append(step(due, "scheduled", "\(row.kind) runs \(row.attempts > 0 ? "again" : "then")\(reason)"))
         }
         return steps
+    }
+
+    private static func step(_ row: CallRow) -> TraceStep {
+        let answer = row.status.map { "answered \($0)" } ?? "no answer"
+        let again = row.attempt > 1 ? ", try \(row.attempt)" : ""
+        return TraceStep(
+            at: row.at, kind: "call", id: row.id.text, state: row.outcome,
+            sentence: "\(row.method) \(row.host)\(row.path)\(again): \(answer) in \(Amount.duration(row.latency)).")
     }
 
     /// At the time when it was written; `occurred_at` is the platform's own.

@@ -64,6 +64,7 @@ extension Retention {
         limits.events = self[.events]
         limits.changes = self[.changes]
         limits.attempts = self[.attempts]
+        limits.calls = self[.calls]
         limits.jobs = self[.jobs]
         limits.deadJobs = self[.deadJobs]
         return limits

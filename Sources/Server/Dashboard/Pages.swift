@@ -9,6 +9,7 @@ enum Pages {
             ReplayPlanPage.page,
             DeliveryPage.page,
             AccountPage.page,
+            QuotasPage.page,
         ] + work + LaterPage.all
 
     static let forms: [PageForm] =

@@ -462,6 +462,63 @@ CREATE TABLE fetched (
     PRIMARY KEY (event_id, purpose)
 ) $STRICT;
 
+-- Calls -----------------------------------------------------------------------------------------------------
+
+-- Every exchange with a platform, without bodies and secrets: the path is a template.
+CREATE TABLE calls (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    purpose             $TEXT NOT NULL,
+    method              $TEXT NOT NULL,
+    host                $TEXT NOT NULL,
+    path                $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    latency             $INTEGER NOT NULL,
+    status              $INTEGER,
+    outcome             $TEXT NOT NULL,
+    code                $TEXT,
+    cost                $INTEGER NOT NULL,
+    attempt             $INTEGER NOT NULL,
+    bytes_sent          $INTEGER NOT NULL,
+    bytes_received      $INTEGER NOT NULL,
+    connection_id       $TEXT,
+    user_id             $TEXT,
+    subject             $TEXT,
+    correlation         $TEXT
+) $STRICT;
+CREATE INDEX calls_connection ON calls (connection_id, id) WHERE connection_id IS NOT NULL;
+CREATE INDEX calls_subject ON calls (subject, id) WHERE subject IS NOT NULL;
+CREATE INDEX calls_correlation ON calls (correlation, id) WHERE correlation IS NOT NULL;
+CREATE INDEX calls_failed ON calls (id) WHERE outcome <> 'ok';
+
+-- Hosts of platforms that keep failing; a host that is well has no row. Who may try it next is decided here.
+CREATE TABLE circuits (
+    host                $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    opened_at           $INTEGER NOT NULL,
+    probe_at            $INTEGER NOT NULL,
+    reason              $TEXT NOT NULL
+) $STRICT;
+
+-- What is used of each quota: the keeper's count of answered calls, and what nodes hold to spend. A slice that its
+-- node does not account for counts as used when it ends.
+CREATE TABLE quota_levels (
+    key                 $TEXT PRIMARY KEY,
+    quota               $TEXT NOT NULL,
+    subject             $TEXT NOT NULL,
+    state               $BLOB NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $HOT;
+CREATE INDEX quota_levels_old ON quota_levels (updated_at);
+
+CREATE TABLE quota_slices (
+    key                 $TEXT NOT NULL,
+    node                $TEXT NOT NULL,
+    units               $INTEGER NOT NULL,
+    expires_at          $INTEGER NOT NULL,
+    PRIMARY KEY (key, node)
+) $HOT;
+
 -- Comparisons of what is stored with what the platform says. `position` is the platform's cursor; a run goes on there.
 CREATE TABLE reconciliations (
     id                  $TEXT PRIMARY KEY,
@@ -646,7 +703,8 @@ CREATE TABLE api_keys (
     created_at          $INTEGER NOT NULL,
     expires_at          $INTEGER,
     last_used_at        $INTEGER,
-    revoked_at          $INTEGER
+    revoked_at          $INTEGER,
+    proxy_paths         $TEXT
 ) $STRICT;
 CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
 

@@ -5,6 +5,8 @@ public struct KeyRow: Sendable, Equatable {
     public let id: ID<KeyKind>
     public let name: String
     public let scopes: [String]
+    /// Where calls on a connection's behalf may go, as `GET /v2/video/list/` or `/v2/video/**`; nil for anywhere.
+    public let proxyPaths: [String]?
     /// The key's last characters, so that a person knows which one it is.
     public let hint: String
     /// The version of the API that the key was made for.
@@ -16,8 +18,10 @@ public struct KeyRow: Sendable, Equatable {
 
     public init(
         id: ID<KeyKind>, name: String, scopes: [String], hint: String, apiVersion: String, createdAt: Timestamp,
-        expiresAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil, revokedAt: Timestamp? = nil
+        expiresAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil, revokedAt: Timestamp? = nil,
+        proxyPaths: [String]? = nil
     ) {
+        self.proxyPaths = proxyPaths
         self.id = id
         self.name = name
         self.scopes = scopes
@@ -42,9 +46,9 @@ extension Session {
     public func add(_ key: KeyRow, hash: [UInt8]) throws {
         try run(
             """
-            INSERT INTO api_keys (id, name, scopes, hash, hint, api_version, created_at, expires_at)
+            INSERT INTO api_keys (id, name, scopes, hash, hint, api_version, created_at, expires_at, proxy_paths)
             VALUES (\(key.id), \(key.name), \(key.scopes.joined(separator: " ")), \(hash), \(key.hint),
-                    \(key.apiVersion), \(key.createdAt), \(key.expiresAt))
+                    \(key.apiVersion), \(key.createdAt), \(key.expiresAt), \(key.proxyPaths?.joined(separator: "\n")))
             """)
     }
 
@@ -114,13 +118,15 @@ extension Session {
     private static var keys: Listed {
         Listed(
             columns: """
-                t.id, t.name, t.scopes, t.hint, t.api_version, t.created_at, t.expires_at, t.last_used_at, t.revoked_at
+                t.id, t.name, t.scopes, t.hint, t.api_version, t.created_at, t.expires_at, t.last_used_at, t.revoked_at,
+                t.proxy_paths
                 """, from: "api_keys t", createdAt: "t.created_at", prefix: "key")
     }
     private static func key(_ row: inout Row) throws -> KeyRow {
         KeyRow(
             id: try row.id(), name: try row.text(), scopes: try row.text().split(separator: " ").map(String.init),
             hint: try row.text(), apiVersion: try row.text(), createdAt: try row.time(),
-            expiresAt: try row.optionalTime(), lastUsedAt: try row.optionalTime(), revokedAt: try row.optionalTime())
+            expiresAt: try row.optionalTime(), lastUsedAt: try row.optionalTime(), revokedAt: try row.optionalTime(),
+            proxyPaths: try row.optionalText()?.split(separator: "\n").map(String.init))
     }
 }

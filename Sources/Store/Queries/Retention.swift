@@ -7,6 +7,7 @@ public struct RetentionLimits: Sendable, Equatable {
     public var events: Duration = .days(400)
     public var changes: Duration = .days(30)
     public var attempts: Duration = .days(30)
+    public var calls: Duration = .days(14)
     public var jobs: Duration = .days(7)
     public var deadJobs: Duration = .days(90)
     public var idempotency: Duration = .days(7)
@@ -15,7 +16,8 @@ public struct RetentionLimits: Sendable, Equatable {
 
 /// A kind of rows that grows old.
 public enum Retained: Sendable, CaseIterable {
-    case bodies, deliveries, events, changes, attempts, jobs, deadJobs, idempotency, writes, nodes, fetched
+    case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, idempotency, writes, nodes, fetched
+    case quotas
 }
 
 extension Session {
@@ -28,6 +30,17 @@ extension Session {
         case .events: return try deleteOldest("events", before: ID<EventKind>.floor(now - limits.events).text, limit)
         case .attempts:
             return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)
+        case .calls: return try deleteOldest("calls", before: ID<CallKind>.floor(now - limits.calls).text, limit)
+        case .quotas:
+            // Longer than any window: what they counted is free.
+            return try run(
+                """
+                DELETE FROM quota_levels
+                 WHERE key IN (SELECT l.key FROM quota_levels l
+                                WHERE l.updated_at < \(now - .days(40))
+                                  AND NOT EXISTS (SELECT 1 FROM quota_slices s WHERE s.key = l.key)
+                                LIMIT \(limit))
+                """)
         case .changes: return try expireChanges(before: ID<ChangeKind>.floor(now - limits.changes), limit)
         case .jobs: return try expireJobs(before: now - limits.jobs, dead: false, limit)
         case .deadJobs: return try expireJobs(before: now - limits.deadJobs, dead: true, limit)

@@ -2,11 +2,13 @@ public import Kit
 
 /// All that is kept about one thing and what belongs to it, for `trace`.
 public struct Story: Sendable {
-    /// What the id named: `delivery`, `event`, `job`, `change`, `attempt`, `endpoint`, `review`, `alert`, `user`.
+    /// What the id named: `delivery`, `event`, `job`, `call`, `change`, `attempt`, `endpoint`, `review`, `alert`,
+    /// `user`.
     public let kind: String
     public var deliveries: [DeliveryRow] = []
     public var events: [EventRow] = []
     public var jobs: [JobRow] = []
+    public var calls: [CallRow] = []
     public var changes: [Change] = []
     public var attempts: [Attempt] = []
     public var endpoints: [Endpoint] = []
@@ -42,6 +44,11 @@ extension Session {
         if let id = ID<JobKind>(id), let row = try job(id, at: now) {
             var story = Story("job")
             story.jobs = [row]
+            return try told(story, about: row.subject, at: now)
+        }
+        if let id = ID<CallKind>(id), let row = try call(id) {
+            var story = Story("call")
+            story.calls = [row]
             return try told(story, about: row.subject, at: now)
         }
         if let id = ID<ChangeKind>(id), let row = try change(id) { return try told("change", row, at: now) }
@@ -105,6 +112,7 @@ extension Session {
         for event in story.events { try add(event, to: &story, at: now) }
         if let subject {
             story.jobs += try jobs(about: subject, at: now)
+            story.calls += try calls(about: subject, limit: Story.rowsMax)
             story.changes += try changes(about: subject, limit: Story.rowsMax)
             story.reviews += try reviews(about: [subject])
             story.alerts += try alerts(about: subject)
@@ -125,6 +133,7 @@ extension Session {
         let id = event.id.text
         story.deliveries += try [delivery(ID(stored: event.deliveryID))].compactMap { $0 }
         story.jobs += try jobs(about: id, at: now)
+        story.calls += try calls(about: id, limit: Story.rowsMax)
         let told = try changes(about: id, limit: Story.rowsMax)
         story.changes += told + (try changes(causedBy: event, told: told))
         story.reviews += try reviews(about: [id, event.subject].compactMap { $0 })
@@ -206,6 +215,7 @@ extension Story {
     fileprivate mutating func unify() {
         deliveries = newest(deliveries, \.id)
         jobs = newest(jobs, \.id)
+        calls = newest(calls, \.id)
         changes = newest(changes, \.id)
         attempts = newest(attempts, \.id)
         reviews = newest(reviews, \.id)

@@ -6,6 +6,8 @@ import Synchronization
 /// The state is a meter and a line a key, in shards, each behind its own lock.
 public final class Limiter: Sendable {
     private static let shardsCount = 64
+    /// What a process sent before it was killed may arrive so long afterwards.
+    static let afterlife = Duration.seconds(5)
     /// A shard with more keys looks for some that count nothing any more.
     private static let sweepAt = 1024
 
@@ -13,10 +15,12 @@ public final class Limiter: Sendable {
         let quota: CountedQuota
         var meter: Meter
         var line = QuotaLine()
+        /// The keeper has none until the first; until the second they go by the line.
+        var scarce: (from: Int64, to: Int64) = (0, 0)
 
-        init(_ quota: CountedQuota) {
+        init(_ quota: CountedQuota, _ meter: Meter? = nil) {
             self.quota = quota
-            meter = Meter(quota.plan)
+            self.meter = meter ?? Meter(quota.plan)
         }
     }
     struct State {
@@ -27,11 +31,17 @@ public final class Limiter: Sendable {
 
     private let shards = (0..<shardsCount).map { _ in Shard() }
     private let time: TimeSource
-    private let start: Timestamp
+    private let start: Moment
+    /// Nil where nothing was sent before this process began, as far as is known.
+    private let lastAlive: Timestamp?
 
-    public init(time: TimeSource) {
+    /// - Parameter lastAlive: when another process last spent from the same limits. What it spent in windows that are
+    ///   not kept nobody knows: they start full, and one window passes before they are used.
+    public init(time: TimeSource, lastAlive: Timestamp? = nil) {
         self.time = time
-        start = time.now()
+        self.lastAlive = lastAlive
+        let now = time.now()
+        start = Moment(steady: now.microseconds - time.uptime().microseconds, wall: now)
     }
 
     /// Units that were taken: settled when the call was answered or given up, given back when it was not sent.
@@ -78,6 +88,16 @@ public final class Limiter: Sendable {
         }
     }
 
+    /// Somebody else, who counts for all, holds this key until then. Who waits keeps its place.
+    func hold(_ need: QuotaNeed, _ claimant: Claimant, for wait: Duration, limit: Int) -> Hold {
+        let moment = moment()
+        return withEntry(need) { entry in
+            let until = moment.steady + max(1, wait.microseconds)
+            entry.scarce = (until, until + QuotaLine.patience)
+            return entry.hold(need, claimant, until: until, limit: limit, ahead: 0, at: moment, now: self.time.now())
+        }
+    }
+
     /// How every key stands that counts something, by its key.
     public func levels() -> [(key: String, quota: CountedQuota, levels: [QuotaLevel], waiting: [Priority: Int])] {
         let moment = moment()
@@ -101,8 +121,20 @@ public final class Limiter: Sendable {
         let shard = shards[Int(UInt(bitPattern: need.key.hashValue) % UInt(Self.shardsCount))]
         return shard.state.withLock { state in
             if state.entries.count >= state.sweepAt { sweep(&state) }
-            return body(&state.entries[need.key, default: Entry(need.quota)])
+            return body(&state.entries[need.key, default: entry(for: need.quota)])
         }
+    }
+
+    private func entry(for quota: CountedQuota) -> Entry {
+        var entry = Entry(quota)
+        guard let lastAlive, !quota.isLong else { return entry }
+        let (now, longest) = (moment(), quota.longest)
+        guard now.steady - start.wall.microseconds < longest.microseconds, lastAlive + longest > start.wall else {
+            return entry
+        }
+        // The steady clock showed the wall's time at the start.
+        entry.meter.fill(by: quota.plan, at: Moment(start.wall + Self.afterlife))
+        return entry
     }
 
     private func sweep(_ state: inout State) {
@@ -115,7 +147,7 @@ public final class Limiter: Sendable {
     }
 
     /// The steady clock starts at the wall's time and never jumps.
-    func moment() -> Moment { Moment(steady: start.microseconds + time.uptime().microseconds, wall: time.now()) }
+    func moment() -> Moment { Moment(steady: start.steady + time.uptime().microseconds, wall: time.now()) }
 }
 
 /// How one limit of one key stands.
@@ -139,25 +171,39 @@ extension Limiter.Entry {
         _ need: QuotaNeed, as claimant: Claimant, at moment: Moment, now: () -> Timestamp
     ) -> Hold? {
         let ahead = line.places.isEmpty ? 0 : line.ahead(of: claimant, at: moment.steady)
+        if moment.steady < scarce.to && claimant.priority > .person {
+            // What is urgent or awaited may use the reserve, and asks the keeper itself.
+            let until = moment.steady < scarce.from ? scarce.from : moment.steady + 250_000
+            if moment.steady < scarce.from || ahead > 0 {
+                return hold(need, claimant, until: until, limit: 0, ahead: ahead, at: moment, now: now())
+            }
+        }
         switch meter.take(need.units, for: claimant.priority, behind: ahead, by: quota.plan, at: moment) {
         case .granted:
             line.leave(claimant)
             return nil
         case .later(let until, let limit):
-            line.wait(claimant, units: need.units, until: until, at: moment.steady)
-            let time = now() + .microseconds(until - moment.steady)
-            let place =
-                switch ahead {
-                case 0: ""
-                case 1: " One goes before it."
-                case ...QuotaLine.placesMax: " \(ahead) go before it."
-                default: " More than \(QuotaLine.placesMax) go before it."
-                }
-            return Hold(
-                until: time, gate: "quota \(quota.id)",
-                reason: "\(quota.sentence(limit)) This one starts at \(time.clockText).\(place)",
-                ahead: ahead)
+            return hold(need, claimant, until: until, limit: limit, ahead: ahead, at: moment, now: now())
         }
+    }
+
+    /// Puts a claimant in line, and says until when.
+    mutating func hold(
+        _ need: QuotaNeed, _ claimant: Claimant, until: Int64, limit: Int, ahead: Int, at moment: Moment,
+        now: Timestamp
+    ) -> Hold {
+        line.wait(claimant, units: need.units, until: until, at: moment.steady)
+        let time = now + .microseconds(until - moment.steady)
+        let place =
+            switch ahead {
+            case 0: ""
+            case 1: " One goes before it."
+            case ...QuotaLine.placesMax: " \(ahead) go before it."
+            default: " More than \(QuotaLine.placesMax) go before it."
+            }
+        return Hold(
+            until: time, gate: "quota \(quota.id)",
+            reason: "\(quota.sentence(limit)) This one starts at \(time.clockText).\(place)", ahead: ahead)
     }
 
     var shortestWindow: Duration { quota.quota.limits.map(\.window.length).min() ?? .seconds(1) }
@@ -171,6 +217,11 @@ extension Limiter.Entry {
                 window: limit.window, nextFree: wall(level.nextFree), allFree: wall(level.allFree),
                 blockedUntil: wall(level.blockedUntil), isLearned: level.isLearned)
         }
+    }
+
+    func read(at moment: Moment, now: Timestamp) -> [QuotaLevel] {
+        var copy = self
+        return copy.levels(at: moment, now: now)
     }
 
     mutating func waiting(at now: Int64) -> [Priority: Int] {

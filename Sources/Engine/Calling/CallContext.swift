@@ -1,0 +1,57 @@
+public import Kit
+
+/// For whom and what a call is: where its quotas are counted, and what is written down with it.
+public struct CallContext: Sendable {
+    /// A word: `subscription`, `proxy`.
+    public var purpose: String
+    /// Who stands in line for it.
+    public var claimant: Claimant
+    /// The app credentials that it is made with; the platform's own where there is one.
+    public var app: String
+    public var connection: String?
+    public var userID: String?
+    /// The id of what it is done for.
+    public var subject: String?
+    /// Of the request that asked for it.
+    public var correlation: String?
+
+    public init(_ purpose: String, as claimant: Claimant, app: String = "app") {
+        self.purpose = purpose
+        self.claimant = claimant
+        self.app = app
+    }
+
+    /// By whom a quota counts this call.
+    func subject(of quota: Quota, path: Path) -> String {
+        switch quota.scope {
+        case .app: app
+        case .connection: connection ?? app
+        case .user: userID ?? connection ?? app
+        case .endpoint: "\(app) \(path.template)"
+        }
+    }
+}
+
+/// Why a call brought no answer that helps.
+public enum CallProblem: Error, Sendable, Equatable {
+    /// It did not leave: a quota or a circuit holds it. It is no attempt.
+    case held(Hold)
+    case failed(Failure)
+
+    /// For callers that know only failures: a hold is a wait.
+    func failure(at now: Timestamp) -> Failure {
+        switch self {
+        case .failed(let failure): failure
+        case .held(let hold):
+            hold.gate.hasPrefix("circuit")
+                ? Failure(.unavailable(retryAfter: hold.until - now), hold.reason, effect: Failure.Effect.none)
+                : Failure(.throttled(retryAfter: hold.until - now), hold.reason)
+        }
+    }
+
+    /// For a job: its lane is held back, and nothing counts as an attempt.
+    public var interruption: JobInterruption? {
+        guard case .held(let hold) = self else { return nil }
+        return .gated(until: hold.until, by: hold.gate, reason: hold.reason)
+    }
+}

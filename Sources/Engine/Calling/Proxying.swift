@@ -1,0 +1,223 @@
+public import Kit
+import NIOCore
+import Synchronization
+
+/// Makes calls on a connection's behalf for somebody who never sees its token: through quota and circuit like every
+/// other, the token refreshed once when it is refused, bodies of any size passed on as they come.
+public struct Proxying: Sendable {
+    /// Larger bodies are passed on as they come, and cannot be sent again.
+    public static let repeatableMax = 256 << 10
+    /// The least that a body of known length must move in a second; a call has half a minute besides.
+    static let leastBytesPerSecond: Int64 = 64 << 10
+    /// A body of unknown length may take so long.
+    static let longest = Duration.hours(6)
+
+    /// On whose behalf, and where to.
+    public struct Target: Sendable {
+        public let connection: String
+        public let userID: String?
+        public let app: String
+        public let provider: About
+        /// `https://open.tiktokapis.com`.
+        public let base: String
+        public let paths: [KnownPath]
+
+        public init(
+            connection: String, userID: String?, app: String, provider: About, base: String, paths: [KnownPath]
+        ) {
+            self.connection = connection
+            self.userID = userID
+            self.app = app
+            self.provider = provider
+            self.base = base
+            self.paths = paths
+        }
+    }
+
+    /// What authorizes a call, and which version of it that is.
+    public struct Credential: Sendable {
+        public let token: Secret
+        public let version: Int64
+        public init(token: Secret, version: Int64) {
+            self.token = token
+            self.version = version
+        }
+    }
+
+    /// What somebody wants to be passed on.
+    public struct Wish: Sendable {
+        public let method: Outgoing.Method
+        /// From the slash on, with its query, as it came.
+        public let path: String
+        public let headers: [Field]
+        public let body: StreamRequest.Body
+        public let correlation: String?
+        /// Who asks: the name of an API key.
+        public let by: String
+
+        public init(
+            method: Outgoing.Method, path: String, headers: [Field], body: StreamRequest.Body, correlation: String?,
+            by: String
+        ) {
+            self.method = method
+            self.path = path
+            self.headers = headers
+            self.body = body
+            self.correlation = correlation
+            self.by = by
+        }
+    }
+
+    private let traffic: Traffic
+    private let wire: any StreamWire
+    private let credential: @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
+
+    /// - Parameter credential: the token of a connection; another than the one that was refused.
+    public init(
+        traffic: Traffic, wire: any StreamWire,
+        credential: @escaping @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
+    ) {
+        self.traffic = traffic
+        self.wire = wire
+        self.credential = credential
+    }
+
+    /// Passes a call on. The answer is the platform's own, whatever its status.
+    ///
+    /// - Throws: `CallProblem` where there is none; what `credential` throws.
+    public func pass(_ wish: Wish, to target: Target) async throws -> StreamAnswer {
+        let exchange = exchange(wish, target)
+        var held = try await credential(target.connection, nil)
+        var answer = try await attempt(1, wish, target, exchange, held)
+        // The platform no longer takes the token: another, once, where the body can be sent again.
+        if answer.status == 401, wish.body.canBeSentAgain {
+            held = try await credential(target.connection, held.version)
+            try await answer.pass { _ in }
+            answer = try await attempt(2, wish, target, exchange, held)
+        }
+        return answer
+    }
+
+    private func exchange(_ wish: Wish, _ target: Target) -> Traffic.Exchange {
+        let bare = String(wish.path.prefix { $0 != "?" })
+        let known = target.paths.first { $0.matches(bare) }
+        var context = CallContext(
+            "proxy", as: Claimant("proxy \(wish.by) \(target.connection)", .person), app: target.app)
+        context.connection = target.connection
+        context.userID = target.userID
+        context.correlation = wish.correlation
+        return Traffic.Exchange(
+            provider: target.provider, host: HostText.of(target.base), method: wish.method.rawValue,
+            path: Path(passedOn: wish.path, known: known), spends: known?.spends ?? [], repeating: .never,
+            deadline: wish.body.deadline, context: context)
+    }
+
+    private func attempt(
+        _ number: Int, _ wish: Wish, _ target: Target, _ exchange: Traffic.Exchange, _ held: Credential
+    ) async throws -> StreamAnswer {
+        let ticket = try await traffic.permit(exchange)
+        let (at, began) = (traffic.time.now(), traffic.time.uptime())
+        let count = ByteCount()
+        let request = StreamRequest(
+            method: wish.method, url: target.base + wish.path, headers: wish.headers,
+            authorization: held.token.reveal { Secret(Array("Bearer ".utf8) + $0) }, body: wish.body.counted(by: count))
+        let answer: StreamAnswer
+        do { answer = try await wire.send(request, within: exchange.deadline) } catch {
+            var outcome = Traffic.Outcome()
+            (outcome.failure, outcome.isOurs) = Failure.unheard(error, target.provider)
+            outcome.bytesSent = count.value
+            await traffic.conclude(exchange, number, ticket, outcome, at: at, took: traffic.time.uptime() - began)
+            throw CallProblem.failed(outcome.failure ?? Failure(.garbled, "No answer came."))
+        }
+        let head = Answer(status: answer.status, headers: answer.headers, body: [])
+        traffic.heard(head, failure(head, target), ticket)
+        return StreamAnswer(status: answer.status, headers: answer.headers) { [traffic] take in
+            let received = ByteCount()
+            var outcome = Traffic.Outcome(answer: head, failure: failure(head, target))
+            let ending: (any Error)?
+            do {
+                try await answer.pass { part in
+                    received.add(part.readableBytes)
+                    try await take(part)
+                }
+                ending = nil
+            } catch { ending = error }
+            outcome.bytesSent = count.value
+            outcome.bytesReceived = received.value
+            await traffic.conclude(exchange, number, nil, outcome, at: at, took: traffic.time.uptime() - began)
+            if let ending { throw ending }
+        }
+    }
+
+    /// What an answer's status says, for quota and circuit; the answer itself goes back as it is.
+    private func failure(_ head: Answer, _ target: Target) -> Failure? {
+        let wait = head.retryAfter(at: traffic.time.now())
+        let name = target.provider.name
+        return switch head.status {
+        case 429: Failure(.throttled(retryAfter: wait), "\(name) takes no more calls for now.")
+        case 500...: Failure(.unavailable(retryAfter: wait), "\(name) is not available.")
+        case 401: Failure(.unauthorized, "\(name) does not accept the token.")
+        case 403: Failure(.forbidden, "\(name) does not allow it.")
+        case 404: Failure(.notFound, "\(name) does not know it.")
+        case 400...: Failure(.refused, "\(name) refuses the request (\(head.status)).")
+        default: nil
+        }
+    }
+}
+
+/// Bytes that have passed, for whoever asks from elsewhere.
+private final class ByteCount: Sendable {
+    private let bytes = Atomic<Int64>(0)
+    var value: Int64 { bytes.load(ordering: .relaxed) }
+    func add(_ count: Int) { bytes.add(Int64(count), ordering: .relaxed) }
+}
+
+extension StreamRequest.Body {
+    var canBeSentAgain: Bool {
+        switch self {
+        case .none, .bytes: true
+        case .stream: false
+        }
+    }
+
+    /// Half a minute, and what its bytes need at the least pace.
+    var deadline: Duration {
+        switch self {
+        case .none: .seconds(30)
+        case .bytes(let bytes): .seconds(30 + Int64(bytes.count) / Proxying.leastBytesPerSecond)
+        case .stream(_, let length):
+            length.map { min(.seconds(30 + $0 / Proxying.leastBytesPerSecond), .hours(24)) } ?? Proxying.longest
+        }
+    }
+
+    fileprivate func counted(by count: ByteCount) -> Self {
+        switch self {
+        case .none: return self
+        case .bytes(let bytes):
+            count.add(bytes.count)
+            return self
+        case .stream(let parts, let length): return .stream(Counted(parts: parts, count: count), length: length)
+        }
+    }
+}
+
+/// Parts as they pass, counted.
+private struct Counted: AsyncSequence, Sendable {
+    typealias Element = ByteBuffer
+    typealias Failure = any Error
+    let parts: any AsyncSequence<ByteBuffer, any Error> & Sendable
+    let count: ByteCount
+
+    struct Iterator: AsyncIteratorProtocol {
+        var inner: any AsyncIteratorProtocol<ByteBuffer, any Error>
+        let count: ByteCount
+
+        mutating func next() async throws -> ByteBuffer? {
+            let part = try await inner.next(isolation: nil)
+            if let part { count.add(part.readableBytes) }
+            return part
+        }
+    }
+
+    func makeAsyncIterator() -> Iterator { Iterator(inner: parts.makeAsyncIterator(), count: count) }
+}

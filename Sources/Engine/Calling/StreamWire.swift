@@ -1,0 +1,79 @@
+import AsyncHTTPClient
+public import Kit
+public import NIOCore
+import NIOHTTP1
+
+/// A request whose body and answer are passed on as they come: neither is ever whole in memory.
+public struct StreamRequest: Sendable {
+    public enum Body: Sendable {
+        case none
+        /// Small enough to be sent again.
+        case bytes([UInt8])
+        case stream(any AsyncSequence<ByteBuffer, any Error> & Sendable, length: Int64?)
+    }
+
+    public let method: Outgoing.Method
+    public let url: String
+    public let headers: [Field]
+    public let authorization: Secret
+    public let body: Body
+
+    public init(method: Outgoing.Method, url: String, headers: [Field], authorization: Secret, body: Body) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.authorization = authorization
+        self.body = body
+    }
+}
+
+/// The head of an answer, and its body to come.
+public struct StreamAnswer: Sendable {
+    public let status: Int
+    public let headers: [Field]
+    /// Gives the body's parts one by one; the next is read when the one before was taken.
+    public let pass: @Sendable ((ByteBuffer) async throws -> Void) async throws -> Void
+
+    public init(
+        status: Int, headers: [Field],
+        pass: @escaping @Sendable ((ByteBuffer) async throws -> Void) async throws -> Void
+    ) {
+        self.status = status
+        self.headers = headers
+        self.pass = pass
+    }
+}
+
+/// The network for bodies of any size. Tests give a fake.
+public protocol StreamWire: Sendable {
+    /// Sends once, follows no redirect. Returns with the answer's head.
+    func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer
+}
+
+extension HTTPWire: StreamWire {
+    public func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
+        var outgoing = HTTPClientRequest(url: request.url)
+        outgoing.method = .init(rawValue: request.method.rawValue)
+        for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
+        outgoing.headers.add(
+            name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
+        switch request.body {
+        case .none: break
+        case .bytes(let bytes): outgoing.body = .bytes(ByteBuffer(bytes: bytes))
+        case .stream(let parts, let length):
+            outgoing.body = Self.body(parts, length.map { .known($0) } ?? .unknown)
+        }
+        let answer = try await client.execute(outgoing, timeout: .nanoseconds(deadline.microseconds * 1000))
+        return StreamAnswer(
+            status: Int(answer.status.code), headers: answer.headers.map { Field($0.name, $0.value) }
+        ) { take in
+            for try await part in answer.body { try await take(part) }
+        }
+    }
+
+    private static func body(
+        _ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable, _ length: HTTPClientRequest.Body.Length
+    ) -> HTTPClientRequest.Body {
+        .stream(parts, length: length)
+    }
+}

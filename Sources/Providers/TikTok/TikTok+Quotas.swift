@@ -1,0 +1,36 @@
+public import Kit
+
+/// What TikTok counts. Source: https://developers.tiktok.com/doc/tiktok-api-v2-rate-limit and the pages of the posting
+/// endpoints, read 2026-05. It sends no headers about limits, so only our own count can keep them.
+extension TikTok: Limited, PathKnowing {
+    public var quotas: [Quota] {
+        let minute = Quota.Window.rolling(.minutes(1))
+        return [
+            // The page does not say whether these are counted by user: by app is right either way.
+            Quota("user_info", 600, per: minute, of: "requests for user info", for: .app),
+            Quota("video_list", 600, per: minute, of: "requests for video lists", for: .app),
+            Quota("video_query", 600, per: minute, of: "requests for videos", for: .app),
+            Quota("direct_posts", 6, per: minute, of: "uploads", for: .connection),
+            Quota("inbox_uploads", 6, per: minute, of: "uploads to the inbox", for: .connection),
+            Quota("photo_posts", 6, per: minute, of: "photo posts", for: .connection),
+            Quota("creator_info", 20, per: minute, of: "requests for creator info", for: .connection),
+            Quota("post_status", 30, per: minute, of: "requests for a post's status", for: .connection),
+            Quota("pending_shares", 5, per: .rolling(.days(1)), of: "drafts that wait in the inbox", for: .connection),
+        ]
+    }
+
+    public var paths: [KnownPath] {
+        func path(_ template: String, _ quotas: String...) -> KnownPath {
+            KnownPath(template, spends: quotas.map { Spending(1, of: $0) })
+        }
+        return [
+            path("/v2/user/info/", "user_info"), path("/v2/video/list/", "video_list"),
+            path("/v2/video/query/", "video_query"),
+            path("/v2/post/publish/video/init/", "direct_posts"),
+            path("/v2/post/publish/inbox/video/init/", "inbox_uploads", "pending_shares"),
+            path("/v2/post/publish/content/init/", "photo_posts"),
+            path("/v2/post/publish/creator_info/query/", "creator_info"),
+            path("/v2/post/publish/status/fetch/", "post_status"), path("/v2/post/publish/cancel/"),
+        ]
+    }
+}

@@ -1,0 +1,50 @@
+import Engine
+import Kit
+import Logging
+import Store
+
+extension Instance {
+    /// Calls on connections' behalf.
+    var proxyRoutes: ProxyRoutes {
+        let (connections, settings, database) = (connections, settings, database)
+        let platforms = Dictionary(
+            uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
+        let proxying = Proxying(traffic: traffic, wire: HTTPWire(client: client)) { id, refused in
+            let held = try await connections.credential(of: ID(stored: id), refusing: refused)
+            return Proxying.Credential(token: held.access, version: held.version)
+        }
+        return ProxyRoutes(app: app, proxying: proxying) { id in
+            guard let id = ID<ConnectionKind>(id),
+                let row = try await database.read("proxied", { try $0.connection(id) }), row.deletedAt == nil,
+                let platform = platforms[row.provider]
+            else { return nil }
+            let own = platform.oauth.profile?.place.host ?? platform.oauth.token.host
+            return Proxying.Target(
+                connection: id.text, userID: row.userID, app: row.app.text, provider: platform.about,
+                base: settings.clients[row.provider]?.address ?? own,
+                paths: (platform as? any PathKnowing)?.paths ?? [])
+        }
+    }
+
+    /// The way out of every call. One process counts short windows by itself; several share all through the database.
+    static func traffic(
+        _ database: any Database, metrics: Metrics, node: NodeSession, ids: Identifiers, time: TimeSource,
+        logger: Logger
+    ) async throws -> Traffic {
+        let isShared = database.dialect.engine == .postgres
+        let now = time.now()
+        // What an earlier process has spent in short windows is written nowhere.
+        let lastAlive = try await database.read("last_alive") { session in
+            try session.nodes(endedAfter: now - .hours(1)).map { max($0.beatAt, $0.stoppedAt ?? $0.beatAt) }.max()
+        }
+        let quotas = Quotas(
+            book: QuotaBook(Providers.limited),
+            limiter: Limiter(time: time, lastAlive: isShared ? nil : lastAlive.map { $0 + .seconds(5) }),
+            keeper: DatabaseKeeper(database: database, now: time.now), isShared: isShared,
+            node: { node.id.text }, time: time, logger: logger)
+        return Traffic(
+            quotas: quotas, circuits: Circuits(database: database, time: time, logger: logger),
+            recorder: CallRecorder(database: database, metrics: metrics, time: time, logger: logger),
+            ids: ids, time: time)
+    }
+}

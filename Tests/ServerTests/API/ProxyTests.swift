@@ -1,0 +1,243 @@
+import AsyncHTTPClient
+import Engine
+import Foundation
+import Hummingbird
+import HummingbirdTesting
+import Kit
+import Logging
+import NIOCore
+import Store
+import Synchronization
+import TestSupport
+import Testing
+
+@testable import Server
+
+/// A platform that notes what it was sent and answers what it is told.
+private final class UpstreamWire: StreamWire {
+    private let state = Mutex<(requests: [StreamRequest], statuses: [Int])>(([], [200]))
+    var requests: [StreamRequest] { state.withLock { $0.requests } }
+    func answer(_ statuses: [Int]) { state.withLock { $0.statuses = statuses } }
+
+    func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
+        let status = state.withLock { state in
+            state.requests.append(request)
+            return state.statuses.count > 1 ? state.statuses.removeFirst() : state.statuses[0]
+        }
+        let headers = [
+            Field("Content-Type", "application/json"), Field("Set-Cookie", "session=1"), Field("X-Upstream", "yes"),
+            Field("Content-Length", "13"),
+        ]
+        return StreamAnswer(status: status, headers: headers) { take in
+            try await take(ByteBuffer(string: #"{"it":"#))
+            try await take(ByteBuffer(string: #""well"}"#))
+        }
+    }
+}
+
+@Suite("Calls on a connection's behalf")
+struct ProxyTests {
+    private static let id = "conn_01kb2c3d4e5f6g7h8j9k0m1n2p"
+
+    private func with(
+        _ wire: UpstreamWire, _ body: @Sendable @escaping (TestAPI) async throws -> Void
+    ) async throws {
+        let refreshes = Counter()
+        try await TestAPI.with(assemble: { database, ids, clock in
+            let time = TimeSource(now: { clock.now }, uptime: { clock.now - .testNow }, sleep: { _ in })
+            let recorder = CallRecorder(database: database, metrics: Metrics(), time: .system, logger: .quiet)
+            let quotas = Quotas(
+                book: QuotaBook(Providers.limited), limiter: Limiter(time: time), keeper: nil, isShared: false,
+                node: { "n" }, time: time, logger: .quiet)
+            let traffic = Traffic(
+                quotas: quotas, circuits: Circuits(database: database, time: time, logger: .quiet),
+                recorder: recorder, ids: ids, time: time)
+            let proxying = Proxying(traffic: traffic, wire: wire) { _, refused in
+                if refused != nil { refreshes.add() }
+                return Proxying.Credential(token: Secret("token-\(refreshes.value)"), version: Int64(refreshes.value))
+            }
+            let app = App(
+                database: database, ids: ids, now: { clock.now }, sleep: { _ in }, settings: .test, logger: .quiet,
+                hooks: Hooks())
+            let paths = Providers.all.compactMap { $0 as? any PathKnowing }.flatMap(\.paths)
+            let about = About(id: "tiktok", name: "TikTok", version: "v2", documentation: "https://example.com")
+            let routes = ProxyRoutes(app: app, proxying: proxying) { id in
+                guard id == Self.id else { return nil }
+                return Proxying.Target(
+                    connection: id, userID: "user_1", app: "app_1", provider: about,
+                    base: "https://open.tiktokapis.com", paths: paths)
+            }
+            return (Hooks(), routes.all)
+        }) { api in try await body(api) }
+    }
+
+    private final class Counter: Sendable {
+        private let count = Atomic(0)
+        var value: Int { count.load(ordering: .relaxed) }
+        func add() { count.add(1, ordering: .relaxed) }
+    }
+
+    private func send(
+        _ api: TestAPI, _ method: String, _ path: String, key: String? = nil, headers: [String: String] = [:],
+        body: String? = nil
+    ) async throws -> (status: Int, headers: HTTPFields, body: String) {
+        var fields = HTTPFields()
+        fields[.authorization] = "Bearer \(key ?? api.key)"
+        for (name, value) in headers { fields[try #require(HTTPFields.Element.Name(name))] = value }
+        if let body { fields[.contentLength] = String(body.utf8.count) }
+        let response = try await api.client.executeRequest(
+            uri: path, method: try #require(HTTPRequest.Method(rawValue: method)), headers: fields,
+            body: body.map { ByteBuffer(string: $0) })
+        return (Int(response.status.code), response.headers, String(buffer: response.body))
+    }
+
+    @Test("the platform's answer comes back as it is; its token goes only to the platform")
+    func passes() async throws {
+        let wire = UpstreamWire()
+        try await with(wire) { api in
+            let reply = try await send(
+                api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/?fields=a%20b",
+                headers: ["X-Mine": "1", "Cookie": "c=1"])
+
+            #expect(reply.status == 200 && reply.body.hasPrefix(#"{"it":"well"}"#))
+            #expect(reply.headers[try #require(HTTPFields.Element.Name("Patchbay-Upstream"))] == "1")
+            #expect(reply.headers[try #require(HTTPFields.Element.Name("X-Upstream"))] == "yes")
+            #expect(reply.headers[.setCookie] == nil)
+            let sent = try #require(wire.requests.first)
+            #expect(sent.url == "https://open.tiktokapis.com/v2/user/info/?fields=a%20b")
+            #expect(sent.authorization.reveal { String(decoding: $0, as: UTF8.self) } == "Bearer token-0")
+            #expect(sent.headers["X-Mine"] == "1" && sent.headers["Cookie"] == nil)
+            #expect(sent.headers["Authorization"] == nil)
+        }
+    }
+
+    @Test("a token that is refused is refreshed once, and the call sent again once")
+    func refreshes() async throws {
+        let wire = UpstreamWire()
+        wire.answer([401, 200])
+        try await with(wire) { api in
+            let reply = try await send(api, "POST", "/v1/proxy/\(Self.id)/v2/video/query/", body: #"{"a":1}"#)
+            #expect(reply.status == 200 && wire.requests.count == 2)
+            #expect(wire.requests[1].authorization.reveal { String(decoding: $0, as: UTF8.self) } == "Bearer token-1")
+
+            wire.answer([401])
+            let refused = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/")
+            #expect(refused.status == 401 && wire.requests.count == 4, "and no third time")
+        }
+    }
+
+    @Test("what the platform would refuse for quota is not sent; the answer says when")
+    func quota() async throws {
+        let wire = UpstreamWire()
+        try await with(wire) { api in
+            for _ in 0..<6 {
+                let reply = try await send(
+                    api, "POST", "/v1/proxy/\(Self.id)/v2/post/publish/video/init/", body: "{}")
+                #expect(reply.status == 200)
+            }
+            let held = try await send(api, "POST", "/v1/proxy/\(Self.id)/v2/post/publish/video/init/", body: "{}")
+            #expect(held.status == 429 && wire.requests.count == 6)
+            #expect(held.headers[.retryAfter] == "60")
+            #expect(held.headers[try #require(HTTPFields.Element.Name("Patchbay-Upstream"))] == nil)
+            #expect(held.body.contains("TikTok takes 6 uploads a minute.") && held.body.contains("quota_reached"))
+        }
+    }
+
+    @Test(
+        "a path that steps upwards or hides a step is refused",
+        arguments: ["/v2/../admin", "/%2e%2e/x", "/a%2Fb", "/a/./b", "/a%5cb", "//evil.example/x/../y"])
+    func paths(path: String) async throws {
+        let wire = UpstreamWire()
+        try await with(wire) { api in
+            let reply = try await send(api, "GET", "/v1/proxy/\(Self.id)\(path)")
+            #expect(reply.status == 400 || reply.status == 404)
+            #expect(wire.requests.allSatisfy { $0.url.hasPrefix("https://open.tiktokapis.com/") })
+            #expect(wire.requests.isEmpty)
+        }
+    }
+
+    @Test("a key goes only where its rules let it, with a scope for it")
+    func rules() async throws {
+        let wire = UpstreamWire()
+        try await with(wire) { api in
+            let made = try await api.post(
+                "/v1/keys", ["name": "reader", "scopes": ["proxy:read"], "proxy_paths": ["GET /v2/video/**"]])
+            let key = try #require(made.json["key"]?.text)
+            #expect(made.json["proxy_paths"]?.elements?.count == 1)
+            #expect(try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/video/list/", key: key).status == 200)
+            #expect(try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/", key: key).status == 403)
+            #expect(
+                try await send(api, "POST", "/v1/proxy/\(Self.id)/v2/video/list/", key: key, body: "{}").status == 403)
+            let other = try await TestAPI.makeKey(api.app, ["events:read"])
+            #expect(try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/video/list/", key: other).status == 403)
+            let wrong = try await api.post(
+                "/v1/keys", ["name": "r", "scopes": ["proxy:read"], "proxy_paths": ["v2/video"]])
+            #expect(wrong.status == 422 || wrong.status == 400)
+            let unknown = "conn_01kb2c3d4e5f6g7h8j9k0m1n2q"
+            #expect(try await send(api, "GET", "/v1/proxy/\(unknown)/v2/video/list/").status == 404)
+        }
+    }
+
+    @Test("every call is written down by its known path, or by its shape alone")
+    func recorded() async throws {
+        let wire = UpstreamWire()
+        try await with(wire) { api in
+            _ = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/video/list/?cursor=secret")
+            _ = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/people/rye.baker")
+            var rows: [CallRow] = []
+            for _ in 0..<200 where rows.count < 2 {
+                rows = try await api.database.read("calls") { try $0.calls(CallFilter(), ListPage(limit: 10)) }
+                try await Task.sleep(for: .milliseconds(10))
+            }
+            #expect(Set(rows.map(\.path)) == ["/v2/video/list/", "/v2/{}/{}"])
+            #expect(rows.allSatisfy { $0.connection == Self.id && $0.userID == "user_1" && $0.purpose == "proxy" })
+            #expect(rows.allSatisfy { $0.bytesReceived == 13 && $0.correlation?.hasPrefix("req_") == true })
+        }
+    }
+
+    @Test("a large body passes both ways in little memory")
+    func streams() async throws {
+        let total = 96 << 20
+        let router = Router()
+        router.post("echo") { request, _ in
+            Response(
+                status: .ok,
+                body: ResponseBody { writer in
+                    for try await part in request.body { try await writer.write(part) }
+                    try await writer.finish(nil)
+                })
+        }
+        try await Application(router: router, logger: .quiet).test(.live) { platform in
+            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+            let before = Machine.residentBytes
+            let part = ByteBuffer(repeating: 0x61, count: 64 << 10)
+            let count = total / part.readableBytes
+            let parts = AsyncThrowingStream<ByteBuffer, any Error>(unfolding: Parts(part, count).next)
+            let answer = try await HTTPWire(client: client).send(
+                StreamRequest(
+                    method: .post, url: "http://localhost:\(try #require(platform.port))/echo", headers: [],
+                    authorization: Secret("Bearer t"), body: .stream(parts, length: Int64(total))), within: .minutes(2))
+            var (bytes, resident) = (0, 0)
+            try await answer.pass { part in
+                bytes += part.readableBytes
+                resident = max(resident, Machine.residentBytes)
+            }
+            #expect(bytes == total)
+            #expect(resident - before < 48 << 20, "grew by \((resident - before) >> 20) MiB")
+            try await client.shutdown()
+        }
+    }
+
+    /// The same part again and again.
+    private actor Parts {
+        private let part: ByteBuffer
+        private var left: Int
+        init(_ part: ByteBuffer, _ count: Int) { (self.part, left) = (part, count) }
+        @Sendable nonisolated func next() async throws -> ByteBuffer? { await take() }
+        private func take() -> ByteBuffer? {
+            guard left > 0 else { return nil }
+            left -= 1
+            return part
+        }
+    }
+}
