@@ -12,7 +12,7 @@ struct QuotaNode {
     let name: String
 
     init(
-        _ name: String, _ book: [Quota], _ database: any Database, _ clock: FakeClock, isShared: Bool = true,
+        _ name: String, _ book: [Quota], _ database: any Database, _ clock: TestClock, isShared: Bool = true,
         lastAlive: Timestamp? = nil
     ) {
         self.name = name
@@ -49,7 +49,7 @@ struct QuotaNode {
 
 @Suite("The keeper of quotas")
 struct KeeperTests {
-    private let clock = FakeClock()
+    private let clock = TestClock()
     private let daily = Quota("shares", 5, per: .rolling(.days(1)), of: "shares", for: .connection)
 
     @Test("what was spent of a long window is still spent after a restart", arguments: TestEngine.all)
@@ -62,7 +62,7 @@ struct KeeperTests {
             #expect(await second.spend("shares"))
             #expect(await !second.spend("shares"), "five of five are spent")
 
-            clock.turn(by: .hours(24))
+            clock.advance(by: .hours(24))
             #expect(await second.spend("shares"))
         }
     }
@@ -78,11 +78,11 @@ struct KeeperTests {
             #expect(await second.spend("shares"))
             #expect(await !second.spend("shares"))
 
-            clock.turn(by: .hours(24))
+            clock.advance(by: .hours(24))
             #expect(await second.spend("shares"), "its own are free")
             #expect(await second.spend("shares"))
             #expect(await !second.spend("shares"), "the dead node's end with its slice, a little later")
-            clock.turn(by: .minutes(3))
+            clock.advance(by: .minutes(3))
             #expect(await second.spend("shares"))
         }
     }
@@ -138,7 +138,7 @@ struct KeeperTests {
             let started = clock.now
             let node = QuotaNode("a", [quota], database, clock, isShared: false, lastAlive: started - .seconds(20))
             #expect(await !node.spend("uploads"))
-            clock.turn(by: .seconds(66))
+            clock.advance(by: .seconds(66))
             #expect(await node.spend("uploads"))
 
             let fresh = QuotaNode("b", [quota], database, clock, isShared: false, lastAlive: started - .minutes(2))
@@ -152,7 +152,7 @@ struct KeeperTests {
             #expect(await QuotaNode("a", [daily], database, clock).spend("shares"))
             let other = Quota("shares", 8, per: .rolling(.days(1)), of: "shares", for: .connection)
             #expect(await !QuotaNode("b", [other], database, clock).spend("shares"))
-            clock.turn(by: .hours(24))
+            clock.advance(by: .hours(24))
             #expect(await QuotaNode("b", [other], database, clock).spend("shares"))
         }
     }

@@ -51,12 +51,12 @@ private final class Script: Wire {
 @Suite("The way out of a call")
 struct TrafficTests {
     /// A clock on which who sleeps turns it.
-    private let clock = FakeClock()
+    private let clock = TestClock()
     private var time: TimeSource {
         TimeSource(
             now: { clock.now }, uptime: { clock.now - .testNow },
             sleep: { duration in
-                clock.turn(by: duration)
+                clock.advance(by: duration)
                 await Task.yield()
             })
     }
@@ -155,7 +155,7 @@ struct TrafficTests {
             for _ in 0..<10 { _ = try? await other.answer(to: reading) }
             let before = wire.sent
             for _ in 0..<600 {
-                clock.turn(by: .seconds(1))
+                clock.advance(by: .seconds(1))
                 for caller in [one, other] {
                     do throws(CallProblem) { _ = try await caller.exchange(reading) } catch {
                         guard case .held(let hold) = error else { continue }
@@ -168,10 +168,10 @@ struct TrafficTests {
             #expect(open.map(\.host) == ["api.example.com"])
 
             wire.set([200])
-            clock.turn(by: .seconds(31))
+            clock.advance(by: .seconds(31))
             var answered = 0
             for _ in 0..<60 {
-                clock.turn(by: .seconds(1))
+                clock.advance(by: .seconds(1))
                 for caller in [one, other] where (try? await caller.exchange(reading)) != nil { answered += 1 }
             }
             #expect(answered >= 60)
