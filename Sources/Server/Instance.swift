@@ -149,12 +149,7 @@ public struct Instance: Sendable {
                 + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
-        wakes = NodeWakes(
-            database: database,
-            bells: [
-                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
-                ("jobs", bells.jobs),
-            ], logger: logger)
+        wakes = Self.wakes(database, bells, logger)
         hub = ChangeHub(database: database, placed: bells.placed, time: time, logger: logger)
         sequencer = Sequencer(
             database: database, node: { node.id }, written: bells.written, placed: bells.placed, time: time,
@@ -163,6 +158,16 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
+    }
+
+    /// What one node wakes on the others.
+    private static func wakes(_ database: any Database, _ bells: Bells, _ logger: Logger) -> NodeWakes {
+        NodeWakes(
+            database: database,
+            bells: [
+                ("written", bells.written), ("placed", bells.placed), ("endpoints", bells.endpoints),
+                ("jobs", bells.jobs),
+            ], logger: logger)
     }
 
     /// What acts on each platform's events, by its id.
@@ -175,6 +180,9 @@ public struct Instance: Sendable {
                 Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
             }
             handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
+        }
+        for source in Providers.all.compactMap({ $0 as? any GrantTeller }) {
+            handlers[source.about.id] = GrantHandler(source, ids: ids)
         }
         return handlers
     }

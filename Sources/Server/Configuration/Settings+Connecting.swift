@@ -10,7 +10,8 @@ extension Settings {
             let names = platform.oauth.settings
             let address =
                 names.address.isEmpty ? nil : try values.secureURL(names.address, anyScheme: isDemo)
-            // Where the same secret proves webhooks, there may be several while it is replaced; the first is the new one.
+            // Where the same secret proves webhooks, there may be several while it is replaced: the first
+            // is the new one.
             let isList = platform is any WebhookSource
             let text = values.text(names.clientSecret).map { isList ? String($0.prefix { $0 != "," }) : $0 }
             let (id, secret) = (values.text(names.clientID), text.map { Secret($0) })

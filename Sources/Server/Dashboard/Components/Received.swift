@@ -74,7 +74,7 @@ struct ProofModel: Sendable {
             return
         }
         guard !delivery.flags.contains("listed") else {
-            steps = [Step(.ok, words("proof.listed", ["name": EventWords.provider(event.provider)]))]
+            steps = [Step(.ok, words("proof.listed", ["name": ProviderNames.of(event.provider)]))]
             (state, short) = (.ok, words("proof.listed_short"))
             return
         }
