@@ -210,6 +210,9 @@ public struct Instance: Sendable {
             }
             handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
         }
+        for source in Providers.all.compactMap({ $0 as? any GrantTeller }) {
+            handlers[source.about.id] = GrantHandler(source, ids: ids)
+        }
         return handlers
     }
 

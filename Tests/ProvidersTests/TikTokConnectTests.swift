@@ -78,3 +78,29 @@ struct TikTokConnectTests {
         #expect(oauth.account(in: Answer(status: 401, headers: [], body: Array(refused.utf8))) == nil)
     }
 }
+
+@Suite("A TikTok grant that is taken back")
+struct TikTokGrantTests {
+    @Test(
+        "the webhook says why, in a text that holds JSON",
+        arguments: [
+            (#"{\"reason\":1}"#, "removed_by_owner"), (#"{\"reason\":2}"#, "account_deleted"),
+            (#"{\"reason\":4}"#, "account_banned"), (#"{\"reason\":99}"#, "removed_at_platform"),
+            ("", "removed_at_platform"),
+        ])
+    func reasons(content: String, word: String) throws {
+        let body =
+            content.isEmpty
+            ? #"{"event":"authorization.removed"}"# : #"{"event":"authorization.removed","content":"\#(content)"}"#
+        let event = EventContent(type: "authorization.removed", occurredAt: nil, body: Array(body.utf8))
+        #expect(try TikTok().revocation(in: event) == word)
+    }
+
+    @Test("other events say nothing of it; what cannot be read is said to be so")
+    func others() throws {
+        let other = EventContent(type: "post.publish.complete", occurredAt: nil, body: Array("{}".utf8))
+        #expect(try TikTok().revocation(in: other) == nil)
+        let broken = EventContent(type: "authorization.removed", occurredAt: nil, body: Array("{".utf8))
+        #expect(throws: Unreadable.self) { try TikTok().revocation(in: broken) }
+    }
+}

@@ -34,6 +34,37 @@ struct HotPlanTests {
         }
     }
 
+    @Test("connections: found, kept, refreshed, swept, listed")
+    func connections() async throws {
+        try await plans { session in
+            let (id, node): (ID<ConnectionKind>, ID<NodeKind>) = (ids.make(), ids.make())
+            let new = NewConnection(
+                id: id, userID: "u", provider: "p", app: ids.make(), openID: "o", name: nil, scopes: [], wanted: [],
+                isPending: false)
+            let row = try session.connect(new, at: .testNow)
+            let credential = NewCredential(
+                version: 1, sealed: [1], keyID: "k", obtainedAt: .testNow, expiresAt: .testNow, refreshAt: .testNow,
+                refreshExpiresAt: .testNow, endsAt: .testNow)
+            try #require(try session.keep(credential, of: row, replacing: nil, at: .testNow))
+            _ = try session.holdConnection(id)
+            _ = try session.holdCredential(of: id)
+            _ = try session.connection(of: "u", to: "o", at: "p", through: new.app)
+            _ = try session.isShared(row)
+            let fence = try session.beginRefresh(of: id, by: node, at: .testNow)
+            let note = RefreshFailureNote(pausedUntil: .testNow, refreshAt: .testNow)
+            _ = try session.endRefresh(of: id, fence: fence, version: 1, note)
+            _ = try session.dueForRefresh(10, at: .testNow)
+            _ = try session.endingConnections(before: .testNow, limit: 10)
+            _ = try session.endedConnections(at: .testNow, limit: 10)
+            _ = try session.unconfirmedConnections(since: .testNow, limit: 10)
+            _ = try session.revoking(10)
+            _ = try session.connectSession(link: [1])
+            _ = try session.connectAttempt([1])
+            _ = try session.use([1], at: .testNow)
+            _ = try session.sweepConnectSessions(before: .testNow, 10)
+        }
+    }
+
     @Test("changes: written, placed, followed, looked up")
     func changes() async throws {
         try await plans { session in

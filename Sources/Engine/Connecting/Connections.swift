@@ -135,26 +135,4 @@ public struct Connections: Sendable {
                 detail: ["reason": .string(reason)]))
         return true
     }
-
-    /// The platform says that the account's owner took the grant back: there is nothing to revoke any more.
-    public func noteRevoked(account: String, at provider: String, app: ID<AppKind>, reason: String) async throws {
-        let now = time.now()
-        let links = try await database.read("links") {
-            try $0.connections(to: account, at: provider, through: app)
-        }
-        for id in links {
-            let news = ConnectionNews(ids)
-            try await database.write("revoked", in: .work) { session in
-                guard let row = try session.holdConnection(id), row.deletedAt == nil, row.health != .revoked else {
-                    return
-                }
-                _ = try session.dropCredential(of: id)
-                try session.setConnection(id, .revoked, reason: reason, attention: nil, at: now)
-                if let fresh = try session.connection(id) {
-                    try news.revoked(fresh, reason: reason, in: session, at: now)
-                }
-            }
-        }
-        bells.written.ring()
-    }
 }

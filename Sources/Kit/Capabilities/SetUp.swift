@@ -44,9 +44,11 @@ public struct SetUp: Sendable {
         self.documentation = documentation
     }
 
-    /// With the server's own address in place.
-    public func naming(address: String) -> SetUp {
-        func named(_ text: String) -> String { text.replacing("{address}", with: address) }
+    /// With the server's own addresses in place: for webhooks, and for people who come back (`{redirect}`).
+    public func naming(address: String, redirect: String = "") -> SetUp {
+        func named(_ text: String) -> String {
+            text.replacing("{address}", with: address).replacing("{redirect}", with: redirect)
+        }
         return SetUp(
             steps.map { Step(named($0.title), named($0.text), commands: $0.commands.map(named)) }, events: events,
             settings: settings.map { Setting($0.name, named($0.what), isNeeded: $0.isNeeded) },

@@ -1,3 +1,4 @@
+import Engine
 import Kit
 
 /// Set-up pages of platforms, with the exact strings of this server.
@@ -18,7 +19,9 @@ enum DocsProviders {
 
     static func page(_ guide: Guide, _ settings: Settings) -> Markup {
         let base = SettingsRules.base(settings)
-        let setUp = guide.setUp.naming(address: "\(base)/webhooks/\(guide.id)")
+        let setUp = guide.setUp.naming(
+            address: "\(base)/webhooks/\(guide.id)",
+            redirect: ConnectSessions.redirect(guide.id, base: settings.browserAddress))
         let steps = setUp.steps.enumerated().map { index, step in
             Markup("<h2>\(index + 1). \(step.title)</h2><p>\(Markup.prose(step.text))</p>\(step.commands.map(command))")
         }
@@ -27,11 +30,23 @@ enum DocsProviders {
             body: """
                 <p>Webhook address of this server:</p><pre tabindex="0">\(base)/webhooks/\(guide.id)</pre>\
                 \(reach(settings))\(steps)\
-                \(events(setUp))<h2>Settings</h2><dl>\(setUp.settings.map(setting))</dl>\
+                \(events(setUp))\(permissions(guide))<h2>Settings</h2><dl>\(setUp.settings.map(setting))</dl>\
                 <p>Of \(guide.name) itself: \
                 <a href="\(setUp.documentation)" rel="noreferrer">\(setUp.documentation)</a></p>
                 """
         ).page
+    }
+
+    /// What may be asked for, where accounts are connected.
+    private static func permissions(_ guide: Guide) -> Markup {
+        let provider = Providers.all.first { $0.about.id == guide.id } as? any Connectable
+        guard let permissions = provider?.oauth.permissions, !permissions.isEmpty else { return "" }
+        let rows = permissions.map { permission in
+            Markup("<dt><code>\(permission.name)</code></dt><dd>\(permission.what)</dd>")
+        }
+        return """
+            <h2>Permissions</h2><p>Ask for those that you need: people and reviewers see each.</p><dl>\(rows)</dl>
+            """
     }
 
     private static func command(_ text: String) -> Markup { "<pre tabindex=\"0\">\(text)</pre>" }

@@ -1,0 +1,61 @@
+public import Kit
+public import Store
+
+/// Ends connections whose grant was taken back at the platform.
+public struct GrantHandler: EventHandler {
+    /// Users who share one account.
+    private static let linksMax = 50
+
+    private let source: any GrantTeller
+    private let ids: Identifiers
+
+    public init(_ source: any GrantTeller, ids: Identifiers) {
+        self.source = source
+        self.ids = ids
+    }
+
+    public func plan(_ event: StoredEvent) async throws -> any EventPlan {
+        let content = EventContent(type: event.type, occurredAt: event.occurredAt, body: event.body ?? [])
+        let reason: Result<String?, Unreadable>
+        do { reason = .success(try source.revocation(in: content)) } catch { reason = .failure(error) }
+        return Planned(event: event, reason: reason, news: (0..<Self.linksMax).map { _ in ConnectionNews(ids) })
+    }
+
+    private struct Planned: EventPlan {
+        let event: StoredEvent
+        let reason: Result<String?, Unreadable>
+        let news: [ConnectionNews]
+
+        func apply(_ session: Session, at now: Timestamp) throws -> EventEffect {
+            guard case .success(let word) = reason else {
+                try session.setState("failed", of: event.id, reason: "Its content cannot be read.", at: now)
+                return EventEffect(.done)
+            }
+            guard let word, let account = event.account else {
+                try session.setState("ignored", of: event.id, reason: "Nothing here acts on it.", at: now)
+                return EventEffect(.done)
+            }
+            let links = try session.connections(to: account, at: event.provider, through: event.app)
+            var users: [String] = []
+            for (id, news) in zip(links, news) {
+                guard let row = try session.holdConnection(id), row.deletedAt == nil, row.health != .revoked,
+                    try !isOlder(session.credential(of: id))
+                else { continue }
+                _ = try session.dropCredential(of: id)
+                try session.setConnection(id, .revoked, reason: word, attention: nil, at: now)
+                guard let fresh = try session.connection(id) else { continue }
+                try news.revoked(fresh, reason: word, in: session, at: now)
+                users.append(row.userID)
+            }
+            try session.setState("applied", of: event.id, reason: nil, at: now)
+            return EventEffect(.done, userID: users.count == 1 ? users.first : nil)
+        }
+
+        /// Whether the tokens were granted after what the event tells: it came late, about a grant that is gone.
+        private func isOlder(_ held: CredentialRow?) throws -> Bool {
+            guard let at = event.occurredAt, let held else { return false }
+            // The platform's time has whole seconds.
+            return held.obtainedAt > at + .seconds(1)
+        }
+    }
+}
