@@ -21,7 +21,7 @@ struct TriggerSample {
         }
     }
 
-    static var platforms: [String] { (Sandbox.platformsWithSamples + Signing.sampled).sorted() }
+    static var platforms: [String] { Set(Sandbox.platformsWithSamples + Signing.sampled).sorted() }
 
     /// The request, without its signature.
     func draft(

@@ -1,6 +1,7 @@
 import Crypto
 import Kit
 import Synchronization
+import TikTok
 
 /// TikTok as the sandbox simulates it: Login Kit, Display API and Content Posting API, version 2, one app.
 /// Source: developers.tiktok.com/doc, as of 2026-05.
@@ -26,13 +27,7 @@ final class SimulatedTikTok: Platform {
     }
     private let bases = Mutex(Bases())
 
-    /// `TikTok-Signature: t=1763451100,s=<hex>` over `t.body`; the key is the app's secret.
-    let webhooks = WebhookScheme(
-        .hmac(
-            HMACScheme(
-                "TikTok-Signature", .pairs(timestamp: "t", signature: "s"), .sha256, .hex,
-                over: [.timestamp, .text("."), .body])),
-        secrets: .text, tolerance: .init(), repeatsFor: .days(3), handled: [], events: { _ in [] })
+    let webhooks = TikTok().webhooks
 
     var samples: [Sample] { TikTokSamples.all }
 
@@ -222,7 +217,11 @@ final class SimulatedTikTok: Platform {
         return (Self.callback, secret)
     }
 
-    func keep(_ event: JSON, in world: World) -> String { TikTokBooks(world: world).keep(event) }
+    /// A sample is about this app.
+    func keep(_ event: JSON, in world: World) -> String {
+        let books = TikTokBooks(world: world)
+        return books.keep(event.with("client_key", books.own["client_key"] ?? .null))
+    }
 
     /// Nobody there does anything by themselves but watch: counters grow with the clock.
     func act(in world: World) {}

@@ -1,43 +1,28 @@
 import Kit
+import TikTok
 
-/// A sample of every documented event. Changes by name go into its `content`, `event.…` into the event itself.
-/// Source: developers.tiktok.com/doc/webhooks-events.
+/// The platform's own samples, as the sandbox sends them. Changes by name go into an event's `content`, `event.…` into
+/// the event itself.
 enum TikTokSamples {
-    static let all: [Sample] = [
-        sample("authorization.removed") { _ in [("reason", 1)] },
-        sample("post.publish.failed") { [publish($0), ("reason", "file_format_check_failed"), direct] },
-        sample("post.publish.complete") { [publish($0), direct] },
-        sample("post.publish.inbox_delivered") {
-            [("publish_id", .string($0.id("v_inbox_file~v2."))), ("publish_type", "INBOX_SHARE")]
-        },
-        sample("post.publish.publicly_available") { [publish($0), ("post_id", post($0)), direct] },
-        sample("post.publish.no_longer_publicaly_available") { [publish($0), ("post_id", post($0)), direct] },
-        sample("video.upload.failed") { [("share_id", .string($0.id("video.")))] },
-        sample("video.publish.completed") { [("share_id", .string($0.id("video.")))] },
-        sample("portability.download.ready", hasPerson: false) { _ in [("request_id", 123_123_123_123_123)] },
-    ]
-
-    private static let direct: (String, JSON) = ("publish_type", "DIRECT_PUBLISH")
-    private static func publish(_ with: Sample.Ingredients) -> (String, JSON) {
-        ("publish_id", .string(with.id("v_pub_file~v2-1.")))
-    }
-    /// A number as text, as events write it.
-    private static func post(_ with: Sample.Ingredients) -> JSON {
-        let sum = with.id("").utf8.reduce(UInt64(7)) { $0 &* 31 &+ UInt64($1) }
-        return .string(String(7_400_000_000_000_000_000 + sum % 90_000_000_000_000_000))
-    }
-
-    private static func sample(
-        _ type: String, hasPerson: Bool = true, _ content: @escaping @Sendable (Sample.Ingredients) -> [(String, JSON)]
-    ) -> Sample {
+    static let all: [Sample] = TikTok().samples.map { sample in
         Sample(
-            type: type,
+            type: sample.type,
             make: { with in
-                let members = content(with).map { JSONMember($0.0, $0.1) }
-                return TikTokBooks.event(
-                    type, of: hasPerson ? with.id("open-") : nil, clientKey: "aw_sandbox", at: with.at.seconds,
-                    .object(members))
+                let ingredients = WebhookSample.Ingredients(
+                    id: with.id, digits: { digits($0, drawnFrom: with.id("")) }, at: with.at)
+                // TikTok sends nothing else.
+                guard case .json(let event) = sample.content(ingredients) else { return .object([]) }
+                return event
             }, change: change)
+    }
+
+    /// The first is no nought: no id begins with one.
+    private static func digits(_ count: Int, drawnFrom text: String) -> String {
+        let drawn = text.utf8.map { $0 % 10 }
+        let all = (0..<count).map { place in
+            place == 0 ? drawn.first.map { $0 % 9 + 1 } ?? 1 : drawn.isEmpty ? 0 : drawn[place % drawn.count]
+        }
+        return all.map(String.init).joined()
     }
 
     @Sendable private static func change(_ event: inout JSON, _ name: String, _ value: JSON) {
