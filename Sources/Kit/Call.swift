@@ -52,6 +52,8 @@ public struct Path: Sendable, Hashable, ExpressibleByStringInterpolation, Custom
         public init(literalCapacity: Int, interpolationCount: Int) {}
         public mutating func appendLiteral(_ literal: String) { text += literal }
         public mutating func appendInterpolation(_ part: String) { text += PercentEncoding.encode(part) }
+        /// A path that goes on.
+        public mutating func appendInterpolation(_ start: Path) { text += start.description }
     }
 }
 

@@ -97,6 +97,8 @@ public struct Hooks: Sendable {
     public var apps: AppCredentials?
     /// Called after an app or its secrets changed.
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
+    /// Compares with what platforms list; nil where no platform can be asked.
+    public var reconciling: EventReconciling?
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
     /// The demo that started this server; nil outside of one.

@@ -23,6 +23,7 @@ public struct Instance: Sendable {
     public let hub: ChangeHub
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
+    let reconciling: EventReconciling
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -113,10 +114,9 @@ public struct Instance: Sendable {
             settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
         gateway = Gateway(
             sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets,
-            database: database, rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger), takesTestEvents: settings.mode == .test,
-            keep: keep)
+            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
+            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -131,14 +131,17 @@ public struct Instance: Sendable {
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
+        reconciling = EventReconciling(
+            Self.listed(settings, owned: owned, wire: HTTPWire(client: client), time: time), gateway: gateway,
+            database: database, ids: ids, time: time, bells: bells, logger: logger)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let bulk = BulkWorker(
             database: database, ids: ids, time: time, bells: bells,
             deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints) + [bulk], database: database, node: node,
-            ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk],
+            database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = NodeWakes(
             database: database,
@@ -168,6 +171,19 @@ public struct Instance: Sendable {
             handlers[source.about.id] = BillingHandler(Billing(source, database: database, caller: caller), ids: ids)
         }
         return handlers
+    }
+
+    /// Whose events can be asked for: those with a key to ask by and a secret that their webhooks would be proven by.
+    private static func listed(
+        _ settings: Settings, owned: [String: OwnedSecrets], wire: HTTPWire, time: TimeSource
+    ) -> [ListedSource] {
+        Providers.eventListers.compactMap { source in
+            guard let access = settings.access(to: source.about.id), let app = owned[source.about.id]?.app else {
+                return nil
+            }
+            let caller = Engine.Caller(source, key: access.key, address: access.address, wire: wire, now: time.now)
+            return ListedSource(source, caller: caller, app: app)
+        }
     }
 
     /// Opens the node's session and declares the schedules; then the services may run.

@@ -58,6 +58,7 @@ extension Instance {
         hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.appSources, vault, ids)
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
+        hooks.reconciling = reconciling
         hooks.demo = settings.demo.map { LocalClient($0) }
         if let demo = hooks.demo { hooks.checklist = { await DemoChecklist.make(demo, language: $0) } }
         hooks.sandbox = settings.sandboxURL.map { LocalClient(base: $0) }

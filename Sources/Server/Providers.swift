@@ -26,6 +26,7 @@ enum Providers {
         X(),
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
+    static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
     /// Those of which app credentials can be added while the server runs: a secret is all that they need.
     static var appSources: [any WebhookSource] { webhookSources.filter { !($0 is Generic) } }

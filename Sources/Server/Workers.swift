@@ -24,7 +24,9 @@ struct Workers: Sendable {
     }
 
     /// - Parameter handlers: what acts on each platform's events, by its id.
-    func all(handlers: [String: any EventHandler], endpoints: Endpoints) -> [any JobWorker] {
+    func all(
+        handlers: [String: any EventHandler], endpoints: Endpoints, reconciling: EventReconciling
+    ) -> [any JobWorker] {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
         return [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
@@ -34,6 +36,8 @@ struct Workers: Sendable {
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
+            reconciling,
+            SilenceWorker(lives.map(\.0), database: database, ids: ids, time: time),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
@@ -45,6 +49,8 @@ struct Workers: Sendable {
         [
             RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
             IntegrityWorker.schedule(firstAt: first + .minutes(10)),
+            EventReconciling.schedule(firstAt: first + .minutes(1)),
+            SilenceWorker.schedule(firstAt: first + .minutes(15)),
         ]
     }
 }

@@ -9,7 +9,8 @@ struct Patchbay: AsyncParsableCommand {
         abstract: "A self-hosted integration server: webhooks in, kept, applied once, passed on.",
         version: Instance.version,
         subcommands: [
-            Serve.self, Demo.self, VerifyCommand.self, Events.self, Jobs.self, Reviews.self, Alerts.self, Users.self,
+            Serve.self, Demo.self, VerifyCommand.self, Events.self, Jobs.self, Reviews.self, Alerts.self,
+            Reconcile.self, Users.self,
             Apps.self, EndpointsCommand.self, Keys.self, OperatorsCommand.self, Audit.self, VaultCommand.self,
             Migrate.self, BackupCommand.self, RestoreCommand.self, Bench.self, DoctorCommand.self, Trace.self,
             Why.self, SandboxCommand.self, Trigger.self, Listen.self, Status.self, Deliveries.self, Completion.self,

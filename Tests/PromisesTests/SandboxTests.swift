@@ -56,6 +56,41 @@ struct SandboxTests {
         }
     }
 
+    @Test("what the platform never sent is fetched, applied once, and the command says how much it was")
+    func missedAndFetched() async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let sandbox = SandboxProcess(["--ephemeral"])
+            try await sandbox.start()
+            let server = try ServerProcess(
+                databaseURL: url, port: try freePort(),
+                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
+            let key = try server.makeKey()
+            try await server.start()
+            _ = try await sandbox.buy(for: "rye", card: "pm_card_visa")
+
+            func reconcile(_ more: String...) throws -> (Int32, JSON) {
+                let run = try CommandLineRun(
+                    ["reconcile", "stripe", "--json"] + more,
+                    environment: ["PATCHBAY_URL": "http://127.0.0.1:\(server.port)", "PATCHBAY_API_KEY": key])
+                return (run.status, try JSON.parse(run.output))
+            }
+            let (status, found) = try reconcile()
+            #expect(status == 1, "something was missing")
+            #expect(found["state"] == "done" && (found["missing_here"]?.integer ?? 0) > 3)
+            #expect(
+                try await eventually {
+                    try await server.json("/v1/users/rye", key: key)["subscription_status"] == "active"
+                })
+
+            let (next, again) = try reconcile("--since", "2026-01-01T00:00:00Z")
+            #expect(next == 0)
+            #expect(again["matched"] == found["missing_here"] && again["missing_here"] == 0)
+            #expect(again["accuracy"] == "1.000000")
+            #expect(sandbox.stop() == 0)
+            #expect(server.stop() == 0)
+        }
+    }
+
     @Test("killed at random moments it has lost nothing that it answered", arguments: 0..<3)
     func kills(round: Int) async throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("sandbox-\(UUID().uuidString)").path

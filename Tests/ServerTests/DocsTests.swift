@@ -35,6 +35,10 @@ struct DocsTests {
         try await api.send("PUT", "/v1/users/user-42", Array(#"{"email":"rye@example.com"}"#.utf8))
         try await api.database.write("seed_docs") { session in
             try session.addApp(ID(stored: "app_" + tail), provider: "svix", name: "Acme", at: now)
+            try session.begin(
+                NewReconciliation(
+                    id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
+                    stream: "events", job: ID(stored: "job_" + tail), askedBy: nil, since: now, until: now), at: now)
             _ = try session.run(
                 """
                 INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)

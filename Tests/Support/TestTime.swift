@@ -14,13 +14,15 @@ public final class TestClock: Sendable {
 
     public init(_ now: Timestamp = .testNow) { state = Mutex(State(now: now)) }
 
+    public var now: Timestamp { state.withLock { $0.now } }
+
     public var source: TimeSource {
         TimeSource(
-            now: { self.state.withLock { $0.now } }, uptime: { self.state.withLock { $0.uptime } },
+            now: { self.now }, uptime: { self.state.withLock { $0.uptime } },
             sleep: { try await self.sleep($0) })
     }
 
-    /// Both clocks go on.
+    /// Both clocks go on; who sleeps until then is woken.
     public func advance(by duration: Duration) {
         let due = state.withLock { state in
             state.now = state.now + duration

@@ -7,7 +7,7 @@ public struct Gateway: Sendable {
     let secrets: WebhookSecrets
     private let keeper: Batcher<Arrival, Kept>
     private let rejections: RejectionLog
-    private let ids: Identifiers
+    let ids: Identifiers
     private let bells: Bells
     let metrics: GatewayMetrics
     private let takesTestEvents: Bool

@@ -1,6 +1,6 @@
 extension EventCatalogue {
     static let types: [EventType] =
-        [received, subscriptionUpdated, userErased, changeErased] + payments + people + endpoints
+        [received, subscriptionUpdated, userErased, changeErased, reconciled] + payments + people + endpoints
 
     private static let userErased = EventType(
         name: "user.erased", what: "All that was kept of a user is erased.",
@@ -11,6 +11,16 @@ extension EventCatalogue {
 
     private static let changeErased = EventType(
         name: "change.erased", what: "What this change told was about a user who was erased since.", members: [])
+
+    private static let reconciled = EventType(
+        name: "reconciliation.done", what: "What is stored was compared with what a platform says.",
+        members: [
+            .always("reconciliation_id", .text, "The comparison, rec_…"),
+            .always("provider", .text, "The platform."), .always("stream", .text, "What was compared: events."),
+            .always("since", .time, "From when."), .always("until", .time, "Up to when."),
+            .always("matched", .integer, "What both have."),
+            .always("missing_here", .integer, "What only the platform had; it is here now."),
+        ])
 
     private static let received = EventType(
         name: "event.received", what: "A platform told us something, and it was believed.",

@@ -47,6 +47,7 @@ public enum AlertKind: Identified { public static let idPrefix = "alr" }
 public enum KeyKind: Identified { public static let idPrefix = "key" }
 public enum AuditKind: Identified { public static let idPrefix = "aud" }
 public enum ErasureKind: Identified { public static let idPrefix = "era" }
+public enum ReconciliationKind: Identified { public static let idPrefix = "rec" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
 public enum OperatorKind: Identified { public static let idPrefix = "op" }

@@ -42,7 +42,7 @@ extension Stripe: BillingSource {
         }
     }
 
-    private static func parsed(_ bytes: [UInt8]) throws(Unreadable) -> JSON {
+    static func parsed(_ bytes: [UInt8]) throws(Unreadable) -> JSON {
         do { return try JSON.parse(bytes) } catch { throw Unreadable(error.sentence) }
     }
 

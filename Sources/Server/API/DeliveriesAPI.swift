@@ -55,7 +55,9 @@ struct DeliveryView: View {
             .required("verdict", .words(["accepted", "duplicate", "rejected"]), "What became of it."),
             .required("code", Schema.text().orNull, "Why it was rejected, for programs."),
             .required("reason", Schema.text().orNull, "Why it was rejected or cannot be read, in a sentence."),
-            .required("flags", .array(of: .text()), "`late` (past the usual window), `unreadable`, `test`."),
+            .required(
+                "flags", .array(of: .text()),
+                "`late` (past the usual window), `listed` (fetched from the platform's list), `unreadable`, `test`."),
             .required("method", .text(), "The HTTP method."),
             .required("target", .text(), "Path and query as they came; empty for a duplicate."),
             .required(

@@ -451,6 +451,26 @@ CREATE TABLE fetched (
     PRIMARY KEY (event_id, purpose)
 ) $STRICT;
 
+-- Comparisons of what is stored with what the platform says. `position` is the platform's cursor; a run goes on there.
+CREATE TABLE reconciliations (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    stream              $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('running', 'done', 'failed')),
+    job_id              $TEXT NOT NULL,
+    asked_by            $TEXT,
+    since               $INTEGER NOT NULL,
+    until               $INTEGER NOT NULL,
+    position            $TEXT,
+    matched             $INTEGER NOT NULL,
+    missing_here        $INTEGER NOT NULL,
+    problem             $TEXT,
+    started_at          $INTEGER NOT NULL,
+    ended_at            $INTEGER
+) $STRICT;
+CREATE INDEX reconciliations_stream ON reconciliations (app_id, stream, id);
+
 -- People ----------------------------------------------------------------------------------------------------
 
 CREATE TABLE reviews (

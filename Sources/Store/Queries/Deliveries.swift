@@ -14,7 +14,7 @@ public struct Arrival: Sendable {
     public let remote: String?
     public let body: [UInt8]
     public let checksum: Int64
-    /// `late`, `unreadable`, `test`, separated by blanks; nil for none.
+    /// `late`, `listed`, `unreadable`, `test`, separated by blanks; nil for none.
     public let flags: String?
     public let reason: String?
     public let events: [ArrivingEvent]
@@ -101,6 +101,23 @@ extension Session {
         return arrivals.indices.map {
             Kept(new: newByArrival[$0]?.count ?? 0, duplicates: repeatedByArrival[$0]?.count ?? 0)
         }
+    }
+
+    /// Keeps those events of arrivals that are not known, as `keep` does, and leaves no trace of the others: a platform
+    /// listed them, nothing was delivered again.
+    public func keepMissing(_ arrivals: [Arrival]) throws -> Kept {
+        let candidates = arrivals.enumerated().flatMap { number, arrival in
+            arrival.events.map { Candidate(arrival: number, scope: arrival.app.text, event: $0) }
+        }
+        let new = try claimIdentities(of: candidates)
+        let fresh = candidates.filter { new.contains($0.event.id.text) }
+        let numbers = Set(fresh.map(\.arrival)).sorted()
+        try insertBodies(numbers.map { arrivals[$0] })
+        try insertEvents(fresh, of: arrivals)
+        try insertDeliveries(arrivals, numbers, whole: Set(numbers), firstEvents: fresh, originals: [:])
+        try enqueue(fresh.compactMap(\.event.job))
+        try append(fresh.compactMap(\.event.change))
+        return Kept(new: fresh.count, duplicates: candidates.count - fresh.count)
     }
 
     /// Keeps the events of a delivery that was kept before and could not be read then; its body is there already.

@@ -52,6 +52,11 @@ public enum JobWish: Sendable, Equatable {
 }
 
 extension Session {
+    /// Whether a job has not ended.
+    public func isAlive(_ id: ID<JobKind>) throws -> Bool {
+        try row("SELECT 1 FROM jobs WHERE id = \(id)") { _ in true } ?? false
+    }
+
     /// Live and ended jobs as one list.
     /// - Parameter border: no further than this id, in the list's order.
     public func jobs(

@@ -63,7 +63,7 @@ struct DeliveryTests {
                 await wire.wait(for: tries)
                 try await outward.until("recorded") { try $0.attempts(at: made.endpoint.id, limit: 9).count == tries }
                 #expect(try await outward.endpoint(made.endpoint.id)?.state == .failing)
-                outward.clock.turn(by: .seconds(delay))
+                outward.clock.advance(by: .seconds(delay))
             }
             await wire.wait(for: 4)
             try await outward.until("recorded") { try $0.attempts(at: made.endpoint.id, limit: 9).count == 4 }
@@ -90,7 +90,7 @@ struct DeliveryTests {
             try await outward.until("recorded") { try $0.attempts(at: made.endpoint.id, limit: 9).count == 1 }
 
             #expect(try await outward.attempts(at: made.endpoint).first?.nextAt == start + .seconds(120))
-            outward.clock.turn(by: .seconds(121))
+            outward.clock.advance(by: .seconds(121))
             await wire.wait(for: 2)
         }
     }
@@ -104,10 +104,10 @@ struct DeliveryTests {
             try await outward.until("recorded") { try $0.attempts(at: made.endpoint.id, limit: 9).count == 1 }
             try await outward.happen(5)
             try await outward.until("placed") { try $0.feedHead() == 6 }
-            outward.clock.turn(by: .seconds(59))
+            outward.clock.advance(by: .seconds(59))
             #expect(wire.all.count == 1)
 
-            outward.clock.turn(by: .seconds(2))
+            outward.clock.advance(by: .seconds(2))
             await wire.wait(for: 7)
         }
     }
@@ -157,7 +157,7 @@ struct DeliveryTests {
             for hour in 0..<122 {
                 if hour % 5 == 0 { try await outward.happen(1) }
                 try await outward.settle(made.endpoint.id)
-                outward.clock.turn(by: .hours(1))
+                outward.clock.advance(by: .hours(1))
             }
             try await outward.settle(made.endpoint.id)
             try await outward.until("disabled") { try $0.endpoint(made.endpoint.id)?.state == .disabled }
@@ -236,7 +236,7 @@ struct DeliveryTests {
             #expect(try Self.verifies(sink.all[0], old))
             #expect(try Self.verifies(sink.all[0], new))
 
-            outward.clock.turn(by: .hours(25))
+            outward.clock.advance(by: .hours(25))
             _ = try await outward.endpoints.test(made.endpoint.id)
             await sink.wait(for: 2)
             #expect(try !Self.verifies(sink.all[1], old))
@@ -278,7 +278,7 @@ extension Outward {
                 if isSo() { return }
                 try await Task.sleep(for: .milliseconds(2), clock: .continuous)
             }
-            clock.turn(by: duration)
+            clock.advance(by: duration)
         }
         throw NeverHappened(what: "after turning the clock")
     }
@@ -298,7 +298,7 @@ extension Outward {
             }
             if isSettled { return }
             try await Task.sleep(for: .milliseconds(3), clock: .continuous)
-            clock.turn(by: .milliseconds(500))
+            clock.advance(by: .milliseconds(500))
         }
         throw NeverHappened(what: "settled")
     }

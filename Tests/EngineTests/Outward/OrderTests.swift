@@ -32,7 +32,7 @@ struct OrderTests {
             #expect(tries == [ids["anna"]?.first], "only the first of the failing key is tried")
 
             blocked.withLock { $0 = false }
-            outward.clock.turn(by: .seconds(6))
+            outward.clock.advance(by: .seconds(6))
             try await outward.until("anna has all") { session in
                 try session.attempts(at: made.endpoint.id, outcome: .delivered, limit: 99).count == 40
             }
@@ -113,7 +113,7 @@ struct ReplayTests {
             let id = made.endpoint.id
             let good = try await outward.happen(3)
             try await outward.until("delivered") { try $0.attempts(at: id, outcome: .delivered, limit: 9).count == 3 }
-            outward.clock.turn(by: .hours(1))
+            outward.clock.advance(by: .hours(1))
             let since = outward.clock.now
             status.withLock { $0 = 500 }
             let bad = try await outward.happen(4)
@@ -175,12 +175,12 @@ struct TakeoverTests {
                     for _ in 0..<5 { ids.formUnion(try await outward.happen(8).map(\.text)) }
                     for _ in 0..<(round * 40) { await Task.yield() }
                 }  // Cancelled here: what was in flight is forgotten.
-                outward.clock.turn(by: .seconds(7))
+                outward.clock.advance(by: .seconds(7))
             }
             try await outward.running {
                 try await outward.turnUntil(.seconds(400)) { ids.isSubset(of: wire.ids) }
                 repeat {
-                    outward.clock.turn(by: .seconds(400))
+                    outward.clock.advance(by: .seconds(400))
                     try await outward.settle(made.endpoint.id)
                 } while try await database.read("left", { try $0.countDue(of: made.endpoint.id, limit: 9) }) > 0
             }

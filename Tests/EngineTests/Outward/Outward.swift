@@ -9,7 +9,7 @@ import TestSupport
 /// A node that sends: hub, sequencer and sender over one database, with a clock that stands.
 struct Outward: Sendable {
     let database: any Database
-    let clock = FakeClock()
+    let clock = TestClock()
     let written = Bell()
     let placed = Bell()
     let changed = Bell()

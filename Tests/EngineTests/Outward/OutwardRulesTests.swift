@@ -112,11 +112,11 @@ struct OutwardRulesTests {
 
     @Test("waiting for a bell ends with the time and with the task")
     func bellEnds() async {
-        let (bell, clock) = (Bell(), FakeClock())
+        let (bell, clock) = (Bell(), TestClock())
         await withTaskGroup(of: UInt64.self) { group in
             group.addTask { await bell.wait(since: 0, until: .testNow + .seconds(5), on: clock.source) }
             group.addTask { await bell.wait(since: 0) }
-            clock.turn(by: .seconds(5))
+            clock.advance(by: .seconds(5))
             #expect(await group.next() == 0)
             group.cancelAll()
         }
@@ -132,7 +132,7 @@ struct OutwardRulesTests {
         try await TestDatabase.with(.sqlite) { database in
             let strict = Endpoints(
                 database: database, wire: FakeWire { _, _ in .status(200) }, vault: FakeVault(),
-                identifiers: Identifiers(now: { .testNow }), policy: AddressPolicy(), time: FakeClock().source,
+                identifiers: Identifiers(now: { .testNow }), policy: AddressPolicy(), time: TestClock().source,
                 changed: Bell(),
                 program: "test")
             do {

@@ -73,6 +73,11 @@ struct ProofModel: Sendable {
             (steps, state, short) = ([step], .ok, nil)
             return
         }
+        guard !delivery.flags.contains("listed") else {
+            steps = [Step(.ok, words("proof.listed", ["name": ProviderNames.of(event.provider)]))]
+            (state, short) = (.ok, words("proof.listed_short"))
+            return
+        }
         let address = SettingsRules.base(request.app.settings)
         let proof = scheme.explained(Self.delivery(delivery, body, at: address), with: found.secrets)
         var steps = proof.map { Self.step($0, scheme, request) }

@@ -1,0 +1,231 @@
+public import Kit
+public import Logging
+public import Store
+
+/// A platform that can be asked for its events, by whom, and whose webhooks they would have been.
+public struct ListedSource: Sendable {
+    let source: any EventLister
+    let caller: Caller
+    let app: ID<AppKind>
+
+    public init(_ source: any EventLister, caller: Caller, app: ID<AppKind>) {
+        self.source = source
+        self.caller = caller
+        self.app = app
+    }
+}
+
+/// Asks each platform that lists its events what happened, compares with the log, and lets in what never arrived:
+/// through the same door as webhooks, once.
+///
+/// The schedule begins a run for every source; a run goes page by page, each with its place in one commit, so that it
+/// goes on where it stopped.
+public struct EventReconciling: JobWorker {
+    public static let kind = "events.reconcile"
+    public static let stream = "events"
+    static let alert = "events_missed"
+    static let refusedAlert = "events_not_listed"
+    private static let lane = Lane("reconcile", .sync)
+    /// What happened so lately may still be on its way. Who asks by hand wants it all the same, and no alert.
+    private static let settling = Duration.minutes(10)
+    /// A platform's list may show an event later than it happened.
+    private static let overlap = Duration.hours(1)
+    /// How far back the first run looks.
+    private static let firstReach = Duration.days(3)
+    /// Runs that are kept, a stream.
+    private static let kept = 200
+
+    public var kind: String { Self.kind }
+    private let sources: [ListedSource]
+    private let gateway: Gateway
+    private let database: any Database
+    private let ids: Identifiers
+    private let time: TimeSource
+    private let bells: Bells
+    private let logger: Logger
+
+    public init(
+        _ sources: [ListedSource], gateway: Gateway, database: any Database, ids: Identifiers, time: TimeSource,
+        bells: Bells, logger: Logger
+    ) {
+        self.sources = sources
+        self.gateway = gateway
+        self.database = database
+        self.ids = ids
+        self.time = time
+        self.bells = bells
+        self.logger = logger
+    }
+
+    public static func schedule(firstAt: Timestamp) -> NewSchedule {
+        NewSchedule(name: kind, kind: kind, lane: lane, every: .hours(1), firstAt: firstAt)
+    }
+
+    /// The platforms that can be asked, by id.
+    public var providers: [String] { sources.map(\.source.about.id) }
+
+    /// Begins a run, unless one is under way: then that one. Within the caller's transaction.
+    ///
+    /// - Parameter since: from the last run's end unless said; never before what the platform lists.
+    public func begin(
+        _ provider: String, since: Timestamp?, askedBy: String?, in session: Session, at now: Timestamp,
+        ids ready: (id: ID<ReconciliationKind>, job: ID<JobKind>)
+    ) throws -> ReconciliationRow? {
+        guard let listed = sources.first(where: { $0.source.about.id == provider }) else { return nil }
+        let latest = try session.latestReconciliation(of: listed.app, stream: Self.stream)
+        if let latest, latest.state == "running" {
+            if try session.isAlive(latest.job) { return latest }
+            try session.note("Its job was given up.", of: latest.id, endedAt: now)
+        }
+        let done = try session.reconciledUntil(of: listed.app, stream: Self.stream)
+        let start = since ?? done.map { $0 - Self.overlap } ?? now - Self.firstReach
+        let until = askedBy == nil ? now - Self.settling : now
+        let new = NewReconciliation(
+            id: ready.id, provider: provider, app: listed.app, stream: Self.stream, job: ready.job, askedBy: askedBy,
+            since: min(max(start, now - listed.source.listsBack), until), until: until)
+        try session.begin(new, at: now)
+        try session.trimReconciliations(of: listed.app, stream: Self.stream, keeping: Self.kept)
+        try session.enqueue([
+            NewJob(
+                id: ready.job, kind: Self.kind, lane: Self.lane, dueAt: now, createdAt: now,
+                input: Array(ready.id.text.utf8), subject: ready.id.text)
+        ])
+        return try session.reconciliation(ready.id)
+    }
+
+    public func run(_ job: ClaimedJob) async throws -> JobResult {
+        guard !job.input.isEmpty else { return try await beginAll(job) }
+        guard let id = ID<ReconciliationKind>(String(decoding: job.input, as: UTF8.self)),
+            var row = try await database.read("reconciliation", { try $0.reconciliation(id) })
+        else { throw JobInterruption.hopeless("The job names no reconciliation.") }
+        guard let listed = sources.first(where: { $0.source.about.id == row.provider && $0.app == row.app }) else {
+            try await note("\(row.provider) cannot be asked: its key is not set.", of: id, endedAt: time.now())
+            return .cancelled(reason: "\(row.provider) cannot be asked: its key is not set.")
+        }
+        while row.state == "running" {
+            do { row = try await step(row, listed, job) } catch let failure as Failure {
+                guard failure.passes else {
+                    try await refused(failure, row)
+                    return .cancelled(reason: failure.message)
+                }
+                try await note(failure.message, of: id, endedAt: nil)
+                if let wait = failure.retryAfter {
+                    throw JobInterruption.later(at: time.now() + wait, reason: failure.message)
+                }
+                throw failure
+            }
+        }
+        return .committed
+    }
+
+    /// Asking again would not help: a person must do something first.
+    private func refused(_ failure: Failure, _ row: ReconciliationRow) async throws {
+        let now = time.now()
+        let alert = NewAlert(
+            id: ids.make(), kind: Self.refusedAlert, subject: row.app.text,
+            summary: "\(row.provider) does not list its events: \(failure.message)",
+            action: "Mend it, then: patchbay reconcile \(row.provider)", at: now, changeID: ids.make())
+        try await database.write("reconcile.refused", in: .work) { session in
+            try session.note(failure.message, of: row.id, endedAt: now)
+            try session.raise(alert)
+        }
+        bells.written.ring()
+    }
+
+    /// A run for each platform, beside the end of the schedule's own job.
+    private func beginAll(_ job: ClaimedJob) async throws -> JobResult {
+        let now = time.now()
+        let ready = providers.map { ($0, (id: ids.make(ReconciliationKind.self), job: ids.make(JobKind.self))) }
+        try await database.write("reconcile.begin", in: .work) { session in
+            try session.hold(job)
+            for (provider, ready) in ready {
+                _ = try begin(provider, since: nil, askedBy: nil, in: session, at: now, ids: ready)
+            }
+            try session.succeed(job, at: now)
+        }
+        bells.jobs.ring()
+        return .committed
+    }
+
+    /// One page: asked for, compared, kept, with the place reached.
+    private func step(_ row: ReconciliationRow, _ listed: ListedSource, _ job: ClaimedJob) async throws
+        -> ReconciliationRow
+    {
+        let call = listed.source.events(since: row.since, until: row.until, after: row.position)
+        let page = try await listed.caller.ask(call).output
+        let now = time.now()
+        var arrivals: [Arrival] = []
+        for body in page.events {
+            arrivals.append(
+                try gateway.listed(body, by: row.provider, app: row.app, from: call.outgoing.path, at: now))
+        }
+        let end = page.next == nil ? Ended(ids, logger: logger) : nil
+        let (stepped, kept) = try await database.set("reconcile.page", in: .work) { [arrivals] session in
+            try session.hold(job)
+            let kept = try session.keepMissing(arrivals)
+            try session.advance(
+                row.id, matched: kept.duplicates, missingHere: kept.new, to: page.next, at: now)
+            guard let stepped = try session.reconciliation(row.id) else { throw StoreError.conflict }
+            if let end {
+                try end.tell(of: stepped, in: session, at: now)
+                try session.succeed(job, at: now)
+            }
+            return (stepped, kept)
+        }
+        if kept.new > 0 { bells.jobs.ring() }
+        if kept.new > 0 || end != nil { bells.written.ring() }
+        end?.log(stepped)
+        return stepped
+    }
+
+    private func note(_ problem: String, of id: ID<ReconciliationKind>, endedAt: Timestamp?) async throws {
+        try await database.write("reconcile.note", in: .work) { try $0.note(problem, of: id, endedAt: endedAt) }
+    }
+}
+
+/// What is told when a run has ended.
+private struct Ended: Sendable {
+    private let change: ID<ChangeKind>
+    private let alert: ID<AlertKind>
+    private let alertChange: ID<ChangeKind>
+    private let answeredChange: ID<ChangeKind>
+    private let logger: Logger
+
+    init(_ ids: Identifiers, logger: Logger) {
+        (change, alert, alertChange, answeredChange) = (ids.make(), ids.make(), ids.make(), ids.make())
+        self.logger = logger
+    }
+
+    func tell(of row: ReconciliationRow, in session: Session, at now: Timestamp) throws {
+        try session.resolve(
+            EventReconciling.refusedAlert, row.app.text, changeID: answeredChange, at: now)
+        let data: JSON = [
+            "reconciliation_id": JSON(row.id), "provider": .string(row.provider), "stream": .string(row.stream),
+            "since": JSON(row.since), "until": JSON(row.until), "matched": JSON(row.matched),
+            "missing_here": JSON(row.missingHere),
+        ]
+        try session.append([
+            NewChange(
+                id: change, type: "reconciliation.done", subject: row.id.text, occurredAt: now, data: data.bytes)
+        ])
+        guard row.askedBy == nil else { return }
+        guard row.missingHere > 0 else {
+            return try session.resolve(EventReconciling.alert, row.app.text, changeID: alertChange, at: now)
+        }
+        try session.raise(
+            NewAlert(
+                id: alert, kind: EventReconciling.alert, subject: row.app.text,
+                summary:
+                    "\(row.missingHere) events of \(row.provider) never arrived; they were fetched and are applied.",
+                action: "Look at the webhook endpoint at the platform: its address, its secret, whether it is on.",
+                at: now, changeID: alertChange))
+    }
+
+    func log(_ row: ReconciliationRow) {
+        logger.info(
+            "events.reconciled",
+            metadata: [
+                "provider": "\(row.provider)", "matched": "\(row.matched)", "missing_here": "\(row.missingHere)",
+            ])
+    }
+}

@@ -1,0 +1,29 @@
+public import Kit
+public import Store
+
+extension Gateway {
+    /// An event that a platform's own list shows, as if it had been delivered: it goes through the same door. It is
+    /// believed because we asked the platform ourselves.
+    ///
+    /// - Parameter app: whose identities it is compared with: the app that its webhooks are proven by.
+    /// - Throws: `Unreadable` where it is no event.
+    public func listed(_ body: [UInt8], by provider: String, app: ID<AppKind>, from path: Path, at now: Timestamp)
+        throws(Unreadable) -> Arrival
+    {
+        guard let scheme = scheme(of: provider, app: app) else {
+            throw Unreadable("This program knows no webhooks of \(provider).")
+        }
+        let target = path.description
+        let delivery = Delivery(method: "GET", target: target, headers: [], body: body, receivedAt: now)
+        let events = try scheme.events(delivery)
+        let id: ID<DeliveryKind> = ids.make()
+        let flags = ["listed"] + (events.contains(where: \.isTest) ? ["test"] : [])
+        return Arrival(
+            id: id, provider: provider, app: app, receivedAt: now, method: delivery.method,
+            target: Array(target.utf8.prefix(2048)), headers: [], remote: nil, body: body,
+            checksum: Checksum.of(body), flags: flags.joined(separator: " "), reason: nil,
+            events: events.map {
+                arriving($0, provider: provider, app: app, delivery: delivery, body: id, scheme: scheme)
+            }, review: nil)
+    }
+}

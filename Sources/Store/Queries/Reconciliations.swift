@@ -1,0 +1,161 @@
+public import Kit
+
+/// A comparison of what is stored with what a platform says.
+public struct ReconciliationRow: Sendable, Equatable {
+    public let id: ID<ReconciliationKind>
+    public let provider: String
+    public let app: ID<AppKind>
+    /// What is compared: `events`.
+    public let stream: String
+    /// `running`, `done` or `failed`.
+    public let state: String
+    public let job: ID<JobKind>
+    /// Who asked for it; nil for the schedule.
+    public let askedBy: String?
+    public let since: Timestamp
+    public let until: Timestamp
+    /// The platform's own cursor: where it goes on.
+    public let position: String?
+    public let matched: Int64
+    public let missingHere: Int64
+    public let problem: String?
+    public let startedAt: Timestamp
+    public let endedAt: Timestamp?
+}
+
+/// A comparison that begins.
+public struct NewReconciliation: Sendable {
+    public let id: ID<ReconciliationKind>
+    public let provider: String
+    public let app: ID<AppKind>
+    public let stream: String
+    public let job: ID<JobKind>
+    public let askedBy: String?
+    public let since: Timestamp
+    public let until: Timestamp
+
+    public init(
+        id: ID<ReconciliationKind>, provider: String, app: ID<AppKind>, stream: String, job: ID<JobKind>,
+        askedBy: String?, since: Timestamp, until: Timestamp
+    ) {
+        self.id = id
+        self.provider = provider
+        self.app = app
+        self.stream = stream
+        self.job = job
+        self.askedBy = askedBy
+        self.since = since
+        self.until = until
+    }
+}
+
+extension Session {
+    public func reconciliation(_ id: ID<ReconciliationKind>) throws -> ReconciliationRow? {
+        try row("SELECT \(Self.reconciliationColumns) FROM reconciliations WHERE id = \(id)", Self.reconciliation)
+    }
+
+    public func reconciliations(_ page: ListPage) throws -> [ReconciliationRow] {
+        try list(
+            Listed(
+                columns: Self.reconciliationColumns, from: "reconciliations t", createdAt: "t.started_at",
+                prefix: "rec"), where: [], page, Self.reconciliation)
+    }
+
+    /// The newest of a stream, whatever its state.
+    public func latestReconciliation(of app: ID<AppKind>, stream: String) throws -> ReconciliationRow? {
+        try row(
+            """
+            SELECT \(Self.reconciliationColumns) FROM reconciliations
+             WHERE app_id = \(app) AND stream = \(stream) ORDER BY id DESC LIMIT 1
+            """, Self.reconciliation)
+    }
+
+    /// Up to when a stream was compared to its end.
+    public func reconciledUntil(of app: ID<AppKind>, stream: String) throws -> Timestamp? {
+        try row(
+            """
+            SELECT max(until) FROM reconciliations
+             WHERE app_id = \(app) AND stream = \(stream) AND state = 'done'
+            """
+        ) { try $0.optionalTime() } ?? nil
+    }
+
+    public func begin(_ new: NewReconciliation, at now: Timestamp) throws {
+        try run(
+            """
+            INSERT INTO reconciliations
+                   (id, provider, app_id, stream, state, job_id, asked_by, since, until, matched, missing_here,
+                    started_at)
+            VALUES (\(new.id), \(new.provider), \(new.app), \(new.stream), 'running', \(new.job), \(new.askedBy),
+                    \(new.since), \(new.until), 0, 0, \(now))
+            """)
+    }
+
+    /// One page further.
+    public func advance(
+        _ id: ID<ReconciliationKind>, matched: Int, missingHere: Int, to position: String?, at now: Timestamp
+    ) throws {
+        let end: Timestamp? = position == nil ? now : nil
+        try run(
+            """
+            UPDATE reconciliations
+               SET matched = matched + \(Int64(matched)), missing_here = missing_here + \(Int64(missingHere)),
+                   position = \(position), state = \(position == nil ? "done" : "running"), problem = NULL,
+                   ended_at = \(end)
+             WHERE id = \(id)
+            """)
+    }
+
+    /// Notes why it does not go on for now, or at all.
+    public func note(_ problem: String, of id: ID<ReconciliationKind>, endedAt: Timestamp?) throws {
+        try run(
+            """
+            UPDATE reconciliations
+               SET problem = \(problem), ended_at = \(endedAt), state = \(endedAt == nil ? "running" : "failed")
+             WHERE id = \(id) AND state = 'running'
+            """)
+    }
+
+    /// Removes all but the newest of a stream.
+    public func trimReconciliations(of app: ID<AppKind>, stream: String, keeping: Int) throws {
+        try run(
+            """
+            DELETE FROM reconciliations WHERE app_id = \(app) AND stream = \(stream) AND id IN
+                   (SELECT id FROM reconciliations WHERE app_id = \(app) AND stream = \(stream)
+                     ORDER BY id DESC LIMIT 500 OFFSET \(keeping))
+            """)
+    }
+
+    private static var reconciliationColumns: SQL {
+        """
+        id, provider, app_id, stream, state, job_id, asked_by, since, until, position, matched, missing_here, problem,
+        started_at, ended_at
+        """
+    }
+    private static func reconciliation(_ row: inout Row) throws -> ReconciliationRow {
+        ReconciliationRow(
+            id: try row.id(), provider: try row.text(), app: try row.id(), stream: try row.text(),
+            state: try row.text(), job: try row.id(), askedBy: try row.optionalText(), since: try row.time(),
+            until: try row.time(), position: try row.optionalText(), matched: try row.integer(),
+            missingHere: try row.integer(), problem: try row.optionalText(), startedAt: try row.time(),
+            endedAt: try row.optionalTime())
+    }
+}
+
+// MARK: Silence
+
+extension Session {
+    /// For each hour before a moment, the latest first: whether a believed delivery of a provider came in it.
+    public func hoursWithDeliveries(of provider: String, hours: Int, before moment: Timestamp) throws -> [Bool] {
+        try (0..<hours).map { hour in
+            let (from, to) = (moment - .hours(Int64(hour) + 1), moment - .hours(Int64(hour)))
+            return try row(
+                """
+                SELECT 1 FROM deliveries
+                 WHERE id >= \(ID<DeliveryKind>.floor(from)) AND id < \(ID<DeliveryKind>.floor(to))
+                   AND provider = \(provider) AND verdict <> 'rejected' LIMIT 1
+                """
+            ) { _ in true } ?? false
+        }
+    }
+}
