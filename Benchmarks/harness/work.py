@@ -8,6 +8,7 @@ from . import machine
 from .results import Result
 from .servers import bench
 from .servers import outward as outward_sender
+from .servers import settings
 from .servers import sink as sink_process
 from .slices import in_turn, until
 
@@ -93,6 +94,16 @@ def fairness(run, engine):
         notes=[spread(delay, syncs, load), f"the other's jobs take 5 ms each; {waiting:,} of them still waited at the end"],
         fault="" if delay["count"] == 50 else f"the other's jobs were done after {delay['count']} of 50 measurements")
     run.done(store)
+
+
+def quotas(run, engine):
+    """Bar: decisions of the limiter, 10,000 keys with four windows each, two tasks."""
+    line = machine.output(run.binary, "bench", "quotas", "--seconds", int(run.seconds), env=settings(run.binary))
+    result = json.loads(line.splitlines()[-1])
+    yield Result(
+        "quotas", "Quota decisions a second, 10,000 keys with four windows", result["per_second"] / 1e6, 0.5, 2, "M/s",
+        notes=[f"{result['bytes_a_key']:,} bytes a key; load {machine.load_average():.2f}"],
+        fault="" if result["bytes_a_key"] <= 1024 else "a key takes more than 1,024 bytes")
 
 
 def spread(delay, syncs, load):

@@ -20,6 +20,13 @@ public enum DashboardFiles {
         "code": PackageResources.code_mustache,
         "command": PackageResources.command_mustache,
         "confirm": PackageResources.confirm_mustache,
+        "connect": PackageResources.connect_mustache,
+        "connect-page": PackageResources.connect_page_mustache,
+        "connection": PackageResources.connection_mustache,
+        "connection-health": PackageResources.connection_health_mustache,
+        "connection-new": PackageResources.connection_new_mustache,
+        "connections": PackageResources.connections_mustache,
+        "connections-rows": PackageResources.connections_rows_mustache,
         "copy": PackageResources.copy_mustache,
         "demo-mine": PackageResources.demo_mine_mustache,
         "delivery": PackageResources.delivery_mustache,
@@ -120,6 +127,8 @@ public enum DashboardFiles {
     /// The same colours, and the rules of the documentation's pages.
     public static let docsStylesheet = PackageResources.tokens_css + PackageResources.docs_css
     public static let script = PackageResources.dashboard_js
+    /// Sends the requests that the documentation shows.
+    public static let docsScript = PackageResources.docs_js
     public static let icons = PackageResources.icons_svg
     public static let favicon = PackageResources.favicon_svg
 

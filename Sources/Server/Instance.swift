@@ -21,6 +21,7 @@ public struct Instance: Sendable {
     public let logger: Logger
     public let endpoints: Endpoints
     public let hub: ChangeHub
+    let connecting: ConnectingParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
@@ -129,6 +130,9 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        connecting = try await ConnectingParts(
+            settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
+            bells: bells, logger: logger)
         let handlers = Self.handlers(settings, database: database, wire: HTTPWire(client: client), ids: ids, time: time)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
@@ -140,7 +144,8 @@ public struct Instance: Sendable {
             deciders: Hooks.deciders(ids: ids, database: database, read: gateway.reread),
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk],
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk]
+                + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = NodeWakes(
@@ -198,6 +203,9 @@ public struct Instance: Sendable {
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] { [wakes, sequencer, hub, runner, sender] }
+
+    /// Accounts at platforms.
+    public var connections: Connections { connecting.connections }
 
     /// Who may sign in to the dashboard.
     public var operators: Operators { Operators(database: database, ids: ids, settings: settings) }

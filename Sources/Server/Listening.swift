@@ -59,6 +59,8 @@ extension Instance {
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         hooks.reconciling = reconciling
+        hooks.connecting =
+            settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
         hooks.demo = settings.demo.map { LocalClient($0) }
         if let demo = hooks.demo { hooks.checklist = { await DemoChecklist.make(demo, language: $0) } }
         hooks.sandbox = settings.sandboxURL.map { LocalClient(base: $0) }

@@ -34,7 +34,17 @@ extension ProblemType {
             .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
             .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
             .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
-        ] + webhooks
+        ] + connections + webhooks
+
+    /// What stands between a request and an account at a platform.
+    static let connections: [ProblemType] = [.needsReconnect, .providerUnavailable]
+
+    public static let needsReconnect = ProblemType(
+        "needs_reconnect", 409, "The account must be connected again", who: .yourUser,
+        "The platform no longer accepts the connection. Make a connect session for its user, with `connection_id`.")
+    public static let providerUnavailable = ProblemType(
+        "provider_unavailable", 502, "The platform gave no answer that helps", who: .provider, retry: .later,
+        "Nothing is lost: it is asked again by itself. The connection's `reason` says more.")
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [

@@ -27,6 +27,11 @@ enum Providers {
     ]
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
+    static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
+    /// Where accounts can be connected; one of them is the operator's own, where it is described.
+    static func connectable(_ settings: Settings) -> [any Connectable] {
+        all.compactMap { $0 as? any Connectable } + (settings.generic.map { [$0] } ?? [])
+    }
     static var webhookSources: [any WebhookSource] { all.compactMap { $0 as? any WebhookSource } }
     /// Those of which app credentials can be added while the server runs: a secret is all that they need.
     static var appSources: [any WebhookSource] { webhookSources.filter { !($0 is Generic) } }

@@ -38,6 +38,7 @@ struct Workers: Sendable {
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
             reconciling,
             SilenceWorker(lives.map(\.0), database: database, ids: ids, time: time),
+            CompressionWorker(database: database, time: time, logger: logger),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
@@ -48,9 +49,11 @@ struct Workers: Sendable {
     static func schedules(firstAt first: Timestamp) -> [NewSchedule] {
         [
             RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
+            ConnectionSweep.schedule(firstAt: first),
             IntegrityWorker.schedule(firstAt: first + .minutes(10)),
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),
+            CompressionWorker.schedule(firstAt: first + .minutes(20)),
         ]
     }
 }

@@ -34,6 +34,15 @@ public struct Dialect: Sendable {
         }
     }
 
+    /// An assignment more for an UPDATE that makes rows smaller: SQLite would leave their pages as large as they were,
+    /// so the row goes to the table's end; PostgreSQL writes it anew anyway.
+    func movingRow(of table: SQL) -> SQL {
+        switch engine {
+        case .sqlite: ", rowid = (SELECT max(rowid) + 1 FROM \(table))"
+        case .postgres: ""
+        }
+    }
+
     /// A migration's text with its types in the engine's words. STRICT tables refuse a value of another type;
     /// text is compared by bytes on both engines, so that ids sort alike everywhere.
     func translate(_ text: String) -> String {

@@ -34,11 +34,29 @@ struct APIClient: Sendable {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(ByteBuffer(bytes: body.bytes))
         }
-        let (status, bytes) = try await exchange(request)
+        let (status, bytes, _) = try await exchange(request)
         if bytes.isEmpty, status < 400 { return .null }
         let json = try json(bytes, status)
         guard status < 400 else { throw Self.fault(json, status) }
         return json
+    }
+
+    /// The same for one of many: a server that is at its limit is waited for as long as it says, ten times at most.
+    func sendPatiently(_ method: String, _ path: String, body: JSON) async throws -> JSON {
+        var request = request(method, path, [], [])
+        request.headers.add(name: "Content-Type", value: "application/json")
+        request.body = .bytes(ByteBuffer(bytes: body.bytes))
+        for _ in 0..<10 {
+            let (status, bytes, wait) = try await exchange(request)
+            if status == 429 || status == 503, let wait {
+                try await Task.sleep(for: .seconds(min(wait, 120)))
+                continue
+            }
+            let json = try json(bytes, status)
+            guard status < 400 else { throw Self.fault(json, status) }
+            return json
+        }
+        throw Fault("The server has had no room for ten times. Send the rest later.", code: 3)
     }
 
     /// An answer without an end, as it comes.
@@ -60,7 +78,7 @@ struct APIClient: Sendable {
 
     /// What is answered to a request without a key: health and documents.
     func open(_ path: String) async throws -> (status: Int, json: JSON) {
-        let (status, bytes) = try await exchange(HTTPClientRequest(url: base + path))
+        let (status, bytes, _) = try await exchange(HTTPClientRequest(url: base + path))
         return (status, try json(bytes, status))
     }
 
@@ -88,11 +106,13 @@ struct APIClient: Sendable {
         Fault("\(base) cannot be reached. Is the server running? patchbay serve", code: 3)
     }
 
-    private func exchange(_ request: HTTPClientRequest) async throws -> (status: Int, bytes: [UInt8]) {
+    /// - Returns: also the seconds of `Retry-After`.
+    private func exchange(_ request: HTTPClientRequest) async throws -> (status: Int, bytes: [UInt8], wait: Int?) {
         do {
             let answer = try await Self.client.execute(request, timeout: .seconds(60))
             let body = try await answer.body.collect(upTo: Self.answerMax)
-            return (Int(answer.status.code), Array(body.readableBytesView))
+            let wait = answer.headers.first(name: "Retry-After").flatMap { Int($0) }
+            return (Int(answer.status.code), Array(body.readableBytesView), wait)
         } catch {
             throw unreachable
         }

@@ -11,7 +11,10 @@ import UnixSignals
 struct Bench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Parts of the server for Benchmarks/run to measure.", shouldDisplay: false,
-        subcommands: [BenchGateway.self, BenchJobs.self, BenchStart.self, BenchFairness.self, BenchOutward.self])
+        subcommands: [
+            BenchGateway.self, BenchJobs.self, BenchStart.self, BenchFairness.self, BenchOutward.self,
+            BenchQuotas.self,
+        ])
 }
 
 /// The HTTP server alone: deliveries are kept, their jobs wait. With `--without-store` nothing is kept at all, which

@@ -30,12 +30,15 @@ struct SandboxCommand: AsyncParsableCommand {
     var file: String?
     @Option(help: "Makes ids and choices repeatable; drawn unless said. A file that is there has its own.")
     var seed: UInt64?
-    @Option(help: "Where webhooks go from the start.")
-    var webhookURL: String?
+    @Option(
+        help: "Where webhooks go from the start: a platform, = and the address; without a platform they are Stripe's.")
+    var webhookURL: [String] = []
     @Option(help: "What signs them; drawn unless said.")
     var webhookSecret: String?
-    @Option(help: "Types that are sent there, commas between, * for any part; all unless said.")
+    @Option(help: "Types that are sent, commas between, * for any part; all unless said.")
     var webhookTypes = "*"
+    @Option(name: .customLong("key"), help: "A key by platform and name, such as tiktok.client_secret=…; else drawn.")
+    var keys: [String] = []
     @Option(help: "The API key of the simulated account; drawn unless said.")
     var secretKey: String?
     @Option(help: "Lets a story go on, with so many events a second; 0 stops it.")
@@ -49,9 +52,7 @@ struct SandboxCommand: AsyncParsableCommand {
             throw ValidationError("--ephemeral keeps nothing, and --file says where to keep it. Leave one out.")
         }
         if let story, !(0...1000).contains(story) { throw ValidationError("--story takes 0 to 1000 events a second.") }
-        if let webhookURL {
-            do { _ = try OutsideURL(webhookURL) } catch { throw ValidationError("--webhook-url: \(error.reason)") }
-        }
+        _ = try furniture()
         if let webhookSecret, webhookSecret.utf8.count < WebhookSecret.shortest {
             throw ValidationError(
                 "--webhook-secret has fewer than \(WebhookSecret.shortest) characters: it can be guessed.")
@@ -61,6 +62,37 @@ struct SandboxCommand: AsyncParsableCommand {
         }
     }
 
+    /// What each platform begins with.
+    private func furniture() throws -> [String: Furniture] {
+        let types = webhookTypes.split(separator: ",").map { $0.filter { !$0.isWhitespace } }
+        var all: [String: Furniture] = [:]
+        for platform in Sandbox.platforms { all[platform.id] = Furniture(webhookTypes: types) }
+        all["stripe"]?.keys["secret_key"] = secretKey
+        all["stripe"]?.keys["webhook_secret"] = webhookSecret
+        for text in webhookURL {
+            let named = Sandbox.platforms.first { text.hasPrefix($0.id + "=") }
+            let url = named.map { String(text.dropFirst($0.id.count + 1)) } ?? text
+            do { _ = try OutsideURL(url) } catch { throw ValidationError("--webhook-url: \(error.reason)") }
+            all[named?.id ?? "stripe"]?.webhookURL = url
+        }
+        for text in keys {
+            let sides = text.split(separator: "=", maxSplits: 1).map(String.init)
+            let name = (sides.first ?? "").split(separator: ".", maxSplits: 1).map(String.init)
+            let platform = Sandbox.platforms.first { $0.id == name.first }
+            guard sides.count == 2, let platform, let key = name.last, platform.keys.contains(key) else {
+                let known = Sandbox.platforms.flatMap { platform in platform.keys.map { "\(platform.id).\($0)" } }
+                throw ValidationError("--key takes NAME=VALUE. Names: \(known.joined(separator: ", ")).")
+            }
+            guard !key.hasSuffix("secret") || sides[1].utf8.count >= WebhookSecret.shortest else {
+                throw ValidationError(
+                    "--key \(platform.id).\(key) is shorter than \(WebhookSecret.shortest) characters: "
+                        + "it can be guessed.")
+            }
+            all[platform.id]?.keys[key] = sides[1]
+        }
+        return all
+    }
+
     func run() async throws {
         Machine.prepare()
         if untilInputEnds { Lifeline.follow() }
@@ -68,10 +100,7 @@ struct SandboxCommand: AsyncParsableCommand {
         options.port = port
         options.file = ephemeral ? nil : file ?? "patchbay-sandbox.journal"
         options.seed = seed
-        options.webhookURL = webhookURL
-        options.webhookSecret = webhookSecret
-        options.webhookTypes = webhookTypes.split(separator: ",").map { $0.filter { !$0.isWhitespace } }
-        options.secretKey = secretKey
+        options.furniture = try furniture()
         options.story = story
         let sandbox: Sandbox
         do {

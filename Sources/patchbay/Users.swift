@@ -76,42 +76,4 @@ struct Users: AsyncParsableCommand {
             server.print(user, Table.print)
         }
     }
-
-    struct Import: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Puts users from a file of JSON lines, each with `id` and the members of PUT /v1/users/{id}.",
-            discussion: """
-                Examples:
-                  patchbay users import users.jsonl
-                  echo '{"id":"user-42","stripe_customer_id":"cus_9s6XKzkNRiz8i3"}' | patchbay users import /dev/stdin
-                """)
-        @OptionGroup var server: ServerOptions
-        @Argument(help: "The file.") var file: String
-
-        func run() async throws {
-            guard let data = FileManager.default.contents(atPath: file) else {
-                throw Fault("\(file) cannot be read.", code: 2)
-            }
-            let client = try server.server()
-            var done = 0
-            for (number, line) in data.split(separator: UInt8(ascii: "\n")).enumerated() {
-                guard let members = (try? JSON.parse(Array(line)))?.members,  // Told with its line.
-                    let id = members.first(where: { $0.name == "id" })?.value.text
-                else {
-                    throw Fault(
-                        "\(file), line \(number + 1): no JSON object with an id. \(done) users are in.", code: 2)
-                }
-                let body = JSON.object(members.filter { $0.name != "id" })
-                do { _ = try await client.send("PUT", "/v1/users/\(APIClient.encoded(id))", body: body) } catch let
-                    fault as Fault
-                {
-                    throw Fault(
-                        "\(file), line \(number + 1): \(fault.description) \(done) users are in.", code: fault.code)
-                }
-                done += 1
-                if done % 500 == 0 { FileHandle.standardError.write(Data("\(done) users\n".utf8)) }
-            }
-            server.print(["imported": JSON(done)]) { _ in say("\(done) users are in.") }
-        }
-    }
 }

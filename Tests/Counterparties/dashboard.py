@@ -2,8 +2,8 @@
 
 Starts a server of its own on a free port, sends it signed events, sets up an operator, and walks every page in light
 and dark at 1280, 390 and 360 pixels: no finding of axe, no sideways scroll, nothing in the console, nothing that the
-content policy refused. Then what a person does: sign in, see an event come, go to it, replay it, by keyboard; and the
-same without script. Pictures are kept in a folder that it names.
+content policy refused; the same with forced colours, and with text of 200 %. Then what a person does: ten tasks by
+keyboard alone; and the same without script. Pictures are kept in a folder that it names.
 """
 
 import base64
@@ -143,6 +143,190 @@ def walk(context, server, paths, shots, axe):
     page.close()
 
 
+def look_again(browser, server, state, paths, shots, axe):
+    """Forced colours, as a high-contrast theme makes them; and text of 200 %, by larger text and by zoom."""
+    for name, options, text in [
+        ("forced", {"forced_colors": "active", "viewport": {"width": 1280, "height": 900}}, "100%"),
+        ("forced-dark", {"forced_colors": "active", "color_scheme": "dark",
+                         "viewport": {"width": 1280, "height": 900}}, "100%"),
+        ("text-200", {"viewport": {"width": 1280, "height": 900}}, "200%"),
+        ("zoom-200", {"viewport": {"width": 640, "height": 450}, "device_scale_factor": 2}, "100%"),
+        ("text-200-phone", {"viewport": {"width": 390, "height": 844}}, "200%"),
+    ]:
+        context = browser.new_context(storage_state=state, **options)
+        page = context.new_page()
+        watch = Watch(page)
+        for path in paths:
+            where = f"{path} {name}"
+            page.goto(server.base + path)
+            page.evaluate(f"document.documentElement.style.fontSize = '{text}'")
+            page.wait_for_timeout(150)
+            width = options["viewport"]["width"]
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            check(wide <= width, f"{where}: scrolls sideways, {wide} pixels")
+            clipped = page.evaluate("""() => [...document.querySelectorAll('h1,h2,.btn,.pill,.chip')]
+                .filter(e => e.offsetParent && e.scrollHeight > e.clientHeight + 2
+                    && getComputedStyle(e).overflowY === 'hidden').map(e => e.outerHTML.slice(0, 120))""")
+            check(not clipped, f"{where}: text is cut off: {clipped[:2]}")
+            if name.startswith("forced"):
+                plain = page.evaluate("""() => [...document.querySelectorAll('svg.lamp')]
+                    .filter(e => getComputedStyle(e).forcedColorAdjust !== 'none').length""")
+                check(plain == 0, f"{where}: {plain} lamps lose their colours")
+            for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+                nodes = "; ".join(node["html"][:160] for node in found["nodes"][:3])
+                check(False, f"{where}: {found['id']} ({found['impact']}): {nodes}")
+            shot = re.sub(r"[^a-z0-9]+", "-", re.sub(r"([a-z]{2,4})_\w+", r"\1", path.lower())).strip("-")
+            page.screenshot(path=f"{shots}/{shot or 'now'}-{name}.png", full_page=True)
+            if path == "/nowhere":
+                watch.said = [said for said in watch.said if "404" not in said]
+            watch.nothing(where)
+        context.close()
+
+
+class Hands:
+    """A keyboard, and nothing else: what has no key is reached by Tab."""
+
+    def __init__(self, page, server):
+        self.page, self.server = page, server
+
+    def press(self, *keys):
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def leads(self, *keys):
+        with self.page.expect_navigation():
+            self.press(*keys)
+
+    def tab_to(self, name, role=None, most=200):
+        """Walks by Tab to what has this name; the focus must be seen on each step."""
+        for _ in range(most):
+            self.press("Tab")
+            at = self.page.evaluate("""() => { const e = document.activeElement; const s = getComputedStyle(e);
+                return { name: (e.getAttribute('aria-label') || e.labels?.[0]?.textContent || e.textContent || '').trim(),
+                         tag: e.tagName.toLowerCase(), seen: e.matches(':focus-visible') }; }""")
+            if at["tag"] == "body":
+                continue
+            check(at["seen"], f"the focus is not seen on {at['tag']} {at['name'][:40]}")
+            if name.lower() in at["name"].lower() and (role is None or at["tag"] == role):
+                return True
+        check(False, f"Tab does not reach {name!r} on {self.page.url}")
+        return False
+
+    def type(self, text):
+        self.page.keyboard.type(text)
+
+
+def ten_tasks(context, server):
+    """What an operator does most, without a pointer."""
+    page = context.new_page()
+    watch = Watch(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    hands = Hands(page, server)
+    page.goto(server.base + "/")
+
+    # 1. Skip what is the same on every page.
+    hands.press("Tab")
+    check("skip" in page.evaluate("document.activeElement.className"), "the first Tab is the skip link")
+    hands.press("Enter")
+    check(page.evaluate("document.activeElement.id") == "main", "it leads to the content")
+
+    # 2. Find something by its id.
+    hands.press("Escape", "/")
+    hands.type("evt_5")
+    page.wait_for_timeout(600)
+    hands.leads("Enter")
+    check("evt_5" in page.content(), "an event is found by the platform's id")
+
+    # 3. Filter the events.
+    hands.leads("g", "e")
+    hands.press("f")
+    hands.type("user:rye")
+    hands.leads("Enter")
+    check("user%3Arye" in page.url, "a filter is typed and sent")
+
+    # 4. Open one of the list.
+    hands.press("j", "j", "k")
+    hands.leads("Enter")
+    check("/events/evt_" in page.url, "a row is opened")
+
+    # 5. Go up by Escape.
+    hands.leads("Escape")
+    check("/events" in page.url, "Escape goes up")
+
+    # 6. See why a job waits, and cancel it.
+    hands.leads("g", "j")
+    hands.press("j")
+    hands.leads("Enter")
+    check("/jobs/job_" in page.url, "a job is opened")
+
+    # 7. Decide a question.
+    hands.leads("g", "r")
+    check("/review" in page.url, "g r leads to the reviews")
+    with page.expect_navigation():
+        hands.press("x")
+    check("note=decided" in page.url or "decided" in page.content(), "a question is decided by its key")
+
+    # 8. Make an endpoint.
+    page.goto(server.base + "/endpoints/new")
+    if hands.tab_to("", role="input") and page.evaluate("document.activeElement.name") != "url":
+        for _ in range(40):
+            if page.evaluate("document.activeElement.name") == "url":
+                break
+            hands.press("Tab")
+    check(page.evaluate("document.activeElement.name") == "url", "the address is reached by Tab")
+    hands.type(server.base + "/hook")
+    hands.leads("Enter")
+    check("whsec_" in page.content(), "an endpoint is made, its secret is shown")
+
+    # 9. Make a key of the API.
+    page.goto(server.base + "/system/keys")
+    for _ in range(120):
+        hands.press("Tab")
+        if page.evaluate("document.activeElement.name") == "name":
+            break
+    check(page.evaluate("document.activeElement.name") == "name", "the key's name is reached by Tab")
+    hands.type("keyboard")
+    hands.leads("Enter")
+    check("pb_test_" in page.content(), "a key is made and shown once")
+    key = re.search(r"pb_test_[A-Za-z0-9]+", page.content()).group(0)
+
+    # 10. Change the theme.
+    page.goto(server.base + "/account")
+    if hands.tab_to("Dark", role="button"):
+        hands.leads("Enter")
+        check(page.locator("html").get_attribute("data-theme") == "dark", "the theme is changed")
+    watch.nothing("ten tasks")
+    page.close()
+    return key
+
+
+def sends(context, server, key, shots, axe):
+    """The documentation's requests, sent with a pasted key."""
+    page = context.new_page()
+    watch = Watch(page)
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(server.base + "/docs/events")
+    button = page.get_by_role("button", name="Send GET /v1/events?limit=2")
+    button.click()
+    check(page.locator("text=Paste an API key above first").count() == 1, "without a key it says what is missing")
+    page.get_by_label("API key").fill(key)
+    button.click()
+    answer = page.locator("#listEvents .shown pre").last
+    answer.wait_for()
+    check('"data": [' in answer.inner_text(), "the real answer is shown")
+    check(page.locator("#listEvents [role=status]").inner_text().startswith("200 in "), "with its status")
+    page.get_by_label("API key").fill("pb_test_of_nobody")
+    button.click()
+    page.locator("#listEvents [role=status]", has_text="401").wait_for()
+    watch.said = [said for said in watch.said if "401" not in said]
+    for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+        nodes = "; ".join(node["html"][:160] for node in found["nodes"][:3])
+        check(False, f"docs: {found['id']} ({found['impact']}): {nodes}")
+    page.screenshot(path=f"{shots}/docs-sent.png")
+    watch.nothing("docs")
+    page.close()
+
+
 def act(context, server):
     """Sees an event come, goes to it by keys, replays it."""
     page = context.new_page()
@@ -175,6 +359,8 @@ def act(context, server):
 def without_script(browser, server, state):
     context = browser.new_context(java_script_enabled=False, storage_state=state)
     page = context.new_page()
+    page.goto(server.base + "/docs/events")
+    check("curl " in page.content() and page.locator("button").count() == 0, "the documentation shows curl only")
     page.goto(server.base + "/events")
     page.fill("#filter", "state:refused")
     page.press("#filter", "Enter")
@@ -227,6 +413,12 @@ def main():
                 refused, "/account", "/connections", "/nowhere"], shots, axe)
             act(context, server)
             state = context.storage_state()
+            look_again(browser, server, state, [
+                "/", "/events", event, event + "/replay", refused, "/jobs", "/review", "/endpoints", "/endpoints/new",
+                "/users", "/users/rye", "/system", "/system/keys", "/system/apps", "/system/audit", "/system/storage",
+                "/system/settings", "/search?q=rye", "/account", "/nowhere"], shots, axe)
+            key = ten_tasks(context, server)
+            sends(context, server, key, shots, axe)
             without_script(browser, server, state)
             sign_in = browser.new_context()
             page = sign_in.new_page()

@@ -7,6 +7,8 @@ struct Canary: Sendable {
     let text: String
     /// `table.column`; of a secret none.
     var allowed: [String] = []
+    /// Of the dashboard: where the paths of pages begin that are there to show it.
+    var pages: [String] = []
 }
 
 /// The marked secrets and personal data of one run.
@@ -22,22 +24,35 @@ struct Canaries: Sendable {
         Canary(name: "a browser's cookie", text: "canaryCookie5512"),
         Canary(name: "a card number that the API was sent", text: "4000056655665556"),
     ]
+    /// A delivery's bytes are shown as they came, and as they were sent on.
+    private static let received = ["/events/evt_", "/deliveries/dlv_", "/attempts/att_"]
     private let personal = [
         // What a platform sends is kept as it came; what it answers when asked, beside the event.
-        Canary(name: "a payer's name", text: "Canaria Quillfeather", allowed: ["bodies.bytes"]),
-        Canary(name: "a payer's address", text: "canary.payer@mail.example", allowed: ["bodies.bytes"]),
-        Canary(name: "a payer's telephone", text: "+49 30 5550147", allowed: ["bodies.bytes"]),
-        Canary(name: "a payer's street", text: "Canary Row 11", allowed: ["bodies.bytes"]),
-        Canary(name: "a message's words", text: "the canary sings at dawn", allowed: ["bodies.bytes"]),
-        Canary(name: "a payer's card number", text: "4242424242424242", allowed: ["bodies.bytes"]),
-        Canary(name: "what an unreadable delivery says", text: "canary of no use", allowed: ["bodies.bytes"]),
-        Canary(name: "what a forged delivery says", text: "canary of a forger", allowed: ["bodies.bytes"]),
+        Canary(name: "a payer's name", text: "Canaria Quillfeather", allowed: ["bodies.bytes"], pages: Self.received),
+        Canary(
+            name: "a payer's address", text: "canary.payer@mail.example", allowed: ["bodies.bytes"],
+            pages: Self.received),
+        Canary(name: "a payer's telephone", text: "+49 30 5550147", allowed: ["bodies.bytes"], pages: Self.received),
+        Canary(name: "a payer's street", text: "Canary Row 11", allowed: ["bodies.bytes"], pages: Self.received),
+        Canary(
+            name: "a message's words", text: "the canary sings at dawn", allowed: ["bodies.bytes"], pages: Self.received
+        ),
+        Canary(
+            name: "a payer's card number", text: "4242424242424242", allowed: ["bodies.bytes"], pages: Self.received),
+        Canary(
+            name: "what an unreadable delivery says", text: "canary of no use", allowed: ["bodies.bytes"],
+            pages: Self.received),
+        Canary(
+            name: "what a forged delivery says", text: "canary of a forger", allowed: ["bodies.bytes"],
+            pages: Self.received),
         // What the application says of its users.
-        Canary(name: "a user's e-mail", text: "canary.user@mail.example", allowed: ["users.email"]),
-        Canary(name: "a user's name", text: "Userine Canarsky", allowed: ["users.display_name"]),
-        Canary(name: "a user's metadata", text: "canary of metadata", allowed: ["users.metadata"]),
+        Canary(name: "a user's e-mail", text: "canary.user@mail.example", allowed: ["users.email"], pages: ["/users"]),
+        Canary(name: "a user's name", text: "Userine Canarsky", allowed: ["users.display_name"], pages: ["/users"]),
+        Canary(name: "a user's metadata", text: "canary of metadata", allowed: ["users.metadata"], pages: ["/users"]),
         // The start of an endpoint's answer is shown to its owner.
-        Canary(name: "what a receiver answers", text: "canary in an answer", allowed: ["attempts.answer"]),
+        Canary(
+            name: "what a receiver answers", text: "canary in an answer", allowed: ["attempts.answer"],
+            pages: ["/attempts/att_", "/endpoints/ep_"]),
     ]
 
     /// What whoever is asked answers: a platform to us, an application to our webhooks.

@@ -25,6 +25,7 @@ struct CanaryTests {
             for run in try Self.verbs(server, key: canaries.key, told) {
                 findings += canaries.all(in: [Data(run.output.utf8)], of: "output")
             }
+            findings += try await Self.pages(server, canaries)
             server.crash()  // What its log has not been moved into the file yet is searched, too.
 
             findings += canaries.all(in: [Data(server.logText.utf8)], of: "log")
@@ -60,6 +61,27 @@ struct CanaryTests {
     }
 
     // MARK: Where it is looked for
+
+    /// Secrets are on no page. Personal data is on the pages that are there to show it.
+    private static func pages(_ server: ServerProcess, _ canaries: Canaries) async throws -> [String] {
+        let environment = Canaries.environment(platform: 1).merging([
+            "PATCHBAY_MODE": "test", "PATCHBAY_DATABASE_URL": server.databaseURL,
+            "PATCHBAY_LISTEN": "127.0.0.1:\(server.port)", "PATCHBAY_LOG": "text,error",
+        ]) { $1 }
+        let shown = try await CanaryPages(server: server).walk(environment: environment)
+        #expect(shown.count > 60, "\(shown.count) pages")
+        var reached: Set<String> = []
+        let findings = shown.flatMap { page in
+            canaries.everywhere.compactMap { canary -> String? in
+                guard page.text.range(of: Data(canary.text.utf8)) != nil else { return nil }
+                reached.insert(canary.name)
+                guard !canary.pages.contains(where: page.path.hasPrefix) else { return nil }
+                return "\(canary.name) stands on the page \(page.path)"
+            }
+        }
+        #expect(reached.count >= 6, "the walk does not reach the pages that show something: \(reached)")
+        return findings
+    }
 
     private static func verbs(_ server: ServerProcess, key: String, _ told: CanaryStory.Told) throws -> [CommandLineRun]
     {

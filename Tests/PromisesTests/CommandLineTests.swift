@@ -59,6 +59,41 @@ struct CommandLineTests {
         }
     }
 
+    @Test("users come from CSV and JSON lines; what is not taken is told with its line, the rest goes on")
+    func importsUsers() async throws {
+        try await withServer { server, environment in
+            let file = FileManager.default.temporaryDirectory.appendingPathComponent("users-\(UUID().uuidString)").path
+            defer { try? FileManager.default.removeItem(atPath: file) }  // A leftover harms nobody.
+            func load(_ text: String, _ more: String...) throws -> CommandLineRun {
+                try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+                return try CommandLineRun(["users", "import", file] + more, environment: environment)
+            }
+            let key = environment["PATCHBAY_API_KEY"] ?? ""
+            let csv =
+                "\u{FEFF}id,display_name,stripe_customer_id,metadata.plan\r\n"
+                + "ada,\"Ada, of \"\"Rye\"\"\",cus_ada,pro\r\n\r\nbo,,,\r\n"
+
+            let rehearsed = try load(csv, "--dry-run")
+            #expect(rehearsed.status == 0, "\(rehearsed.output)")
+            #expect(try await server.json("/v1/users", key: key)["data"]?.elements?.isEmpty == true)
+
+            let run = try load(csv)
+            #expect(run.status == 0 && run.output.contains("2 users are in"), "\(run.output)")
+            let ada = try await server.json("/v1/users/ada", key: key)
+            #expect(ada["stripe_customer_id"] == "cus_ada" && ada["metadata", "plan"] == "pro")
+            #expect(ada["display_name"] == "Ada, of \"Rye\"")
+            let some = try load("{\"id\":\"cy\"}\n[]\n{\"id\":\"cy\"}\n{\"id\":\"di\",\"email\":7}\n")
+            #expect(some.status == 1)
+            for line in ["line 2: ", "line 3: its user is the one of line 1", "line 4: "] {
+                #expect(some.output.contains(line), "\(some.output)")
+            }
+            #expect(try await server.json("/v1/users/cy", key: key)["id"] == "cy")
+
+            let wrong = try load("name,email\nx,y\n")
+            #expect(wrong.status == 2 && wrong.output.contains("column id"), "\(wrong.output)")
+        }
+    }
+
     @Test("verbs that need no server: keys, doctor, migrate, vault, verify, version")
     func alone() async throws {
         try await TestDatabase.withAddress(.sqlite) { url in

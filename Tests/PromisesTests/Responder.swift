@@ -1,22 +1,29 @@
 import Foundation
 import Synchronization
 
-/// A platform, or an application, that answers every request alike.
+/// A platform, or an application, that answers every request alike, or by its path.
 final class Responder: @unchecked Sendable {  // The thread owns the descriptor; `state` guards the rest.
     let port: Int
     private let descriptor: Int32
-    private let answer: [UInt8]
+    private let answer: @Sendable (String) -> [UInt8]
     private let pause: useconds_t
     private let state = Mutex<[[UInt8]]>([])
 
     /// - Parameter pause: in milliseconds, before each answer; one after the other.
-    init(status: Int, body: String, pause: Int = 0) throws {
+    convenience init(status: Int, body: String, pause: Int = 0) throws {
+        try self.init(status: status, pause: pause) { _ in body }
+    }
+
+    init(status: Int, pause: Int = 0, body: @escaping @Sendable (_ path: String) -> String) throws {
         self.pause = useconds_t(pause * 1000)
-        answer = Array(
-            """
-            HTTP/1.1 \(status) Answer\r\nContent-Type: application/json\r\nConnection: close\r\n\
-            Content-Length: \(body.utf8.count)\r\n\r\n\(body)
-            """.utf8)
+        answer = { path in
+            let body = body(path)
+            return Array(
+                """
+                HTTP/1.1 \(status) Answer\r\nContent-Type: application/json\r\nConnection: close\r\n\
+                Content-Length: \(body.utf8.count)\r\n\r\n\(body)
+                """.utf8)
+        }
         port = try freePort()
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         var (address, on) = (sockaddr_in(), Int32(1))
@@ -55,7 +62,9 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
             let count = recv(connection, &buffer, buffer.count, 0)
             if count > 0 { state.withLock { $0.append(Array(buffer[..<count])) } }
             if pause > 0 { usleep(pause) }
-            _ = Glibc.send(connection, answer, answer.count, Int32(MSG_NOSIGNAL))
+            let words = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).split(separator: " ").prefix(2)
+            let bytes = answer(words.last.map(String.init) ?? "")
+            _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
             close(connection)
         }
         close(descriptor)

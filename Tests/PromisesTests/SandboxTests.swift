@@ -82,10 +82,48 @@ struct SandboxTests {
                     try await server.json("/v1/users/rye", key: key)["subscription_status"] == "active"
                 })
 
-            let (next, again) = try reconcile("--since", "2026-01-01T00:00:00Z")
+            let (next, again) = try reconcile("events", "--since", "2026-01-01T00:00:00Z")
             #expect(next == 0)
             #expect(again["matched"] == found["missing_here"] && again["missing_here"] == 0)
             #expect(again["accuracy"] == "1.000000")
+            #expect(sandbox.stop() == 0)
+            #expect(server.stop() == 0)
+        }
+    }
+
+    @Test("a business that already runs is known from its subscriptions, after a dry run")
+    func readFromTheStart() async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let sandbox = SandboxProcess(["--ephemeral"])
+            try await sandbox.start()
+            let server = try ServerProcess(
+                databaseURL: url, port: try freePort(),
+                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
+            let key = try server.makeKey()
+            try await server.start()
+            _ = try await sandbox.buy(for: "rye", card: "pm_card_visa")
+            _ = try await sandbox.buy(for: "ada", card: "pm_card_visa")
+
+            func reconcile(_ more: String...) throws -> (Int32, JSON) {
+                let run = try CommandLineRun(
+                    ["reconcile", "stripe", "subscriptions", "--json"] + more,
+                    environment: ["PATCHBAY_URL": "http://127.0.0.1:\(server.port)", "PATCHBAY_API_KEY": key])
+                return (run.status, try JSON.parse(run.output))
+            }
+            let (rehearsed, plan) = try reconcile("--dry-run")
+            #expect(rehearsed == 1 && plan["missing_here"] == 2 && plan["dry_run"] == true)
+            #expect(try await server.json("/v1/events", key: key)["data"]?.elements?.isEmpty == true)
+
+            let (_, found) = try reconcile()
+            #expect(found["missing_here"] == 2)
+            for user in ["rye", "ada"] {
+                #expect(
+                    try await eventually {
+                        try await server.json("/v1/users/\(user)", key: key)["subscription_status"] == "active"
+                    })
+            }
+            let (next, again) = try reconcile()
+            #expect(next == 0 && again["matched"] == 2 && again["accuracy"] == "1.000000")
             #expect(sandbox.stop() == 0)
             #expect(server.stop() == 0)
         }

@@ -97,7 +97,7 @@ struct FrameTests {
             }
             took.append(
                 ContinuousClock().measure {
-                    rig.keeper.reset(seed: nil) { rig.stripe.furnish($0, Furniture(secretKey: "sk_test_1")) }
+                    rig.keeper.reset(seed: nil) { rig.stripe.furnish($0, Rig.furniture) }
                 })
         }
 

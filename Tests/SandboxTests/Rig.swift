@@ -11,12 +11,15 @@ struct Rig {
     let front: Front
     let time: HandClock
 
+    static let furniture = Furniture(
+        keys: ["webhook_secret": "whsec_0123456789abcdef", "secret_key": "sk_test_1"])
+
     init(file: String? = nil, seed: UInt64 = 7, time: HandClock = HandClock()) throws {
         self.time = time
         keeper = try Keeper(
             file: file, seed: seed, clock: { time.now }, abandon: { preconditionFailure($0.description) })
         front = Front(platform: stripe, keeper: keeper, switches: switches)
-        keeper.turn { stripe.furnish($0, Furniture(webhookSecret: "whsec_0123456789abcdef", secretKey: "sk_test_1")) }
+        keeper.turn { stripe.furnish($0, Self.furniture) }
     }
 
     /// Nil where the connection was closed.

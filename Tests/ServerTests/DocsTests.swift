@@ -39,6 +39,16 @@ struct DocsTests {
                 NewReconciliation(
                     id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
                     stream: "events", job: ID(stored: "job_" + tail), askedBy: nil, since: now, until: now), at: now)
+            let connection = NewConnection(
+                id: ID(stored: "conn_" + tail), userID: "user-42", provider: "tiktok", app: ID(stored: "app_" + tail),
+                openID: "open-1", name: Personal("Rye"), scopes: ["video.list"], wanted: ["video.list"],
+                isPending: false)
+            _ = try session.connect(connection, at: now)
+            try session.add(
+                NewConnectSession(
+                    id: ID(stored: "cs_" + tail), linkHash: [1], userID: "user-42", provider: "tiktok",
+                    app: ID(stored: "app_" + tail), scopes: ["video.list"], returnURL: nil, confirms: false,
+                    wantedConnection: nil, madeBy: "key", createdAt: now, expiresAt: now))
             _ = try session.run(
                 """
                 INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)
@@ -70,9 +80,11 @@ struct DocsTests {
         if let body = route.action.body { #expect(body.problems(in: body.sample) == []) }
     }
 
-    @Test("no page needs another host, a script or a style of its own; every link leads somewhere")
+    @Test("no page needs another host, a style of its own or, but to send, a script; every link leads somewhere")
     func pages() async throws {
-        try await withSeed { api in
+        var settings = Settings.test
+        settings.mode = .live
+        try await withSeed(settings) { api in
             var waiting: Set<String> = ["/docs"]
             var seen: Set<String> = []
             while let path = waiting.popFirst() {
@@ -96,6 +108,32 @@ struct DocsTests {
             }
             #expect(seen.count > 50)
             for type in ProblemType.all { #expect(seen.contains(DocsErrors.path(type))) }
+        }
+    }
+
+    @Test("in test mode a page sends what it shows, by one script of this server; in live mode it only shows")
+    func sending() async throws {
+        for mode in [Settings.Mode.test, .live] {
+            var settings = Settings.test
+            settings.mode = mode
+            try await withSeed(settings) { api in
+                let reply = try await api.get("/docs/events")
+                let html = String(decoding: reply.body, as: UTF8.self)
+                #expect(
+                    html.contains("data-method=\"GET\" data-path=\"/v1/events?limit=2\" data-key") == (mode == .test))
+                #expect(html.ranges(of: "<script").count == (mode == .test ? 1 : 0))
+                #expect(html.contains("curl "), "what it sends can be read without script")
+                let policy = try #require(reply.header("Content-Security-Policy"))
+                #expect(policy.contains("script-src 'self'") && policy.contains("connect-src 'self'"))
+                #expect(!policy.contains("unsafe"))
+                let stream = String(decoding: try await api.get("/docs/changes").body, as: UTF8.self)
+                #expect(!stream.contains("data-path=\"/v1/changes/stream\""), "it has no end")
+                if mode == .test {
+                    let path = try #require(html.split(separator: "<script src=\"").last?.prefix { $0 != "\"" })
+                    #expect(
+                        try await api.get(String(path)).header("Content-Type")?.hasPrefix("text/javascript") == true)
+                }
+            }
         }
     }
 

@@ -88,6 +88,19 @@ struct HotPlanTests {
         }
     }
 
+    @Test("trace: everything about a subject, by an index of its own")
+    func story() async throws {
+        let indices = ["jobs_subject", "jobs_done_subject", "reviews_subject", "alerts_subject", "changes_subject"]
+        try await plans(through: indices) { session in
+            try session.enqueue([job()])
+            try session.append([change()])
+            _ = try session.story(of: "user_1", at: .testNow)
+            _ = try session.story(of: "evt_1", at: .testNow)
+            let live = try #require(try session.rows("SELECT id FROM jobs") { try $0.text() }.first)
+            _ = try #require(try session.story(of: live, at: .testNow))
+        }
+    }
+
     // MARK: Plans
 
     /// Tables of a few rows, whatever happens; `feed_pending` and `writes` are PostgreSQL's own and empty here.
@@ -96,7 +109,9 @@ struct HotPlanTests {
     ]
 
     /// Runs the statements of `body`, and explains each.
-    private func plans(_ body: (Session) throws -> Void) async throws {
+    ///
+    /// - Parameter indices: each must carry a search by its first column.
+    private func plans(through indices: [String] = [], _ body: (Session) throws -> Void) async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
             let path = String(url.dropFirst("sqlite:".count))
             let database = try SQLiteDatabase(path: path, owner: true, logger: .quiet)
@@ -114,16 +129,27 @@ struct HotPlanTests {
             try body(Session(dialect: .sqlite, transaction: transaction))
 
             #expect(!seen.isEmpty)
+            var steps: [String] = []
             for (text, cells) in seen {
-                let scanned = Self.tablesScanned(by: try connection.run("EXPLAIN QUERY PLAN " + text, cells))
+                let plan = try connection.run("EXPLAIN QUERY PLAN " + text, cells)
+                steps += Self.steps(of: plan)
+                let scanned = Self.tablesScanned(by: plan)
                 #expect(scanned.allSatisfy(Self.small.contains), "scans \(scanned): \(text)")
+            }
+            for index in indices {
+                let isSearched = steps.contains { $0.hasPrefix("SEARCH ") && $0.contains("INDEX \(index) (subject=?") }
+                #expect(isSearched, "nothing is searched for by \(index)")
             }
         }
     }
 
+    private static func steps(of plan: [[Cell]]) -> [String] {
+        plan.compactMap { step in if case .text(let detail)? = step.last { detail } else { nil } }
+    }
+
     /// The tables that a plan reads from end to end: scans that use no index, of nothing that the plan made itself.
     private static func tablesScanned(by plan: [[Cell]]) -> [String] {
-        let steps = plan.compactMap { step in if case .text(let detail)? = step.last { detail } else { nil } }
+        let steps = steps(of: plan)
         func names(after word: String) -> [String] {
             steps.filter { $0.hasPrefix(word) && !$0.contains("USING") && !$0.contains("CONSTANT ROW") }.map {
                 String($0.dropFirst(word.count).prefix { $0 != " " })

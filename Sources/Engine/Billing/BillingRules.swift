@@ -120,3 +120,18 @@ extension BillingFact {
         }
     }
 }
+
+extension BillingRules {
+    /// How what a platform shows of a subscription stands to what is kept of it.
+    enum Standing { case matched, missing, differing }
+
+    /// - Throws: `Unreadable`, and what the store throws.
+    func standing(of content: EventContent, in session: Session) throws -> Standing {
+        for case .subscription(let statement) in try source.billing(in: content) {
+            guard let row = try session.subscription(statement.object.id, at: source.about.id), let state = row.state
+            else { return .missing }
+            guard state == statement.object.state else { return .differing }
+        }
+        return .matched
+    }
+}

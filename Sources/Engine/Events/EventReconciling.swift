@@ -2,17 +2,23 @@ public import Kit
 public import Logging
 public import Store
 
-/// A platform that can be asked for its events, by whom, and whose webhooks they would have been.
+/// A platform that can be asked what happened and what stands there, by whom, and whose webhooks that would have been.
 public struct ListedSource: Sendable {
     let source: any EventLister
     let caller: Caller
     let app: ID<AppKind>
+    /// What compares the objects that it lists with what is kept; nil where it lists events only.
+    let rules: BillingRules?
 
     public init(_ source: any EventLister, caller: Caller, app: ID<AppKind>) {
         self.source = source
         self.caller = caller
         self.app = app
+        rules = (source as? any BillingSource).map { BillingRules($0, canAsk: false) }
     }
+
+    var objects: (any ObjectLister)? { rules == nil ? nil : source as? any ObjectLister }
+    var streams: [String] { [EventReconciling.stream] + (objects?.listedStreams ?? []) }
 }
 
 /// Asks each platform that lists its events what happened, compares with the log, and lets in what never arrived:
@@ -63,28 +69,38 @@ public struct EventReconciling: JobWorker {
 
     /// The platforms that can be asked, by id.
     public var providers: [String] { sources.map(\.source.about.id) }
+    /// What can be compared with a platform.
+    public func streams(of provider: String) -> [String] {
+        sources.first { $0.source.about.id == provider }?.streams ?? []
+    }
 
     /// Begins a run, unless one is under way: then that one. Within the caller's transaction.
     ///
-    /// - Parameter since: from the last run's end unless said; never before what the platform lists.
+    /// - Parameters:
+    ///   - stream: one of `streams(of:)`.
+    ///   - since: of events, from the last run's end unless said; never before what the platform lists.
+    ///   - isDryRun: it counts and lets nothing in.
     public func begin(
-        _ provider: String, since: Timestamp?, askedBy: String?, in session: Session, at now: Timestamp,
+        _ provider: String, stream: String = Self.stream, since: Timestamp? = nil, isDryRun: Bool = false,
+        askedBy: String?, in session: Session, at now: Timestamp,
         ids ready: (id: ID<ReconciliationKind>, job: ID<JobKind>)
     ) throws -> ReconciliationRow? {
-        guard let listed = sources.first(where: { $0.source.about.id == provider }) else { return nil }
-        let latest = try session.latestReconciliation(of: listed.app, stream: Self.stream)
+        guard let listed = sources.first(where: { $0.source.about.id == provider }), listed.streams.contains(stream)
+        else { return nil }
+        let latest = try session.latestReconciliation(of: listed.app, stream: stream)
         if let latest, latest.state == "running" {
             if try session.isAlive(latest.job) { return latest }
             try session.note("Its job was given up.", of: latest.id, endedAt: now)
         }
-        let done = try session.reconciledUntil(of: listed.app, stream: Self.stream)
+        let done = try session.reconciledUntil(of: listed.app, stream: stream)
         let start = since ?? done.map { $0 - Self.overlap } ?? now - Self.firstReach
         let until = askedBy == nil ? now - Self.settling : now
         let new = NewReconciliation(
-            id: ready.id, provider: provider, app: listed.app, stream: Self.stream, job: ready.job, askedBy: askedBy,
-            since: min(max(start, now - listed.source.listsBack), until), until: until)
+            id: ready.id, provider: provider, app: listed.app, stream: stream, job: ready.job, askedBy: askedBy,
+            since: stream == Self.stream ? min(max(start, now - listed.source.listsBack), until) : until,
+            until: until, isDryRun: isDryRun)
         try session.begin(new, at: now)
-        try session.trimReconciliations(of: listed.app, stream: Self.stream, keeping: Self.kept)
+        try session.trimReconciliations(of: listed.app, stream: stream, keeping: Self.kept)
         try session.enqueue([
             NewJob(
                 id: ready.job, kind: Self.kind, lane: Self.lane, dueAt: now, createdAt: now,
@@ -139,7 +155,7 @@ public struct EventReconciling: JobWorker {
         try await database.write("reconcile.begin", in: .work) { session in
             try session.hold(job)
             for (provider, ready) in ready {
-                _ = try begin(provider, since: nil, askedBy: nil, in: session, at: now, ids: ready)
+                _ = try begin(provider, askedBy: nil, in: session, at: now, ids: ready)
             }
             try session.succeed(job, at: now)
         }
@@ -151,31 +167,82 @@ public struct EventReconciling: JobWorker {
     private func step(_ row: ReconciliationRow, _ listed: ListedSource, _ job: ClaimedJob) async throws
         -> ReconciliationRow
     {
-        let call = listed.source.events(since: row.since, until: row.until, after: row.position)
-        let page = try await listed.caller.ask(call).output
+        let page = try await page(row, listed)
         let now = time.now()
-        var arrivals: [Arrival] = []
-        for body in page.events {
-            arrivals.append(
-                try gateway.listed(body, by: row.provider, app: row.app, from: call.outgoing.path, at: now))
-        }
         let end = page.next == nil ? Ended(ids, logger: logger) : nil
-        let (stepped, kept) = try await database.set("reconcile.page", in: .work) { [arrivals] session in
+        let (stepped, kept) = try await database.set("reconcile.page", in: .work) { session in
             try session.hold(job)
-            let kept = try session.keepMissing(arrivals)
-            try session.advance(
-                row.id, matched: kept.duplicates, missingHere: kept.new, to: page.next, at: now)
+            // Compared before anything is let in.
+            var found = try Self.compare(page, by: listed.rules, in: session)
+            let kept =
+                row.isDryRun
+                ? try session.missing(among: page.arrivals) : try session.keepMissing(page.arrivals)
+            if page.contents.isEmpty { found = Compared(matched: kept.duplicates, missingHere: kept.new) }
+            try session.advance(row.id, found, to: page.next, at: now)
             guard let stepped = try session.reconciliation(row.id) else { throw StoreError.conflict }
             if let end {
                 try end.tell(of: stepped, in: session, at: now)
                 try session.succeed(job, at: now)
             }
-            return (stepped, kept)
+            return (stepped, row.isDryRun ? 0 : kept.new)
         }
-        if kept.new > 0 { bells.jobs.ring() }
-        if kept.new > 0 || end != nil { bells.written.ring() }
+        if kept > 0 { bells.jobs.ring() }
+        if kept > 0 || end != nil { bells.written.ring() }
         end?.log(stepped)
         return stepped
+    }
+
+    /// What a page brings: what would come in, and of objects what they say.
+    private struct Page: Sendable {
+        var arrivals: [Arrival] = []
+        var contents: [EventContent] = []
+        var next: String?
+    }
+
+    private func page(_ row: ReconciliationRow, _ listed: ListedSource) async throws -> Page {
+        guard row.stream == Self.stream else { return try await objects(row, listed) }
+        let call = listed.source.events(since: row.since, until: row.until, after: row.position)
+        let found = try await listed.caller.ask(call).output
+        let now = time.now()
+        var page = Page(next: found.next)
+        for body in found.events {
+            page.arrivals.append(
+                try gateway.listed(body, by: row.provider, app: row.app, from: call.outgoing.path, at: now))
+        }
+        return page
+    }
+
+    /// The list was read at some moment between the question and the answer's date; clocks differ.
+    private static let doubt = Duration.seconds(10)
+
+    private func objects(_ row: ReconciliationRow, _ listed: ListedSource) async throws -> Page {
+        guard let source = listed.objects else { return Page() }
+        let began = time.uptime()
+        let call = source.objects(of: row.stream, after: row.position)
+        let found = try await listed.caller.ask(call).output
+        let now = time.now()
+        let asOf = (found.date ?? now) - (time.uptime() - began) - Self.doubt
+        var page = Page(next: found.next)
+        for object in found.objects {
+            page.arrivals.append(
+                try gateway.listed(
+                    object, by: row.provider, app: row.app, from: call.outgoing.path,
+                    asOf: Timestamp(seconds: asOf.seconds), at: now))
+            page.contents.append(EventContent(type: object.type, occurredAt: asOf, body: object.body))
+        }
+        return page
+    }
+
+    private static func compare(_ page: Page, by rules: BillingRules?, in session: Session) throws -> Compared {
+        var found = Compared()
+        for content in page.contents {
+            switch try rules?.standing(of: content, in: session) {
+            case .matched, nil: found.matched += 1
+            case .missing: found.missingHere += 1
+            case .differing: found.differing += 1
+            }
+        }
+        return found
     }
 
     private func note(_ problem: String, of id: ID<ReconciliationKind>, endedAt: Timestamp?) async throws {
@@ -202,13 +269,13 @@ private struct Ended: Sendable {
         let data: JSON = [
             "reconciliation_id": JSON(row.id), "provider": .string(row.provider), "stream": .string(row.stream),
             "since": JSON(row.since), "until": JSON(row.until), "matched": JSON(row.matched),
-            "missing_here": JSON(row.missingHere),
+            "missing_here": JSON(row.missingHere), "differing": JSON(row.differing), "dry_run": .bool(row.isDryRun),
         ]
         try session.append([
             NewChange(
                 id: change, type: "reconciliation.done", subject: row.id.text, occurredAt: now, data: data.bytes)
         ])
-        guard row.askedBy == nil else { return }
+        guard row.askedBy == nil, row.stream == EventReconciling.stream else { return }
         guard row.missingHere > 0 else {
             return try session.resolve(EventReconciling.alert, row.app.text, changeID: alertChange, at: now)
         }

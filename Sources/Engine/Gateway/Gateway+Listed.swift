@@ -16,7 +16,33 @@ extension Gateway {
         let target = path.description
         let delivery = Delivery(method: "GET", target: target, headers: [], body: body, receivedAt: now)
         let events = try scheme.events(delivery)
+        return arrival(events, body, from: provider, app: app, target: target, scheme, at: now)
+    }
+
+    /// An object that a platform's own list shows, as an event that says how it is: the same content on one day is the
+    /// same event.
+    ///
+    /// - Parameter asOf: a moment of the platform's clock before which it surely was not read: what happened after it
+    ///   counts over it.
+    func listed(
+        _ object: ListedObject, by provider: String, app: ID<AppKind>, from path: Path, asOf: Timestamp,
+        at now: Timestamp
+    ) throws(Unreadable) -> Arrival {
+        guard let scheme = scheme(of: provider, app: app) else {
+            throw Unreadable("This program knows no webhooks of \(provider).")
+        }
+        let event = Event(
+            identity: EventIdentity(day: asOf.day, of: Array(object.type.utf8) + object.body), type: object.type,
+            subject: object.subject, occurredAt: asOf, isTest: object.isTest, body: object.body.indices)
+        return arrival([event], object.body, from: provider, app: app, target: path.description, scheme, at: now)
+    }
+
+    private func arrival(
+        _ events: [Event], _ body: [UInt8], from provider: String, app: ID<AppKind>, target: String,
+        _ scheme: WebhookScheme, at now: Timestamp
+    ) -> Arrival {
         let id: ID<DeliveryKind> = ids.make()
+        let delivery = Delivery(method: "GET", target: target, headers: [], body: body, receivedAt: now)
         let flags = ["listed"] + (events.contains(where: \.isTest) ? ["test"] : [])
         return Arrival(
             id: id, provider: provider, app: app, receivedAt: now, method: delivery.method,

@@ -5,7 +5,8 @@ public import Store
 
 /// Sends the feed to the application's endpoints: a run for each that this node holds.
 ///
-/// Any node may send to any endpoint; a lease says which one does.
+/// Any node may send to any endpoint; a lease says which one does, and the nodes share them out among themselves: one
+/// that holds more than its share lets what is in flight end, records it, and gives the lease back.
 public final class EndpointSender: Service {
     /// Endpoints that one node looks at.
     private static let endpointsMax = 10_000
@@ -13,6 +14,10 @@ public final class EndpointSender: Service {
     private static let pace = Duration.seconds(1)
     /// Before a run that could not begin is tried again, such as one whose secret does not open.
     private static let afterFailure = Duration.seconds(10)
+    /// A free endpoint waits so long for a node that has room; then whoever sees it takes it.
+    private static let patience = Duration.seconds(5)
+    /// Between two times that a node hands endpoints over.
+    private static let calm = Duration.seconds(10)
 
     private let tools: SenderTools
     /// Rung when an endpoint was made or changed, or something was queued for one, in this process.
@@ -39,12 +44,13 @@ public final class EndpointSender: Service {
     /// Runs until it is told to stop; then what is in flight ends and is recorded, and the leases are given back.
     public func run() async throws {
         let runs = EndpointRuns()
+        var seeing = Seeing()
         await withGracefulShutdownHandler {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.forward(to: runs) }
                 while !Task.isCancelled, !runs.isStopping {
                     let seen = changed.rings
-                    await look(at: runs, &group)
+                    await look(at: runs, &seeing, &group)
                     await changed.wait(since: seen, until: tools.time.now() + Self.pace, on: tools.time)
                 }
                 await runs.ended()
@@ -65,18 +71,51 @@ public final class EndpointSender: Service {
         }
     }
 
-    private func look(at runs: EndpointRuns, _ group: inout DiscardingTaskGroup) async {
+    /// What a node remembers from look to look, by its own uptime.
+    private struct Seeing {
+        var freeSince: [ID<EndpointKind>: Duration] = [:]
+        var handedOverAt: Duration?
+    }
+
+    private func look(at runs: EndpointRuns, _ seeing: inout Seeing, _ group: inout DiscardingTaskGroup) async {
         do {
-            let heads = try await tools.database.read("endpoints.heads") { try $0.endpointHeads(Self.endpointsMax) }
-            let now = tools.time.now()
-            runs.compare(with: heads, at: now)
-            for head in heads where head.node == nil || head.node == tools.node() {
-                guard runs.begin(head) else { continue }
+            let (heads, live) = try await tools.database.read("endpoints.heads") { session in
+                (try session.endpointHeads(Self.endpointsMax), try session.liveNodes())
+            }
+            runs.compare(with: heads, at: tools.time.now())
+            let shares = EndpointShares(heads, own: tools.node(), live: live)
+            for head in mine(of: heads, shares, &seeing) where runs.begin(head) {
                 group.addTask { await self.serve(head, runs) }
             }
+            handOver(heads, shares, of: runs, &seeing)
         } catch {
             tools.logger.warning("endpoints.not_read", metadata: ["problem": "\(error)"])
         }
+    }
+
+    /// The endpoints that this node holds or may take: of the free ones as many as it has room for, and those that
+    /// nobody takes.
+    private func mine(of heads: [EndpointHead], _ shares: EndpointShares, _ seeing: inout Seeing) -> [EndpointHead] {
+        let now = tools.time.uptime()
+        let free = heads.filter { $0.node == nil }
+        let before = seeing.freeSince
+        seeing.freeSince = Dictionary(free.map { ($0.id, before[$0.id] ?? now) }) { first, _ in first }
+        let forsaken = free.dropFirst(shares.room).filter { head in
+            before[head.id].map { now - $0 >= Self.patience } ?? false
+        }
+        return heads.filter { $0.node == shares.own } + free.prefix(shares.room) + forsaken
+    }
+
+    /// Lets runs end that others have room for; their leases are free when what is in flight is recorded.
+    private func handOver(
+        _ heads: [EndpointHead], _ shares: EndpointShares, of runs: EndpointRuns, _ seeing: inout Seeing
+    ) {
+        let now = tools.time.uptime()
+        guard shares.surplus > 0, seeing.handedOverAt.map({ now - $0 >= Self.calm }) ?? true else { return }
+        seeing.handedOverAt = now
+        let leaving = heads.filter { $0.node == shares.own }.suffix(shares.surplus)
+        for head in leaving { runs.control(of: head.id)?.stop() }
+        tools.logger.info("endpoints.handed_over", metadata: ["count": "\(leaving.count)"])
     }
 
     /// Takes the lease, runs, gives it back.

@@ -1,6 +1,7 @@
 extension EventCatalogue {
     static let types: [EventType] =
-        [received, subscriptionUpdated, userErased, changeErased, reconciled] + payments + people + endpoints
+        [received, subscriptionUpdated, userErased, changeErased, reconciled] + payments + connections + people
+        + endpoints
 
     private static let userErased = EventType(
         name: "user.erased", what: "All that was kept of a user is erased.",
@@ -16,10 +17,13 @@ extension EventCatalogue {
         name: "reconciliation.done", what: "What is stored was compared with what a platform says.",
         members: [
             .always("reconciliation_id", .text, "The comparison, rec_…"),
-            .always("provider", .text, "The platform."), .always("stream", .text, "What was compared: events."),
+            .always("provider", .text, "The platform."),
+            .always("stream", .text, "What was compared: events, subscriptions."),
             .always("since", .time, "From when."), .always("until", .time, "Up to when."),
             .always("matched", .integer, "What both have."),
-            .always("missing_here", .integer, "What only the platform had; it is here now."),
+            .always("missing_here", .integer, "What only the platform had; it is here now, unless it was a dry run."),
+            .always("differing", .integer, "What stood otherwise here; it is put right, unless it was a dry run."),
+            .always("dry_run", .boolean, "Whether it only counted."),
         ])
 
     private static let received = EventType(
@@ -76,6 +80,29 @@ extension EventCatalogue {
                 .sometimes("event_id", .text, "The event that told us."),
             ])
     }
+
+    private static let connections: [EventType] = [
+        EventType(
+            name: "connection.connected", what: "An account is connected, for the first time or again.",
+            members: connection + [.always("is_new", .boolean, "False where the connection was there before.")]),
+        EventType(
+            name: "connection.needs_attention",
+            what: "A connection works, and will not for ever: somebody must do something.",
+            members: connection + [.always("reason", .text, "Such as ending_soon; docs: Connect, \"Health\".")]),
+        EventType(
+            name: "connection.needs_reconnect", what: "A connection no longer works. Its user must connect again.",
+            members: connection + [.always("reason", .text, "Such as refresh_refused.")]),
+        EventType(
+            name: "connection.revoked", what: "A connection was taken back, here or at the platform.",
+            members: connection + [.always("reason", .text, "By whom or why: disconnected, …")]),
+    ]
+    private static let connection: [Member] = [
+        .always("connection_id", .text, "The connection, conn_…"),
+        .always("user_id", .text, "The application's user."), .always("provider", .text, "The platform."),
+        .always("state", .text, "As the API shows it."), .always("version", .integer, "The greater one is newer."),
+        .orNull("ends_at", .time, "When it ends unless the account's owner connects again."),
+        .always("missing_scopes", .anything, "What was asked for and not granted: a list of the platform's words."),
+    ]
 
     private static let people: [EventType] = [
         EventType(

@@ -15,6 +15,8 @@ public struct AppCredentials: Sendable {
     /// A secret that was checked, ready to be kept.
     public struct Ready: Sendable {
         public let id: ID<AppSecretKind>
+        /// What it is called in `app_secrets`.
+        public let purpose: String
         public let sealed: Sealed
     }
 
@@ -35,8 +37,17 @@ public struct AppCredentials: Sendable {
                 throw Unusable(number: number, reason: error.reason)
             }
             let id = ids.make(AppSecretKind.self)
-            return Ready(id: id, sealed: try vault.seal(Secret(text), in: AppSecrets.place(id.text)))
+            return Ready(
+                id: id, purpose: AppSecrets.purpose, sealed: try vault.seal(Secret(text), in: AppSecrets.place(id.text))
+            )
         }
+    }
+
+    /// Seals a client secret, which has no form of its own.
+    public func seal(client secret: Secret) throws -> Ready {
+        let id = ids.make(AppSecretKind.self)
+        return Ready(
+            id: id, purpose: ConnectionApps.purpose, sealed: try vault.seal(secret, in: ConnectionApps.place(id.text)))
     }
 
     /// Which of the secrets cannot be used, and why. Never holds the secret.

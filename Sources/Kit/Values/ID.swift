@@ -50,6 +50,8 @@ public enum ErasureKind: Identified { public static let idPrefix = "era" }
 public enum ReconciliationKind: Identified { public static let idPrefix = "rec" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
+public enum ConnectionKind: Identified { public static let idPrefix = "conn" }
+public enum ConnectSessionKind: Identified { public static let idPrefix = "cs" }
 public enum OperatorKind: Identified { public static let idPrefix = "op" }
 public enum OperatorSessionKind: Identified { public static let idPrefix = "ses" }
 

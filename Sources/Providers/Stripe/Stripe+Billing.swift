@@ -10,6 +10,7 @@ extension Stripe: BillingSource {
     public func billing(in event: EventContent) throws(Unreadable) -> [BillingFact] {
         let body = try Self.parsed(event.body)
         guard let at = event.occurredAt else { throw Unreadable("The event says no time.") }
+        if event.type == Self.listedSubscription { return try listed(Members(body, "the subscription"), at: at) }
         guard let content = body["data", "object"], content.members != nil else {
             throw Unreadable("The event holds no object.")
         }
@@ -60,6 +61,15 @@ extension Stripe: BillingSource {
             }
         return user(object.patchbayUser, customer: subscription.customer, at: at)
             + [.subscription(SubscriptionStatement(subscription, kind, at: at))]
+    }
+
+    /// As a list shows it, with its customer.
+    private func listed(_ object: Members, at: Timestamp) throws(Unreadable) -> [BillingFact] {
+        let subscription = try subscriptionObject(object)
+        let customer = object.json["customer"]?.members == nil ? nil : try object.member("customer")
+        let named = object.patchbayUser ?? customer?.patchbayUser
+        return user(named, customer: subscription.customer, at: at)
+            + [.subscription(SubscriptionStatement(subscription, .seen, at: at))]
     }
 
     /// - Parameter hasEnded: `deleted` is sent when a subscription ends, never when its end is only asked for.

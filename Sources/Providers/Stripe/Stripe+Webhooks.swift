@@ -23,7 +23,7 @@ extension Stripe: WebhookSource {
     static let handledEvents: EventTypes = [
         "customer.subscription.*", "invoice.paid", "invoice.payment_failed", "payment_method.attached",
         "payment_method.detached", "payment_intent.*", "checkout.session.completed", "charge.refunded",
-        "charge.dispute.*",
+        "charge.dispute.*", listedSubscription,
     ]
 
     /// One event a delivery: a snapshot (`object: event`), or a thin one (`v2.core.event`), whose content is fetched.

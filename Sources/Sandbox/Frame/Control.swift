@@ -38,11 +38,48 @@ struct Control: Sendable {
             let json = try Self.json(request)
             reset(try json.whole("seed", 0...Int64.max).map(UInt64.init))
             return SandboxAnswer(204)
-        default:
-            return Self.problem(
-                404,
-                "\(request.method) \(request.path): there is no such thing here. See docs/sandbox.md.")
+        default: return try ofPlatform(request)
         }
+    }
+
+    /// `/platforms/{id}`, `/platforms/{id}/settings`, `/platforms/{id}/acts`.
+    private func ofPlatform(_ request: SandboxRequest) throws(BadControl) -> SandboxAnswer {
+        let path = request.path.split(separator: "/").map(String.init)
+        if path.count >= 2, path[0] == "platforms", let platform = platforms.first(where: { $0.id == path[1] }) {
+            switch (request.method, path.dropFirst(2).joined(separator: "/")) {
+            case ("GET", ""): return SandboxAnswer(200, described(platform))
+            case ("GET", "settings"): return SandboxAnswer(200, keeper.turn { $0.settings(of: platform) })
+            case ("PUT", "settings"):
+                let json = try Self.json(request)
+                return SandboxAnswer(
+                    200,
+                    try keeper.turn { world throws(BadControl) in
+                        try world.set(json, of: platform)
+                        return world.settings(of: platform)
+                    })
+            case ("POST", "acts"): return try perform(try Self.json(request), at: platform)
+            default: break
+            }
+        }
+        return Self.problem(
+            404, "\(request.method) \(request.path): there is no such thing here. See docs/sandbox.md.")
+    }
+
+    private func described(_ platform: any Platform) -> JSON {
+        keeper.turn { world in
+            [
+                "settings": .array(platform.settings.map { $0.described(as: world.setting($0, of: platform.id)) }),
+                "acts": .array(platform.acts.map { .string($0) }),
+            ]
+        }
+    }
+
+    private func perform(_ json: JSON, at platform: any Platform) throws(BadControl) -> SandboxAnswer {
+        guard let act = json.text("act"), platform.acts.contains(act) else {
+            throw BadControl("act: must be one of \(platform.acts.joined(separator: ", ")).")
+        }
+        return SandboxAnswer(
+            200, try keeper.turn { world throws(BadControl) in try platform.perform(act, json, in: world) })
     }
 
     // MARK: What is
@@ -144,7 +181,7 @@ struct Control: Sendable {
             let seed = Seed(value: UInt64(world.choice(.max)))
             var event = sample.make(.drawn(from: seed, at: Timestamp(seconds: world.now)))
             for member in json["overrides"]?.members ?? [] {
-                event.set(Sample.place(of: member.name), member.value)
+                sample.change(&event, member.name, member.value)
             }
             let id = platform.keep(event, in: world)
             let sent = world.mail(id, type: sample.type, lane: id, from: platform)

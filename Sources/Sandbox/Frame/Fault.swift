@@ -3,7 +3,11 @@ import Kit
 /// A disturbance that somebody asked for: which requests it meets, and what they meet.
 struct Fault: Sendable, Equatable {
     /// Where in a request's life something happens.
-    enum Moment: String, Sendable { case before, after }
+    enum Moment: String, Sendable {
+        case before, after
+        /// While the request's body is still on its way.
+        case during
+    }
 
     /// Of the webhooks of a platform.
     struct Webhooks: Sendable, Equatable {
@@ -12,6 +16,10 @@ struct Fault: Sendable, Equatable {
         /// Sends a few at a time in another order.
         var shuffles = false
         var delay: Duration = .zero
+        /// How long ago they say that they were signed.
+        var age: Duration = .zero
+        /// The body is another than the one that was signed.
+        var isForged = false
     }
 
     let platform: String
@@ -29,6 +37,12 @@ struct Fault: Sendable, Equatable {
     var headers: [Field] = []
     /// The connection is closed without an answer.
     var drop: Moment?
+    /// Bytes of the body that are read before it is closed within it.
+    var dropAfterBytes = 0
+    /// This text instead of the answer's body: a proxy's page, say.
+    var body: String?
+    /// Only the first half of the answer's body comes, as if it were whole.
+    var truncates = false
     /// Whether the failing status comes before the request took effect, or after.
     var fails = Moment.before
     var webhooks: Webhooks?
@@ -36,7 +50,7 @@ struct Fault: Sendable, Equatable {
     func meets(_ request: SandboxRequest, of platform: String) -> Bool {
         self.platform == platform && (method.map { $0.uppercased() == request.method } ?? true)
             && (path.map { request.path.isLike($0) } ?? true)
-            && (latency > .zero || status != nil || drop != nil)
+            && (latency > .zero || status != nil || drop != nil || body != nil || truncates)
     }
 }
 
@@ -64,8 +78,7 @@ extension Fault {
         guard let members = json.members else { throw BadControl("A fault is an object.") }
         let known = [
             "platform", "method", "path", "times", "latency_ms", "status", "code", "retry_after", "headers", "drop",
-            "fails",
-            "webhooks",
+            "fails", "drop_after_bytes", "body", "truncate", "webhooks",
         ]
         for member in members where !known.contains(member.name) {
             throw BadControl("\(member.name): there is no such member. Known: \(known.joined(separator: ", ")).")
@@ -78,12 +91,17 @@ extension Fault {
         path = json.text("path")
         times = try json.whole("times", 1...1_000_000).map(Int.init)
         latency = .milliseconds(try json.whole("latency_ms", 0...120_000) ?? 0)
-        status = try json.whole("status", 400...599).map(Int.init)
         code = json.text("code")
+        // Some platforms answer a failure with 200; without its code it would be none.
+        status = try json.whole("status", code == nil ? 400...599 : 200...599).map(Int.init)
         retryAfter = json.present("retry_after").map { $0.text ?? $0.numberText ?? "" }
         headers = (json["headers"]?.members ?? []).map { Field($0.name, $0.value.text ?? "") }
         drop = try json.moment("drop")
+        dropAfterBytes = Int(try json.whole("drop_after_bytes", 0...1_000_000_000) ?? 0)
+        body = json.text("body")
+        truncates = json.isOn("truncate")
         fails = try json.moment("fails") ?? .before
+        guard fails != .during else { throw BadControl("fails: must be before or after.") }
         if let webhooks = json.present("webhooks") { self.webhooks = try Webhooks(webhooks) }
     }
 
@@ -99,6 +117,9 @@ extension Fault {
         add("retry_after", JSON(retryAfter))
         add("headers", headers.isEmpty ? .null : .object(headers.map { .init($0.name, .string($0.value)) }))
         add("drop", JSON(drop?.rawValue))
+        add("drop_after_bytes", drop == .during ? JSON(dropAfterBytes) : .null)
+        add("body", JSON(body))
+        add("truncate", truncates ? true : .null)
         add("fails", fails == .after ? "after" : .null)
         if let webhooks {
             add(
@@ -106,6 +127,8 @@ extension Fault {
                 [
                     "repeat": .number("\(webhooks.again)"), "shuffle": .bool(webhooks.shuffles),
                     "delay_ms": JSON(webhooks.delay.microseconds / 1000),
+                    "signed_seconds_ago": JSON(webhooks.age.microseconds / 1_000_000),
+                    "wrong_signature": .bool(webhooks.isForged),
                 ])
         }
         return .object(members)
@@ -121,6 +144,8 @@ extension Fault.Webhooks {
         }
         shuffles = json.isOn("shuffle")
         delay = .milliseconds(try json.whole("delay_ms", 0...600_000) ?? 0)
+        age = .seconds(try json.whole("signed_seconds_ago", 0...31_536_000) ?? 0)
+        isForged = json.isOn("wrong_signature")
     }
 }
 
@@ -141,7 +166,7 @@ extension JSON {
     fileprivate func moment(_ name: String) throws(BadControl) -> Fault.Moment? {
         guard let value = present(name) else { return nil }
         guard let moment = value.text.flatMap(Fault.Moment.init) else {
-            throw BadControl("\(name): must be before or after.")
+            throw BadControl("\(name): must be before, during or after.")
         }
         return moment
     }

@@ -6,6 +6,14 @@ struct Front: Sendable {
     let keeper: Keeper
     let switches: Switches
 
+    /// How the body of a request is taken. One that shall be cut off within it meets its fault here.
+    func intake(_ head: SandboxRequest) -> Intake {
+        if let fault = switches.fault(for: head, of: platform.id, within: true) {
+            return .cut(after: fault.dropAfterBytes)
+        }
+        return keeper.turn { platform.intake(head, in: $0) }
+    }
+
     /// Nil closes the connection without an answer.
     func answer(_ request: SandboxRequest) async -> SandboxAnswer? {
         let twin = platform.twin(request)
@@ -21,13 +29,18 @@ struct Front: Sendable {
         if fault.drop == .before {
             answer = nil
         } else if let wish, fault.fails == .before {
-            answer = platform.failure(wish)
+            answer = platform.failure(wish, of: request)
         } else {
             answer = work(request, failing: wish)
         }
         // The work is done by now: whoever gives up waiting has had the effect all the same.
         if fault.latency > .zero { try? await Task.sleep(for: fault.latency) }  // Cancelled: nobody waits any more.
         guard fault.drop == nil else { return nil }
+        if let body = fault.body {
+            answer?.body = Array(body.utf8)
+            answer?.headers = [Field("Content-Type", "text/html; charset=utf-8")]
+        }
+        if fault.truncates, let body = answer?.body { answer?.body = Array(body.prefix(body.count / 2)) }
         if let retryAfter = fault.retryAfter { answer?.headers.append(Field("Retry-After", retryAfter)) }
         answer?.headers += fault.headers
         return answer

@@ -10,6 +10,7 @@ final class Keeper: @unchecked Sendable {
     private var world: World
     private let journal: Journal?
     private var mail: @Sendable ([Letter], Double?) -> Void = { _, _ in }
+    private var run: @Sendable ([Errand]) -> Void = { _ in }
     private let clock: @Sendable () -> Timestamp
     /// Ends the process. A file that takes no more may not be answered over: that would promise what is not kept.
     private let abandon: @Sendable (SandboxFault) -> Never
@@ -34,15 +35,19 @@ final class Keeper: @unchecked Sendable {
     /// Called after each turn that brought webhooks.
     func onMail(_ act: @escaping @Sendable ([Letter], Double?) -> Void) { lock.withLock { mail = act } }
 
+    /// Called after each turn that wants something fetched.
+    func onErrands(_ act: @escaping @Sendable ([Errand]) -> Void) { lock.withLock { run = act } }
+
     /// What `work` changes is kept, all of it; nothing where it throws.
     func turn<Result: Sendable, Problem: Error>(_ work: (World) throws(Problem) -> Result) throws(Problem) -> Result {
         lock.lock()
         defer { lock.unlock() }
-        world.begin(at: clock().seconds + world.ahead)
+        world.begin(at: clock() + .seconds(world.ahead))
         do throws(Problem) {
             let result = try work(world)
             if !world.touched.isEmpty { keep() }
             if !world.letters.isEmpty { mail(world.letters, world.pace) }
+            if !world.errands.isEmpty { run(world.errands) }
             world.trim()
             return result
         } catch {
@@ -65,7 +70,7 @@ final class Keeper: @unchecked Sendable {
         // Nobody else holds it once another stands in its place; to let go of a full one takes longer than a reset may.
         nonisolated(unsafe) let former = world
         world = World(seed: seed.map(Seed.init) ?? world.seed)
-        world.begin(at: clock().seconds)
+        world.begin(at: clock())
         furnish(world)
         do throws(SandboxFault) { try journal?.start(over: world) } catch { abandon(error) }
         lock.unlock()

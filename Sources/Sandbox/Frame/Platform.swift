@@ -10,23 +10,40 @@ protocol Platform: Sendable {
     /// Sample events, by type.
     var samples: [Sample] { get }
 
+    /// The hosts that it is at the platform itself, the one of its API first: each has a port of its own.
+    var hosts: [String] { get }
+    /// The names of the keys that it can be given at the start.
+    var keyNames: [String] { get }
+    /// What can be set while it runs.
+    var settings: [PlatformSetting] { get }
+    /// What people do there who are no client's: take their consent back, delete a post.
+    var acts: [String] { get }
+
     /// What a client must be told to use it, such as keys.
-    func introduction(in world: World, at base: String) -> JSON
+    /// - Parameter bases: where its hosts are served, in their order.
+    func introduction(in world: World, at bases: [String]) -> JSON
     /// What there is in a new world: a webhook endpoint with this address, where one is asked for.
     func furnish(_ world: World, _ furniture: Furniture)
     /// The same furniture, with the keys that clients have been told.
     func keys(in world: World, _ furniture: Furniture) -> Furniture
 
+    /// How the body of a request is taken, known from its head.
+    func intake(_ head: SandboxRequest, in world: World) -> Intake
     /// Answers one request. Runs within a turn; what it throws rolls the turn back.
     /// - Parameter failing: a failure that must be the answer although the work was done.
     func answer(_ request: SandboxRequest, in world: World, failing: FailureWish?) throws(Refused) -> SandboxAnswer
-    /// An answer of this status, in the platform's own shape, by somebody who never looked at the request.
-    func failure(_ wish: FailureWish) -> SandboxAnswer
+    /// An answer of this status, in the platform's own shape, by somebody who looked no further than at the address.
+    func failure(_ wish: FailureWish, of request: SandboxRequest) -> SandboxAnswer
     /// What two requests at once must share to be twins, and what the second is told.
     func twin(_ request: SandboxRequest) -> (key: String, answer: SandboxAnswer)?
 
     /// Something that the platform has put on the schedule is due.
     func due(_ key: String, in world: World)
+    /// What came of files that it let the sandbox fetch.
+    func fetched(_ id: String, _ files: [FetchedFile], in world: World)
+    /// Does one of its acts. What came of it.
+    /// - Throws: `BadControl` that says what is missing; nothing is done then.
+    func perform(_ act: String, _ said: JSON, in world: World) throws(BadControl) -> JSON
 
     /// What is sent to one of its endpoints for an event, signed now; nil where either is gone.
     /// - Parameter time: the real one, whatever the sandbox's says: receivers compare it with theirs.
@@ -47,6 +64,16 @@ protocol Platform: Sendable {
     func summary(of world: World) -> JSON
 }
 
+/// What most platforms do not have.
+extension Platform {
+    var hosts: [String] { ["api"] }
+    var settings: [PlatformSetting] { [] }
+    var acts: [String] { [] }
+    func intake(_ head: SandboxRequest, in world: World) -> Intake { .whole(atMost: Intake.usualMax) }
+    func fetched(_ id: String, _ files: [FetchedFile], in world: World) {}
+    func perform(_ act: String, _ said: JSON, in world: World) throws(BadControl) -> JSON { .null }
+}
+
 /// How a request shall fail.
 struct FailureWish: Sendable {
     let status: Int
@@ -54,14 +81,21 @@ struct FailureWish: Sendable {
     var code: String?
 }
 
-/// What a new world begins with.
-struct Furniture: Sendable {
-    /// Where webhooks go at first, and what they are signed with.
-    var webhookURL: String?
-    var webhookSecret: String?
+/// What a new world begins with, for one platform.
+public struct Furniture: Sendable {
+    /// Where webhooks go at first.
+    public var webhookURL: String?
     /// Types that are sent there; `*` for all.
-    var webhookTypes: [String] = ["*"]
-    var secretKey: String?
+    public var webhookTypes: [String] = ["*"]
+    /// Keys that clients shall use, by the names under which the platform's introduction tells them; the others are
+    /// drawn.
+    public var keys: [String: String] = [:]
+
+    public init(webhookURL: String? = nil, webhookTypes: [String] = ["*"], keys: [String: String] = [:]) {
+        self.webhookURL = webhookURL
+        self.webhookTypes = webhookTypes
+        self.keys = keys
+    }
 }
 
 /// A request that is refused without any effect.
@@ -74,9 +108,13 @@ struct SandboxRequest: Sendable {
     let path: String
     let query: String
     let headers: [Field]
-    let body: [UInt8]
-    /// Where this platform is served, without a slash at the end.
+    var body: [UInt8] = []
+    /// Where this host of the platform is served, without a slash at the end.
     let base: String
+    /// Which of the platform's hosts was asked.
+    var host = "api"
+    /// What came of a body that was not kept.
+    var upload: Upload?
 }
 
 /// An answer of a simulated platform.
@@ -106,5 +144,12 @@ struct SandboxAnswer: Sendable {
 struct OutgoingWebhook: Sendable {
     let url: String
     let headers: [Field]
-    let body: [UInt8]
+    var body: [UInt8]
+
+    /// The same with a body that the signature does not cover: the same JSON and a blank.
+    var forged: Self {
+        var copy = self
+        copy.body.append(0x20)
+        return copy
+    }
 }

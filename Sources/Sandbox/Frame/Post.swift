@@ -183,7 +183,10 @@ final class Post: Service {
     private func deliver(_ letter: Letter) async {
         let platform = platforms.first { $0.id == letter.platform }
         let now = keeper.realNow
-        let webhook = keeper.turn { platform?.webhook(letter.event, to: letter.endpoint, in: $0, at: now) }
+        let meets = switches.webhooks(of: letter.platform)
+        let signedAt = now - (meets?.age ?? .zero)
+        let made = keeper.turn { platform?.webhook(letter.event, to: letter.endpoint, in: $0, at: signedAt) }
+        let webhook = meets?.isForged == true ? made?.forged : made
         var status: Int?
         if let webhook, !Task.isCancelled { status = await send(webhook) }
         if Task.isCancelled { return }  // It is in the world still, and goes out after the next start.

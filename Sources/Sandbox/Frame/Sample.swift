@@ -6,6 +6,10 @@ public struct Sample: Sendable {
     /// The platform's own word: `invoice.paid`.
     public let type: String
     let make: @Sendable (Ingredients) -> JSON
+    /// Where a change by name goes.
+    var change: @Sendable (inout JSON, _ name: String, _ value: JSON) -> Void = { event, name, value in
+        event.set(Sample.place(of: name), value)
+    }
 
     /// What a sample is made with.
     struct Ingredients: Sendable {
@@ -27,7 +31,7 @@ public struct Sample: Sendable {
     ///   - time: when it happened.
     public func event(seed: UInt64, at time: Timestamp, changes: [(name: String, value: String)] = []) -> JSON {
         var event = make(.drawn(from: Seed(value: seed), at: time))
-        for change in changes { event.set(Self.place(of: change.name), JSON(said: change.value)) }
+        for said in changes { change(&event, said.name, JSON(said: said.value)) }
         return event
     }
 

@@ -13,11 +13,8 @@ public final class Sandbox: Sendable {
         public var file: String?
         /// Ids and choices of a new world; nil draws one.
         public var seed: UInt64?
-        /// Where webhooks go, and the secret that signs them.
-        public var webhookURL: String?
-        public var webhookSecret: String?
-        public var webhookTypes = ["*"]
-        public var secretKey: String?
+        /// What the platforms begin with, by their ids.
+        public var furniture: [String: Furniture] = [:]
         /// Events a second of the story; nil leaves it as it is, paused in a new world.
         public var story: Double?
 
@@ -29,6 +26,7 @@ public final class Sandbox: Sendable {
     private let platforms: [any Platform] = Platforms.all
     private let switches = Switches()
     private let post: Post
+    private let fetcher: Fetcher
     private let clock: Clock
 
     /// - Parameters:
@@ -45,21 +43,21 @@ public final class Sandbox: Sendable {
             file: options.file, seed: options.seed ?? random & 0xFFFF_FFFF, clock: clock, abandon: abandon)
         post = Post(keeper: keeper, platforms: platforms, switches: switches)
         self.clock = Clock(keeper: keeper, platforms: platforms)
-        let post = post
+        fetcher = Fetcher(keeper: keeper, platforms: platforms)
+        let (post, fetcher) = (post, fetcher)
         keeper.onMail { post.accept($0, rate: $1) }
+        keeper.onErrands { fetcher.accept($0) }
         furnish()
     }
 
-    private var furniture: Furniture {
-        Furniture(
-            webhookURL: options.webhookURL, webhookSecret: options.webhookSecret, webhookTypes: options.webhookTypes,
-            secretKey: options.secretKey)
-    }
+    /// The platforms that are simulated, and the names of the keys that each can be given.
+    public static var platforms: [(id: String, keys: [String])] { Platforms.all.map { ($0.id, $0.keyNames) } }
+
+    private func furniture(of platform: any Platform) -> Furniture { options.furniture[platform.id] ?? Furniture() }
 
     private func furnish() {
-        let furniture = furniture
         keeper.turn { world in
-            for platform in platforms { platform.furnish(world, furniture) }
+            for platform in platforms { platform.furnish(world, furniture(of: platform)) }
             tellStory(in: world)
         }
     }
@@ -72,41 +70,52 @@ public final class Sandbox: Sendable {
     private func reset(seed: UInt64?) {
         switches.set([])
         post.clear()
-        let (furniture, platforms) = (furniture, platforms)
-        let kept = keeper.turn { world in platforms.map { $0.keys(in: world, furniture) } }
+        let (furniture, platforms) = (platforms.map(furniture(of:)), platforms)
+        let kept = keeper.turn { world in zip(platforms, furniture).map { $0.keys(in: world, $1) } }
         keeper.reset(seed: seed) { world in
             for (platform, furniture) in zip(platforms, kept) { platform.furnish(world, furniture) }
             tellStory(in: world)
         }
     }
 
-    /// What runs: the ports, the post, the clock, the story.
+    /// What runs: the ports, the post, the fetcher, the clock, the story.
     /// - Parameter ready: told once, when every port listens, what a client must know.
     public func services(ready: @escaping @Sendable (JSON) -> Void) -> [any Service] {
         let control = Control(
             keeper: keeper, platforms: platforms, switches: switches, post: post, clock: clock,
             reset: { self.reset(seed: $0) })
-        let ports = Ports(count: platforms.count + 1) { ready(self.introduction($0)) }
+        let hosts = hosts
+        let ports = Ports(count: hosts.count + 1) { ready(self.introduction($0)) }
         var services: [any Service] = [
             SandboxHTTP(port: options.port, running: { ports.set($0, at: 0) }, respond: { control.answer($0) })
         ]
-        for (index, platform) in platforms.enumerated() {
-            let front = Front(platform: platform, keeper: keeper, switches: switches)
+        for (index, host) in hosts.enumerated() {
+            let front = Front(platform: host.platform, keeper: keeper, switches: switches)
             services.append(
                 SandboxHTTP(
-                    port: options.port == 0 ? 0 : options.port + index + 1,
-                    running: { ports.set($0, at: index + 1) }, respond: { await front.answer($0) }))
+                    port: options.port == 0 ? 0 : options.port + index + 1, host: host.name,
+                    running: { ports.set($0, at: index + 1) }, intake: { front.intake($0) },
+                    respond: { await front.answer($0) }))
         }
-        return services + [post, clock, Story(keeper: keeper, platforms: platforms, post: post)]
+        return services + [post, fetcher, clock, Story(keeper: keeper, platforms: platforms, post: post)]
+    }
+
+    /// Every host in the order of the ports: first the APIs of all platforms, so that these keep their places
+    /// whatever others a platform has.
+    private var hosts: [(platform: any Platform, name: String)] {
+        platforms.flatMap { platform in platform.hosts.prefix(1).map { (platform, $0) } }
+            + platforms.flatMap { platform in platform.hosts.dropFirst().map { (platform, $0) } }
     }
 
     private func introduction(_ ports: [Int]) -> JSON {
         let (platforms, control) = (platforms, "http://127.0.0.1:\(ports.first ?? 0)")
+        let served = zip(hosts, ports.dropFirst()).map { ($0.platform.id, "http://127.0.0.1:\($1)") }
         return keeper.turn { world in
             .object(
                 [JSONMember("control", .string(control)), JSONMember("seed", JSON(world.seed.value))]
-                    + zip(platforms, ports.dropFirst()).map { platform, port in
-                        JSONMember(platform.id, platform.introduction(in: world, at: "http://127.0.0.1:\(port)"))
+                    + platforms.map { platform in
+                        let bases = served.filter { $0.0 == platform.id }.map(\.1)
+                        return JSONMember(platform.id, platform.introduction(in: world, at: bases))
                     })
         }
     }
@@ -133,5 +142,5 @@ private final class Ports: Sendable {
 
 /// Every platform that is simulated, one line each.
 enum Platforms {
-    static let all: [any Platform] = [SimulatedStripe()]
+    static let all: [any Platform] = [SimulatedStripe(), SimulatedTikTok()]
 }

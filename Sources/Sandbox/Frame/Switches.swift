@@ -15,9 +15,11 @@ final class Switches: Sendable {
     func set(_ faults: [Fault]) { state.withLock { $0.faults = faults } }
 
     /// The first fault that meets a request; one use of it is gone then.
-    func fault(for request: SandboxRequest, of platform: String) -> Fault? {
+    /// - Parameter within: whether it is one that cuts the request's body off, which is met before all others.
+    func fault(for request: SandboxRequest, of platform: String, within: Bool = false) -> Fault? {
         state.withLock { state in
-            guard let index = state.faults.firstIndex(where: { $0.meets(request, of: platform) }) else { return nil }
+            let place = state.faults.firstIndex { $0.meets(request, of: platform) && ($0.drop == .during) == within }
+            guard let index = place else { return nil }
             let fault = state.faults[index]
             if let times = fault.times {
                 if times > 1 { state.faults[index].times = times - 1 } else { state.faults.remove(at: index) }

@@ -9,6 +9,8 @@ final class World {
     private(set) var ahead: Int64 = 0
     /// The second that it is now for the simulated platforms.
     private(set) var now: Int64 = 0
+    /// The same moment to the microsecond.
+    private(set) var moment = Timestamp.zero
     /// Draws used, by stream. The story draws from its own, so that it does not change the ids of calls.
     private(set) var draws: [String: UInt64] = [:]
     var stream = "calls"
@@ -24,6 +26,8 @@ final class World {
     private(set) var touched = Touched()
     /// What the turn mails.
     private(set) var letters: [Letter] = []
+    /// What the turn lets the sandbox fetch.
+    private(set) var errands: [Errand] = []
     /// Events that the turn tells of, whether anybody takes them or not.
     var told = 0
     /// Events a second at which the turn's letters leave; nil for at once.
@@ -146,22 +150,28 @@ extension World {
         counters[name, default: 0] += amount
     }
 
-    func beNow(_ time: Int64) { now = time }
+    func beNow(_ time: Int64) {
+        now = time
+        moment = Timestamp(seconds: time)
+    }
     func be(ahead seconds: Int64) {
         guard ahead != seconds else { return }
         ahead = seconds
         touched.isAhead = true
     }
     func add(_ letter: Letter) { letters.append(letter) }
+    func add(_ errand: Errand) { errands.append(errand) }
 }
 
 // MARK: Turns, for the keeper
 
 extension World {
-    func begin(at now: Int64) {
-        self.now = now
+    func begin(at moment: Timestamp) {
+        self.moment = moment
+        now = moment.seconds
         stream = "calls"
         letters = []
+        errands = []
         told = 0
         pace = nil
         undo.removeAll(keepingCapacity: true)
@@ -182,6 +192,7 @@ extension World {
         undo.removeAll()
         touched = Touched()
         letters = []
+        errands = []
     }
 
     /// What the turn changed, as the journal writes it.
@@ -239,10 +250,13 @@ extension World {
         }
     }
 
-    /// Lets the oldest of a kind go where there are too many; between turns. Webhooks that wait stay, whatever their
-    /// number.
+    /// What waits to be done stays, whatever its number.
+    private static let untrimmed: Set<String> = [Letter.kind, Errand.kind]
+
+    /// Lets the oldest of a kind go where there are too many; between turns.
     func trim() {
-        for (kind, ids) in kinds where ids.count > Self.objectsMax + Self.objectsMax / 10 && kind != Letter.kind {
+        for (kind, ids) in kinds
+        where ids.count > Self.objectsMax + Self.objectsMax / 10 && !Self.untrimmed.contains(kind) {
             for id in ids.dropLast(Self.objectsMax) { objects[Self.key(kind, id)] = nil }
             kinds[kind] = Array(ids.suffix(Self.objectsMax))
         }

@@ -11,6 +11,7 @@ final class SimulatedStripe: Platform {
     private let base = Mutex("")
 
     var samples: [Sample] { StripeSamples.all }
+    let keyNames = ["secret_key", "webhook_secret"]
 
     /// The one object beside Stripe's own: keys.
     private static let ownKind = "stripe.own"
@@ -18,8 +19,7 @@ final class SimulatedStripe: Platform {
     func keys(in world: World, _ furniture: Furniture) -> Furniture {
         var furniture = furniture
         let keys = world.object(Self.ownKind, "keys")
-        furniture.secretKey = keys?.text("secret_key")
-        furniture.webhookSecret = keys?.text("webhook_secret")
+        for name in keyNames { furniture.keys[name] = keys?.text(name) }
         return furniture
     }
 
@@ -27,13 +27,12 @@ final class SimulatedStripe: Platform {
         world.stream = "keys"
         defer { world.stream = "calls" }
         if world.object(Self.ownKind, "keys") == nil {
-            let key = furniture.secretKey ?? "sk_test_" + world.id("", length: 32)
-            let secret = furniture.webhookSecret ?? "whsec_" + world.id("", length: 32)
+            let key = furniture.keys["secret_key"] ?? "sk_test_" + world.id("", length: 32)
+            let secret = furniture.keys["webhook_secret"] ?? "whsec_" + world.id("", length: 32)
             world.put(Self.ownKind, "keys", ["secret_key": .string(key), "webhook_secret": .string(secret)])
         }
         var keys = world.object(Self.ownKind, "keys") ?? .object([])
-        if let key = furniture.secretKey { keys.set("secret_key", .string(key)) }
-        if let secret = furniture.webhookSecret { keys.set("webhook_secret", .string(secret)) }
+        for name in keyNames { if let key = furniture.keys[name] { keys.set(name, .string(key)) } }
         if keys != world.object(Self.ownKind, "keys") { world.put(Self.ownKind, "keys", keys) }
         guard let url = furniture.webhookURL else { return }
         let books = Books(world: world, platform: self)
@@ -47,7 +46,8 @@ final class SimulatedStripe: Platform {
             ]))
     }
 
-    func introduction(in world: World, at base: String) -> JSON {
+    func introduction(in world: World, at bases: [String]) -> JSON {
+        let base = bases.first ?? ""
         self.base.withLock { $0 = base }
         return JSON.object([JSONMember("base_url", .string(base))]).with(
             world.object(Self.ownKind, "keys")?.members ?? [])
@@ -65,6 +65,8 @@ final class SimulatedStripe: Platform {
         error.type = "idempotency_error"
         return (id + " " + key, Self.answer(error, "req_twin"))
     }
+
+    func failure(_ wish: FailureWish, of request: SandboxRequest) -> SandboxAnswer { failure(wish) }
 
     func failure(_ wish: FailureWish) -> SandboxAnswer {
         let usual: (code: String?, message: String) =

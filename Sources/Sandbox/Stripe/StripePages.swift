@@ -136,28 +136,16 @@ extension SimulatedStripe {
 
     // MARK: Writing
 
-    private static func redirect(_ address: String) -> SandboxAnswer {
-        var answer = SandboxAnswer(303)
-        answer.headers = [Field("Location", address.filter { !$0.isNewline })]
-        return answer
-    }
+    private static func redirect(_ address: String) -> SandboxAnswer { Page.redirect(address) }
 
     private static func money(_ minor: Int64, _ currency: String?) -> String {
         let cents = abs(minor % 100)
         return "\(minor / 100).\(cents < 10 ? "0" : "")\(cents) \((currency ?? "usd").uppercased())"
     }
 
-    static func escaped(_ text: String) -> String {
-        text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
-            .replacing("\"", with: "&quot;")
-    }
+    static func escaped(_ text: String) -> String { Page.escaped(text) }
 
     private static func html(_ title: String, _ body: String) -> String {
-        """
-        <!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-        <title>\(escaped(title)) · sandbox</title><style>body{font:16px/1.5 system-ui;margin:3rem auto;max-width:28rem;
-        padding:0 1rem}input,select,button{font:inherit;padding:.3rem .6rem}</style>
-        <h1>\(escaped(title))</h1>\(body)<p><small>Simulated: no money moves.</small></p></html>
-        """
+        Page.html(title, body, note: "Simulated: no money moves.")
     }
 }

@@ -16,8 +16,10 @@ enum AlertsAPI {
         filter.kind = request.queryText("kind")
         filter.state = request.queryText("state")
         filter.subject = request.queryText("subject")
-        let page = try request.page()
-        let rows = try await request.app.database.read("alerts") { [filter] in try $0.alerts(filter, page) }
+        let (page, now) = (try request.page(), request.now)
+        let rows = try await request.app.database.read("alerts") { [filter] in
+            try $0.alerts(filter, $0.upToHead(page, at: now))
+        }
         return request.list(rows, page, id: \.id.text, AlertView.init)
     }
 

@@ -53,8 +53,8 @@ extension Response {
         if answer.contentType?.hasPrefix("text/html") == true {
             fields[.contentSecurityPolicy] =
                 """
-                default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; frame-ancestors 'none'; \
-                base-uri 'none'
+                default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; \
+                form-action 'none'; frame-ancestors 'none'; base-uri 'none'
                 """
             fields[.referrerPolicy] = "no-referrer"
         } else if fields[.cacheControl] == nil {

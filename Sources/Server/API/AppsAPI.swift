@@ -39,18 +39,24 @@ enum AppsAPI {
         .optional(
             AppSecrets.purpose, .array(of: .line(1...1000), 1...5),
             "As the platform shows them: `whsec_…`, `whpk_…`. Where a secret has a public name, as TikTok Shop's and "
-                + "Braintree's have, `name:secret`.")
+                + "Braintree's have, `name:secret`."),
+        .optional(
+            ConnectionApps.purpose, .line(1...1000), "With the client id: what accounts are connected by."),
     ])
+    private static let clientID = Property.optional(
+        "client_id", .line(1...256), "What the platform calls the app: client id, client key.")
 
     static let create = Action(
         "createApp", "Add app credentials",
-        notes: "For one more sender of webhooks, at an address of its own. The secrets are sealed and never shown.",
+        notes: "For one more sender of webhooks, at an address of its own, or one more app through which accounts are "
+            + "connected. The secrets are sealed and never shown.",
         .needs(.admin, "apps"),
         body: .named(
             "AppRequest",
             .object([
                 .required("provider", .slug(), "The platform: `standard-webhooks`, `stripe`, …"),
                 .required("name", .line(1...100), "Whose they are, for people."),
+                clientID,
                 .required("secrets", secrets, "What the platform gave you."),
             ])
         ).example([
@@ -61,12 +67,13 @@ enum AppsAPI {
     ) { request in
         let (provider, name) = (request.body["provider"]?.text ?? "", request.body["name"]?.text ?? "")
         let ready = try request.sealedSecrets(for: provider)
+        let client = try request.clientID(of: provider, has: ready, before: nil)
         guard !ready.isEmpty else {
-            throw Problem(.invalidFields, [FieldProblem("secrets.\(AppSecrets.purpose)", "is missing.")])
+            throw Problem(.invalidFields, [FieldProblem("secrets", "holds none.")])
         }
         let (id, auditID) = (request.app.ids.make(AppKind.self), request.app.ids.make(AuditKind.self))
         return try await request.once("create_app") { session in
-            try session.addApp(id, provider: provider, name: name, at: request.now)
+            try session.addApp(id, provider: provider, name: name, clientID: client, at: request.now)
             try session.add(ready, to: id, at: request.now)
             try session.audit(
                 NewAudit(auditID, "app.created", id.text, by: request, detail: ["provider": .string(provider)]))
@@ -83,6 +90,7 @@ enum AppsAPI {
             "AppChange",
             .object([
                 .optional("name", .line(1...100), "Whose they are."),
+                clientID,
                 .optional("state", .words(AppView.states), "On or off."),
                 .optional("secrets", secrets, "New secrets."),
                 .optional(
@@ -96,14 +104,20 @@ enum AppsAPI {
     ) { request in
         let (id, auditID) = (request.pathID(AppKind.self), request.app.ids.make(AuditKind.self))
         let known = try await request.app.database.read("app") { try $0.app(id) }
-        let ready = try request.sealedSecrets(for: try request.changeable(known).provider)
+        let provider = try request.changeable(known).provider
+        let ready = try request.sealedSecrets(for: provider)
+        _ = try request.clientID(of: provider, has: ready, before: known)
         let (patch, oldEnd, version) = (request.appPatch, try request.oldSecretsEnd(ready), try request.expectedVersion)
         let view = try await request.app.database.write("update_app") { session in
             let app = try request.changeable(try session.holdApp(id))
             guard version == nil || version == app.version else {
                 throw Problem(.preconditionFailed, "It is at version \(app.version) now.")
             }
-            if let oldEnd { try session.expireSecrets(of: id, purpose: AppSecrets.purpose, at: oldEnd) }
+            if let oldEnd {
+                for purpose in Set(ready.map(\.purpose)) {
+                    try session.expireSecrets(of: id, purpose: purpose, at: oldEnd)
+                }
+            }
             try session.add(ready, to: id, at: request.now)
             _ = try session.updateApp(id, patch, at: request.now)
             try session.audit(NewAudit(auditID, "app.changed", id.text, by: request, detail: request.changes))
@@ -139,7 +153,8 @@ enum AppsAPI {
 
     static let delete = Action(
         "deleteApp", "Delete app credentials",
-        notes: "Only before they have proven a webhook: what they proved is known by their id. Disable them otherwise.",
+        notes: "Only before they have proven a webhook (what they proved is known by their id) and while no account is "
+            + "connected through them. Disable them otherwise.",
         .needs(.admin, "apps"), path: [.id(AppKind.self)], answers: [.noContent], problems: [.notFound, .wrongState]
     ) { request in
         let (id, auditID) = (request.pathID(AppKind.self), request.app.ids.make(AuditKind.self))
@@ -148,7 +163,8 @@ enum AppsAPI {
             guard try session.deleteApp(id) else {
                 throw Problem(
                     .wrongState,
-                    "It has proven webhooks, and their repetitions are known by its id. Disable it instead.")
+                    "It has proven webhooks, whose repetitions are known by its id, or accounts are connected through "
+                        + "it. Disable it instead.")
             }
             try session.audit(NewAudit(auditID, "app.deleted", id.text, by: request))
         }
@@ -163,12 +179,22 @@ extension APIRequest {
         guard let credentials = app.hooks.apps else {
             throw Problem(.unavailable, "This node seals no secrets: PATCHBAY_ENCRYPTION_KEYS is not set.")
         }
-        guard credentials.providers.contains(provider) else {
-            let known = credentials.providers.joined(separator: ", ")
+        let connectable = app.hooks.connecting?.platforms.map(\.about.id) ?? []
+        let isProvable = credentials.providers.contains(provider)
+        guard isProvable || connectable.contains(provider) else {
+            let known = Set(credentials.providers + connectable).sorted().joined(separator: ", ")
             throw Problem(.invalidFields, [FieldProblem("provider", "must be one of \(known).")])
         }
+        guard isProvable || body["secrets", AppSecrets.purpose] == nil else {
+            throw Problem(
+                .invalidFields, [FieldProblem("secrets.\(AppSecrets.purpose)", "is nothing that \(provider) has.")])
+        }
         let texts = body["secrets", AppSecrets.purpose]?.elements?.compactMap(\.text) ?? []
-        do { return try credentials.seal(texts, for: provider) } catch let bad as AppCredentials.Unusable {
+        let client = body["secrets", ConnectionApps.purpose]?.text.map { Secret($0) }
+        do {
+            return try credentials.seal(texts, for: provider)
+                + (client.map { [try credentials.seal(client: $0)] } ?? [])
+        } catch let bad as AppCredentials.Unusable {
             throw Problem(
                 .invalidFields, [FieldProblem("secrets.\(AppSecrets.purpose)[\(bad.number)]", bad.reason)])
         }
@@ -183,8 +209,29 @@ extension APIRequest {
         return row
     }
 
+    /// The client id, which goes with a client secret, at platforms where accounts are connected.
+    fileprivate func clientID(
+        of provider: String, has ready: [AppCredentials.Ready], before: AppRow?
+    ) throws(Problem) -> String? {
+        let (id, hasSecret) = (body["client_id"]?.text, ready.contains { $0.purpose == ConnectionApps.purpose })
+        guard id != nil || hasSecret else { return nil }
+        guard app.hooks.connecting?.platform(provider) != nil else {
+            throw Problem(.invalidFields, [FieldProblem("client_id", "is nothing that \(provider) has.")])
+        }
+        guard id != nil || before?.clientID != nil else {
+            throw Problem(.invalidFields, [FieldProblem("client_id", "is missing beside the client secret.")])
+        }
+        guard hasSecret || before?.clientID != nil else {
+            throw Problem(
+                .invalidFields, [FieldProblem("secrets.\(ConnectionApps.purpose)", "is missing beside client_id.")])
+        }
+        return id
+    }
+
     fileprivate var appPatch: AppPatch {
-        AppPatch(name: body["name"]?.text, isDisabled: body["state"]?.text.map { $0 == "disabled" })
+        AppPatch(
+            name: body["name"]?.text, clientID: body["client_id"]?.text,
+            isDisabled: body["state"]?.text.map { $0 == "disabled" })
     }
 
     /// When the secrets before the new ones end; nil where they go on.
@@ -209,7 +256,7 @@ extension Session {
     fileprivate func add(_ secrets: [AppCredentials.Ready], to app: ID<AppKind>, at now: Timestamp) throws {
         for secret in secrets {
             try addSecret(
-                secret.id.text, to: app, purpose: AppSecrets.purpose, sealed: secret.sealed.bytes,
+                secret.id.text, to: app, purpose: secret.purpose, sealed: secret.sealed.bytes,
                 keyID: secret.sealed.keyID, expiring: nil, at: now)
         }
     }
@@ -233,7 +280,9 @@ struct AppView: View {
 
     init(_ app: AppRow, in session: Session, at now: Timestamp) throws {
         self.app = app
-        secrets = try session.secrets(of: app.id, purpose: AppSecrets.purpose, at: now)
+        secrets = try [AppSecrets.purpose, ConnectionApps.purpose].flatMap {
+            try session.secrets(of: app.id, purpose: $0, at: now)
+        }
     }
 
     static func of(_ id: ID<AppKind>, in session: Session, at now: Timestamp) throws -> AppView {
@@ -248,6 +297,7 @@ struct AppView: View {
             .required("provider", .text(), "The platform."),
             .required("name", .text(), "Whose they are."),
             .required("source", .words(sources), "From the settings, or made here."),
+            .required("client_id", Schema.text().orNull, "What the platform calls the app; null without one."),
             .required("state", .words(states), "On or off."),
             .required("webhook_path", .text(), "Where the platform sends its webhooks, below this server's address."),
             .required(
@@ -271,6 +321,7 @@ struct AppView: View {
             writer.member("provider", .string(app.provider))
             writer.member("name", .string(app.name))
             writer.member("source", .string(app.source))
+            writer.member("client_id", JSON(app.clientID))
             writer.member("state", app.disabledAt == nil ? "active" : "disabled")
             writer.member("webhook_path", .string(app.webhookPath))
             writer.key("secrets")

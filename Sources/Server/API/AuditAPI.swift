@@ -16,8 +16,10 @@ enum AuditAPI {
         filter.actor = request.queryText("actor")
         filter.action = request.queryText("action")
         filter.subject = request.queryText("subject")
-        let page = try request.page()
-        let rows = try await request.app.database.read("audit") { [filter] in try $0.audit(filter, page) }
+        let (page, now) = (try request.page(), request.now)
+        let rows = try await request.app.database.read("audit") { [filter] in
+            try $0.audit(filter, $0.upToHead(page, at: now))
+        }
         return request.list(rows, page, id: \.id.text, AuditView.init)
     }
 }

@@ -45,7 +45,8 @@ public struct Scope: Sendable, Equatable, CustomStringConvertible {
 
     /// The nouns of `/v1`.
     public static let resources: [String] = [
-        "apps", "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts", "audit", "nodes",
+        "apps", "connections", "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts",
+        "audit", "nodes",
         "keys",
         "trace",
     ]

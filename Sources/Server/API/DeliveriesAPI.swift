@@ -18,8 +18,10 @@ enum DeliveriesAPI {
         filter.provider = request.queryText("provider")
         filter.verdict = request.queryText("verdict")
         filter.code = request.queryText("code")
-        let page = try request.page()
-        let rows = try await request.app.database.read("deliveries") { [filter] in try $0.deliveries(filter, page) }
+        let (page, now) = (try request.page(), request.now)
+        let rows = try await request.app.database.read("deliveries") { [filter] in
+            try $0.deliveries(filter, $0.upToHead(page, at: now))
+        }
         return request.list(rows, page, id: \.id.text) { DeliveryView(row: $0) }
     }
 

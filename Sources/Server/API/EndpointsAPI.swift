@@ -152,11 +152,12 @@ enum AttemptsAPI {
         ],
         answers: [.list(of: AttemptView.schema)], problems: [.invalidCursor]
     ) { request in
-        let (id, page) = (request.pathID(EndpointKind.self), try request.page())
+        let (id, page, now) = (request.pathID(EndpointKind.self), try request.page(), request.now)
         let (outcome, change) = (request.queryText("outcome"), request.queryText("change_id"))
         let rows = try await request.app.database.read("attempts") { session in
             guard try session.endpoint(id) != nil else { throw Problem(.notFound, "There is no endpoint \(id).") }
-            return try session.attempts(at: id, outcome: outcome, change: change, page)
+            return try session.attempts(
+                at: id, outcome: outcome, change: change, session.upToHead(page, at: now))
         }
         return request.list(rows, page, id: \.id.text) { AttemptView(attempt: $0) }
     }

@@ -26,7 +26,7 @@ enum EventsAPI {
         let (rows, bytes, read) = try await request.app.database.read("events") { session in
             let rows =
                 try platformID.map { try session.events(providerEventID: $0, filter, at: now) }
-                ?? session.events(filter, page)
+                ?? session.events(filter, session.upToHead(page, at: now))
             let (bytes, read) = try session.payloads(of: Array(rows.prefix(page.limit)), bytesMax: payloadsMax)
             return (rows, bytes, read)
         }

@@ -21,7 +21,9 @@ enum JobsAPI {
         filter.subject = request.queryText("subject")
         filter.lane = request.queryText("lane")
         let (page, now) = (try request.page(), request.now)
-        let rows = try await request.app.database.read("jobs") { [filter] in try $0.jobs(filter, page, at: now) }
+        let rows = try await request.app.database.read("jobs") { [filter] in
+            try $0.jobs(filter, $0.upToHead(page, at: now), at: now)
+        }
         return request.list(rows, page, id: \.id.text) { JobView(row: $0) }
     }
 
@@ -29,7 +31,9 @@ enum JobsAPI {
         "getJob", "Get a job", .needs(.read, "jobs"), path: [.id(JobKind.self)],
         answers: [.ok("The job.", JobView.schema)], problems: [.notFound]
     ) { request in
-        .json(200, JobView(row: try await request.job(), showsInput: true))
+        let id = request.pathID(JobKind.self)
+        let failures = try await request.app.database.read("job_failures") { try $0.failures(of: id) }
+        return .json(200, JobView(row: try await request.job(), showsInput: true, failures: failures))
     }
 
     static let retry = Action(
@@ -130,6 +134,7 @@ extension APIRequest {
 struct JobView: View {
     let row: JobRow
     var showsInput = false
+    var failures: [JobFailure]?
 
     static let states = ["scheduled", "available", "running", "waiting", "succeeded", "cancelled", "dead"]
     static let schema = Schema.named(
@@ -149,6 +154,14 @@ struct JobView: View {
             .required("reason", Schema.text().orNull, "Its last error, or why it ended."),
             .required("cancelling", .boolean, "It runs, and stops at its next step."),
             .optional("input", .anything, "What its worker reads."),
+            .optional(
+                "failures",
+                .array(
+                    of: .object([
+                        .required("attempt", .integer(), "Which run it was."),
+                        .required("at", .time, "When it failed."),
+                        .required("problem", .text(), "Why, for a person."),
+                    ])), "Why earlier runs failed that were tried again: the last ten, the oldest first."),
         ]))
 
     func write(to writer: inout JSONWriter) {
@@ -167,6 +180,15 @@ struct JobView: View {
             writer.member("reason", JSON(row.reason))
             writer.member("cancelling", .bool(row.isCancelled))
             if showsInput { writer.outside("input", row.input) }
+            guard let failures else { return }
+            writer.key("failures")
+            writer.array { writer in
+                for failure in failures {
+                    writer.value([
+                        "attempt": JSON(failure.attempt), "at": JSON(failure.at), "problem": .string(failure.problem),
+                    ])
+                }
+            }
         }
     }
 }

@@ -54,7 +54,10 @@ enum Paging {
     static let parameters: [Parameter] = [
         Parameter("limit", .integer(1...100), "Rows a page, 20 unless said."),
         Parameter("cursor", .line(1...1024), "From `next_cursor` of the page before, with the same filters and order."),
-        Parameter("order", .words(["asc", "desc"]), "By id, which is by time: `desc` (newest first) unless said."),
+        Parameter(
+            "order", .words(["asc", "desc"]),
+            "By id, which is by time: `desc` (newest first) unless said. What happens by itself is listed by `asc` up "
+                + "to the feed's head, some two seconds back; ask again with the last cursor for what came since."),
     ]
     static let times: [Parameter] = [
         Parameter("created_after", .time, "Only what came to be after this moment."),

@@ -25,29 +25,38 @@ enum ReconciliationsAPI {
         return .json(200, ReconciliationView(row))
     }
 
+    /// What any platform lets be compared.
+    static let streams = [EventReconciling.stream] + Providers.objectListers.flatMap(\.listedStreams)
+
     static let create = Action(
         "createReconciliation", "Reconcile with a platform",
-        notes: "Asks the platform for its events and lets in, once, what never arrived here. It also happens every "
-            + "hour by itself. One that is under way is answered instead of a second.",
+        notes: "Of `events`: asks the platform what happened and lets in, once, what never arrived; every hour it "
+            + "happens by itself. Of `subscriptions`: reads all that stand there, the ended ones too, and puts right "
+            + "what is missing here or differs, as if the platform had just told of it; for a business that already "
+            + "runs. One that is under way is answered instead of a second.",
         .needs(.write, "events"),
         body: .named(
             "ReconciliationRequest",
             .object([
                 .required("provider", .slug(), "The platform: `stripe`."),
-                .optional("stream", .words([EventReconciling.stream]), "What is compared: `events`."),
+                .optional("stream", .words(streams), "What is compared: `events` unless said."),
+                .optional("dry_run", .boolean, "Counts, and lets nothing in."),
                 .optional(
                     "since", Schema.time,
-                    "From when; from where the last one ended unless said, three days ago the first time."),
+                    "Of events, from when; from where the last one ended unless said, three days ago the first time."),
             ])
         ).example(["provider": "stripe", "since": "2026-11-18T00:00:00Z"]),
         isIdempotent: true, answers: [.accepted("It runs.", ReconciliationView.schema)], problems: [.wrongState]
     ) { request in
         let provider = request.body["provider"]?.text ?? ""
         let since = request.body["since"]?.text.flatMap(Timestamp.init(rfc3339:))
-        guard let reconciling = request.app.hooks.reconciling, reconciling.providers.contains(provider) else {
+        let stream = request.body["stream"]?.text ?? EventReconciling.stream
+        let isDryRun = request.body["dry_run"]?.boolean ?? false
+        guard let reconciling = request.app.hooks.reconciling, reconciling.streams(of: provider).contains(stream) else {
             throw Problem(
                 .wrongState,
-                "\(provider) cannot be asked for its events: its key is not set, or it lists none. See: patchbay doctor"
+                "\(provider) cannot be asked for its \(stream): its key is not set, or it lists none. "
+                    + "See: patchbay doctor"
             )
         }
         let (now, by, ids) = (request.now, request.caller.id, request.app.ids)
@@ -55,12 +64,14 @@ enum ReconciliationsAPI {
             (id: ids.make(ReconciliationKind.self), job: ids.make(JobKind.self)), ids.make(AuditKind.self)
         )
         let answer = try await request.once("reconcile") { session in
-            let row = try reconciling.begin(provider, since: since, askedBy: by, in: session, at: now, ids: ready)
-            guard let row else { throw Problem(.wrongState, "\(provider) cannot be asked for its events.") }
+            let row = try reconciling.begin(
+                provider, stream: stream, since: since, isDryRun: isDryRun, askedBy: by, in: session, at: now,
+                ids: ready)
+            guard let row else { throw Problem(.wrongState, "\(provider) cannot be asked for its \(stream).") }
             try session.audit(
                 NewAudit(
                     auditID, "reconciliation.begun", row.id.text, by: request,
-                    detail: ["provider": .string(provider)]))
+                    detail: ["provider": .string(provider), "stream": .string(stream), "dry_run": .bool(isDryRun)]))
             return Answer.json(202, ReconciliationView(row)).with("Location", "/v1/reconciliations/\(row.id)")
         }
         request.app.hooks.jobsArrived()
@@ -78,7 +89,8 @@ struct ReconciliationView: View {
             .required("id", .id(ReconciliationKind.self), "Its id."),
             .required("provider", .text(), "The platform."),
             .required("app_id", .id(AppKind.self), "Whose webhooks they would have been."),
-            .required("stream", .words([EventReconciling.stream]), "What is compared."),
+            .required("stream", .words(ReconciliationsAPI.streams), "What is compared."),
+            .required("dry_run", .boolean, "Whether it only counts."),
             .required("state", .words(["running", "done", "failed"]), "Whether all is compared."),
             .required("job_id", .id(JobKind.self), "The job that does it."),
             .required("asked_by", Schema.text().orNull, "Whose key asked for it; null for the schedule."),
@@ -88,6 +100,7 @@ struct ReconciliationView: View {
                 "Up to when; the hourly one leaves out ten minutes, since what happened then may be on its way."),
             .required("matched", .integer(0...Int64.max), "What both have, so far."),
             .required("missing_here", .integer(0...Int64.max), "What only the platform had; it was let in."),
+            .required("differing", .integer(0...Int64.max), "What stood otherwise here; it is put right."),
             .required(
                 "accuracy", Schema.text().orNull,
                 "The share that was here already, as a decimal from 0 to 1 with six places; null of none."),
@@ -97,7 +110,7 @@ struct ReconciliationView: View {
         ]))
 
     private var accuracy: JSON {
-        let all = row.matched + row.missingHere
+        let all = row.matched + row.missingHere + row.differing
         guard all > 0 else { return .null }
         let millionths = String(row.matched * 1_000_000 / all)
         guard millionths.utf8.count < 7 else { return "1.000000" }
@@ -110,6 +123,7 @@ struct ReconciliationView: View {
             writer.member("provider", .string(row.provider))
             writer.member("app_id", JSON(row.app))
             writer.member("stream", .string(row.stream))
+            writer.member("dry_run", .bool(row.isDryRun))
             writer.member("state", .string(row.state))
             writer.member("job_id", JSON(row.job))
             writer.member("asked_by", JSON(row.askedBy))
@@ -117,6 +131,7 @@ struct ReconciliationView: View {
             writer.member("until", JSON(row.until))
             writer.member("matched", JSON(row.matched))
             writer.member("missing_here", JSON(row.missingHere))
+            writer.member("differing", JSON(row.differing))
             writer.member("accuracy", accuracy)
             writer.member("problem", JSON(row.problem))
             writer.member("started_at", JSON(row.startedAt))

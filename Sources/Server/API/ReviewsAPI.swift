@@ -18,8 +18,10 @@ enum ReviewsAPI {
         filter.state = request.queryText("state")
         filter.provider = request.queryText("provider")
         filter.subject = request.queryText("subject")
-        let page = try request.page()
-        let rows = try await request.app.database.read("reviews") { [filter] in try $0.reviews(filter, page) }
+        let (page, now) = (try request.page(), request.now)
+        let rows = try await request.app.database.read("reviews") { [filter] in
+            try $0.reviews(filter, $0.upToHead(page, at: now))
+        }
         return request.list(rows, page, id: \.id.text, ReviewView.init)
     }
 

@@ -13,8 +13,9 @@ struct UserExport: Sendable {
 
     static let action = Action(
         "exportUser", "Export a user",
-        notes: "Everything kept about the user as one document: what the application said, subscriptions, payment "
-            + "methods, payments, the changes that were told, the platforms' events with their payloads.",
+        notes: "Everything kept about the user as one document: what the application said, connections, "
+            + "subscriptions, payment methods, payments, the changes that were told, the platforms' events with "
+            + "their payloads.",
         .needs(.read, "users"), path: UsersAPI.path,
         answers: [.ok("What is kept.", schema)], problems: [.notFound]
     ) { request in
@@ -40,6 +41,7 @@ struct UserExport: Sendable {
         .object([
             .required("exported_at", .time, "When the reading began."),
             .required("user", UserView.schema, "What the application said, and what the platforms' events come to."),
+            .required("oauth_accounts", .array(of: row), "Accounts at platforms, without their tokens."),
             .required("subscriptions", .array(of: row), "One for each subscription of the user's customers."),
             .required("payment_methods", .array(of: row), "Means of payment, as far as they are known."),
             .required("payments", .array(of: row), "Payments."),

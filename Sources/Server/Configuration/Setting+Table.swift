@@ -73,7 +73,11 @@ extension Setting {
                 example: "twitter=x,tiktok=tiktok-shop"),
             Setting(
                 "PATCHBAY_RETURN_ORIGINS", "Origins to which people may be sent back after connecting an account.",
-                example: "https://app.example.com", standing: .checked),
+                example: "https://app.example.com"),
+            Setting(
+                "PATCHBAY_APPLICATION_NAME",
+                "What people know your application as: shown where they connect an account.", usual: "your application",
+                example: "Rye and Salt"),
             Setting(
                 "PATCHBAY_SANDBOX_URL",
                 "The control address of a sandbox, for the dashboard's page Sandbox. In a test instance only.",
@@ -103,7 +107,7 @@ extension Setting {
 extension Setting {
     /// Platforms, under the names that their users already have.
     private static let platforms: [Group] =
-        [stripe, standardWebhooks] + receivers
+        [stripe, standardWebhooks, tiktok, generic] + receivers
         + unbuilt.map { title, names in Group(title: "\(title) (not built yet)", settings: names.map(Self.known)) }
 
     private static let stripe = Group(
@@ -129,6 +133,38 @@ extension Setting {
             Setting(
                 "STANDARD_WEBHOOKS_SECRET", "whsec_… or whpk_…; several with commas between.",
                 example: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", isSecret: true)
+        ])
+
+    private static let tiktok = Group(
+        title: "TikTok",
+        settings: [
+            Setting("TIKTOK_CLIENT_KEY", "The app's client key.", example: "awdemo1234567890"),
+            Setting(
+                "TIKTOK_BASE_URL", "TikTok's hosts, or a sandbox of them.", usual: "https://open.tiktokapis.com",
+                example: "http://127.0.0.1:4003"),
+        ])
+
+    private static let generic = Group(
+        title: "A platform of your own: any OAuth 2 server",
+        settings: [
+            Setting("OAUTH_NAME", "What people know it as.", usual: "OAuth 2", example: "Acme"),
+            Setting("OAUTH_CLIENT_ID", "Who we are there.", example: "patchbay"),
+            Setting("OAUTH_CLIENT_SECRET", "Proves it.", example: "…", isSecret: true),
+            Setting(
+                "OAUTH_AUTHORIZE_URL", "Where people consent. With OAUTH_TOKEN_URL it turns the platform on.",
+                example: "https://id.example.com/authorize"),
+            Setting("OAUTH_TOKEN_URL", "Where tokens are given.", example: "https://id.example.com/token"),
+            Setting("OAUTH_REVOKE_URL", "Where they are taken back.", example: "https://id.example.com/revoke"),
+            Setting(
+                "OAUTH_PROFILE_URL", "Says whose account it is: JSON with OAUTH_ACCOUNT_MEMBER.",
+                example: "https://id.example.com/userinfo"),
+            Setting(
+                "OAUTH_ACCOUNT_MEMBER",
+                "The member that names the account, in the profile, or in the token's answer where there is none.",
+                usual: "sub", example: "sub"),
+            Setting(
+                "OAUTH_ISSUER", "What iss must be where it comes (RFC 9207).", example: "https://id.example.com"),
+            Setting("OAUTH_SCOPES", "What is asked for where nobody says, blanks between.", example: "openid email"),
         ])
 
     private static func known(_ name: String) -> Setting {
@@ -157,10 +193,10 @@ extension Setting {
         ),
         ("Google", ["GOOGLE_CLIENT_ID", "GOOGLE_CLIENT_SECRET", "GOOGLE_APPLICATION_CREDENTIALS", "GOOGLE_BASE_URL"]),
         (
-            "TikTok's APIs",
+            "TikTok's other products",
             [
-                "TIKTOK_CLIENT_KEY", "TIKTOK_BASE_URL", "TIKTOK_BUSINESS_APP_ID", "TIKTOK_BUSINESS_SECRET",
-                "TIKTOK_BUSINESS_BASE_URL", "TIKTOK_SHOP_SERVICE_ID", "TIKTOK_SHOP_BASE_URL",
+                "TIKTOK_BUSINESS_APP_ID", "TIKTOK_BUSINESS_SECRET", "TIKTOK_BUSINESS_BASE_URL",
+                "TIKTOK_SHOP_SERVICE_ID", "TIKTOK_SHOP_BASE_URL",
             ]
         ),
         (
@@ -206,6 +242,5 @@ extension Setting {
         ("Moderation", ["OPENAI_API_KEY", "OPENAI_BASE_URL", "REKOGNITION_BASE_URL", "GOOGLE_VISION_BASE_URL"]),
         ("Firestore", ["FIRESTORE_PROJECT", "FIRESTORE_EMULATOR_HOST", "FIRESTORE_BASE_URL"]),
         ("Matrix and ActivityPub", ["MATRIX_BASE_URL", "ACTIVITYPUB_BASE_URL"]),
-        ("A provider declared by configuration", ["OAUTH_CLIENT_ID", "OAUTH_CLIENT_SECRET"]),
     ]
 }

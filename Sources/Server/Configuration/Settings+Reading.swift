@@ -62,6 +62,7 @@ extension Settings {
         stripe.baseURL = try values.secureURL("STRIPE_BASE_URL", anyScheme: isDemo) ?? stripe.baseURL
         standardWebhooks = try values.webhookSecrets("STANDARD_WEBHOOKS_SECRET", written: .standard)
         try readWebhookRoutes(values)
+        try readConnecting(values)
         for setting in Setting.all where setting.standing == .known && setting.name.hasSuffix("_BASE_URL") {
             _ = try values.secureURL(setting.name, anyScheme: isDemo)
         }

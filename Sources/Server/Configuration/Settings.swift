@@ -1,3 +1,4 @@
+import Generic
 public import Kit
 public import Logging
 
@@ -41,6 +42,12 @@ public struct Settings: Sendable {
     /// The webhook addresses that the platforms' own settings configure, by the platform's id, or that and a name
     /// behind it.
     public internal(set) var webhookRoutes: [String: WebhookRoute] = [:]
+    /// What each platform gave for connecting accounts, by the platform's id; absent where nothing is set.
+    public internal(set) var clients: [String: ClientSettings] = [:]
+    /// The operator's own platform, where one is described.
+    var generic: GenericOAuth?
+    /// What people know the application as.
+    public internal(set) var applicationName: String?
     /// What an operator should know although it stops nothing, one sentence each: for the log at start and `doctor`.
     public internal(set) var notices: [String] = []
     /// What was set, by name: for a person who asks where a value comes from.
@@ -117,6 +124,20 @@ public struct RateLimits: Sendable, Equatable {
     /// against noise, not against guessing.
     var failures = 6000
     public init() {}
+}
+
+/// What a platform gave for connecting accounts: `TIKTOK_CLIENT_KEY` and so on.
+public struct ClientSettings: Sendable, Equatable {
+    public let id: String?
+    public let secret: Secret?
+    /// Instead of the platform's own hosts, without a slash at its end.
+    public let address: String?
+
+    public init(id: String?, secret: Secret?, address: String?) {
+        self.id = id
+        self.secret = secret
+        self.address = address
+    }
 }
 
 public struct StripeSettings: Sendable {

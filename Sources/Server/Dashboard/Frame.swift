@@ -157,6 +157,7 @@ extension FrameModel {
             case .now: attention.total
             case .review: attention.reviews
             case .endpoints: attention.failingEndpoints
+            case .connections: attention.connections
             default: 0
             }
         let number = needs > Attention.countMax ? "\(Attention.countMax)+" : words.number(needs)

@@ -90,8 +90,8 @@ enum NavEntry: String, Sendable, CaseIterable {
     /// Whether this version does what the entry promises; the others stand greyed, and their pages teach.
     var isBuilt: Bool {
         switch self {
-        case .now, .events, .jobs, .endpoints, .review, .users, .system, .api, .sandbox: true
-        case .connections, .sync, .quotas, .publish, .orders, .payments, .messages: false
+        case .now, .connections, .events, .jobs, .endpoints, .review, .users, .system, .api, .sandbox: true
+        case .sync, .quotas, .publish, .orders, .payments, .messages: false
         }
     }
 }

@@ -24,6 +24,7 @@ enum Pages {
             UsersPage.page, UserPage.page, UserForms.erasePage, UserForms.erasure, HealthPage.page, AlertsPage.page,
             NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
             OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
+            ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
         ] + EndpointForms.confirmations
 
     private static let workForms: [PageForm] =
@@ -31,5 +32,5 @@ enum Pages {
             JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
             HealthPage.form, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
-        + AppsPage.forms + OperatorsPage.forms
+        + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms
 }

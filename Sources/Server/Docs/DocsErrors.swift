@@ -59,7 +59,7 @@ enum DocsErrors {
 
     /// Where it may be met.
     private static func met(_ type: ProblemType) -> Markup {
-        let routes = Routes.all.filter { $0.action.problems.contains(type) }.prefix(12).map { route in
+        let routes = Routes.all.filter { $0.action.problems.contains(type) }.prefix(24).map { route in
             Markup("<li><code>\(route.method) \(route.template)</code></li>")
         }
         return routes.isEmpty ? "" : "<h2>Met at</h2><ul>\(Array(routes))</ul>"

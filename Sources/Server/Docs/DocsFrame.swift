@@ -6,19 +6,25 @@ struct DocsFrame {
     let path: String
     let title: String
     let body: Markup
+    /// Whether its requests may be sent from the page.
+    var sends = false
 
-    /// The whole page. Its stylesheet is an asset of this server; there is no script.
+    /// The whole page. Its stylesheet is an asset of this server, and its script, where it has one.
     var page: Markup {
         """
         <!doctype html>
         <html lang="en" data-theme="system"><head><meta charset="utf-8"><title>\(title) · Patchbay</title>
         <meta name="viewport" content="width=device-width,initial-scale=1">
         <link rel="stylesheet" href="\(Assets.shared.names.docs)">
-        <link rel="icon" href="\(Assets.shared.names.favicon)" type="image/svg+xml"></head>
+        <link rel="icon" href="\(Assets.shared.names.favicon)" type="image/svg+xml">\(script)</head>
         <body><a class="skip" href="#main">To the text</a><div class="docs">
         <nav aria-label="Documentation"><a class="brand" href="/docs">Patchbay</a>\(contents)</nav>
         <main id="main" tabindex="-1"><h1>\(title)</h1>\(body)</main></div></body></html>
         """
+    }
+
+    private var script: Markup {
+        sends ? "<script src=\"\(Assets.shared.names.docsJS)\" defer></script>" : ""
     }
 
     private var contents: Markup {

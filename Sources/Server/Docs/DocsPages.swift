@@ -18,7 +18,8 @@ enum DocsPages {
     ) { request in
         let noun = request.pathText("noun")
         guard DocsReference.nouns.contains(noun) else { throw Problem(.notFound, "There is no such page. See /docs.") }
-        return .page(DocsReference.page(noun))
+        // Where a request acts upon real things a page that is for reading does not send any.
+        return .page(DocsReference.page(noun, sends: request.app.settings.mode == .test))
     }
 
     static let errors = Action("docsOfErrors", "Every error code, for reading", .open, answers: html) { _ in
@@ -106,7 +107,7 @@ enum DocsPages {
 }
 
 extension Answer {
-    /// A page of the documentation: nothing from elsewhere, nothing inline, no script, in nobody's frame.
+    /// A page of the documentation: nothing from elsewhere, nothing inline, in nobody's frame.
     static func page(_ html: Markup) -> Answer {
         Answer(status: 200, contentType: "text/html; charset=utf-8", body: Array(html.text.utf8))
     }

@@ -16,23 +16,36 @@ enum DocsReference {
         }
     }
 
-    static func page(_ noun: String) -> Markup {
+    /// - Parameter sends: whether a reader may send the requests from the page, with a key of theirs.
+    static func page(_ noun: String, sends: Bool) -> Markup {
         DocsFrame(
             path: "/docs/\(noun)", title: noun.first.map { $0.uppercased() + noun.dropFirst() } ?? noun,
-            body: routes(of: noun).map(operation).joined
+            body: routes(of: noun).map { operation($0, sends: sends) }.joined, sends: sends
         ).page
     }
 
     /// What a request is answered, and with which example.
-    private static func operation(_ route: Route) -> Markup {
+    private static func operation(_ route: Route, sends: Bool) -> Markup {
         let (action, example) = (route.action, DocsExample(route))
         return """
             <section id="\(action.name)"><div class="said"><h2><span class="method">\(route.method)</span> \
             <code>\(route.template)</code></h2><p><b>\(action.summary).</b> \(Markup.prose(action.notes ?? ""))</p>\
             \(access(action))\(parameters("Path", action.path))\(parameters("Query", action.query))\(headers(action))\
             \(body(action))\(answers(action))</div>
-            <div class="shown"><h3>Request</h3><pre tabindex="0">\(example.curl)</pre>\
+            <div class="shown"\(sends ? sending(route, example) : "")><h3>Request</h3><pre tabindex="0">\(example.curl)</pre>\
             <h3>Answer <span class="status">\(example.status)</span></h3>\(sample(example))</div></section>
+            """
+    }
+
+    /// What the script sends by: a stream has no end, so it is not sent.
+    private static func sending(_ route: Route, _ example: DocsExample) -> Markup {
+        let action = route.action
+        guard action.answers.first?.contentType != "text/event-stream" else { return "" }
+        let body = action.body.map { JSONPretty.written($0.sample) }
+        return """
+             data-method="\(route.method)" data-path="\(example.path)"\
+            \(action.access == .open ? "" : " data-key")\(action.isIdempotent ? " data-once" : "")\
+            \(body.map { Markup(" data-body=\"\($0)\"") } ?? "")
             """
     }
 

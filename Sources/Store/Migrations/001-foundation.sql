@@ -37,6 +37,7 @@ CREATE TABLE apps (
     provider            $TEXT NOT NULL,
     name                $TEXT NOT NULL,
     source              $TEXT NOT NULL CHECK (source IN ('settings', 'api')),
+    client_id           $TEXT,
     version             $INTEGER NOT NULL,
     created_at          $INTEGER NOT NULL,
     updated_at          $INTEGER NOT NULL,
@@ -191,6 +192,16 @@ CREATE TABLE jobs_done (
     reason              $TEXT
 ) $STRICT;
 CREATE INDEX jobs_done_dead ON jobs_done (id) WHERE state = 'dead';
+CREATE INDEX jobs_done_subject ON jobs_done (subject, id) WHERE subject IS NOT NULL;
+
+-- Why runs failed that were tried again: of each job the last few.
+CREATE TABLE job_failures (
+    job_id              $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL,
+    attempt             $INTEGER NOT NULL,
+    problem             $TEXT NOT NULL,
+    PRIMARY KEY (job_id, at)
+) $CLUSTERED;
 
 CREATE TABLE schedules (
     name                $TEXT PRIMARY KEY,
@@ -465,11 +476,115 @@ CREATE TABLE reconciliations (
     position            $TEXT,
     matched             $INTEGER NOT NULL,
     missing_here        $INTEGER NOT NULL,
+    differing           $INTEGER NOT NULL,
+    dry_run             $INTEGER NOT NULL,
     problem             $TEXT,
     started_at          $INTEGER NOT NULL,
     ended_at            $INTEGER
 ) $STRICT;
 CREATE INDEX reconciliations_stream ON reconciliations (app_id, stream, id);
+
+-- Connections -----------------------------------------------------------------------------------------------
+
+-- One account at one platform, owned by a user: a connection. Two users may share an account. Tokens are not here.
+-- `state` is what the platform made of it; a connection that is paused shows so as long as the platform has it.
+CREATE TABLE oauth_accounts (
+    id                  $TEXT PRIMARY KEY,
+    user_id             $TEXT NOT NULL,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    open_id             $TEXT NOT NULL,
+    display_name        $TEXT,
+    scope               $TEXT NOT NULL,
+    wanted_scope        $TEXT NOT NULL,
+    expires_at          $INTEGER,
+    refresh_expires_at  $INTEGER,
+    ends_at             $INTEGER,
+    state               $TEXT NOT NULL CHECK
+                        (state IN ('pending', 'active', 'refreshing', 'suspect', 'needs_reconnect', 'revoked')),
+    state_reason        $TEXT,
+    state_at            $INTEGER NOT NULL,
+    attention           $TEXT,
+    paused_at           $INTEGER,
+    version             $INTEGER NOT NULL,
+    account_id          $TEXT,
+    source              $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    first_seen_at       $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    deleted_at          $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX oauth_accounts_link ON oauth_accounts (user_id, provider, app_id, open_id)
+    WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_account ON oauth_accounts (provider, app_id, open_id) WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_attention ON oauth_accounts (id) WHERE attention IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX oauth_accounts_soonest ON oauth_accounts (ends_at, id)
+    WHERE attention IS NULL AND deleted_at IS NULL AND ends_at IS NOT NULL;
+CREATE INDEX oauth_accounts_pending ON oauth_accounts (state_at, id) WHERE state = 'pending';
+CREATE INDEX oauth_accounts_ending ON oauth_accounts (ends_at, id)
+    WHERE ends_at IS NOT NULL AND state IN ('active', 'refreshing', 'suspect');
+
+-- The sealed tokens of a connection, under its id. `attempt_…` is a refresh that may be on its way: who asks, and
+-- since when. `revoking_at`: nothing but the platform's revocation may use them any more.
+CREATE TABLE credentials (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    open_id             $TEXT NOT NULL,
+    version             $INTEGER NOT NULL,
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    obtained_at         $INTEGER NOT NULL,
+    expires_at          $INTEGER,
+    refresh_at          $INTEGER,
+    attempt_node        $TEXT,
+    attempt_fence       $INTEGER NOT NULL DEFAULT 0,
+    attempt_at          $INTEGER,
+    failures            $INTEGER NOT NULL DEFAULT 0,
+    refusals            $INTEGER NOT NULL DEFAULT 0,
+    unheard             $INTEGER NOT NULL DEFAULT 0,
+    paused_until        $INTEGER NOT NULL DEFAULT 0,
+    revoking_at         $INTEGER
+) $HOT;
+CREATE INDEX credentials_due ON credentials (refresh_at, id) WHERE refresh_at IS NOT NULL AND revoking_at IS NULL;
+CREATE INDEX credentials_revoking ON credentials (revoking_at, id) WHERE revoking_at IS NOT NULL;
+
+-- Links that people open to connect an account. `link` and `confirm` are hashes of what is shown once.
+CREATE TABLE connect_sessions (
+    id                  $TEXT PRIMARY KEY,
+    link                $BLOB NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('open', 'pending', 'connected', 'failed')),
+    code                $TEXT,
+    user_id             $TEXT NOT NULL,
+    provider            $TEXT NOT NULL,
+    app_id              $TEXT NOT NULL,
+    scope               $TEXT NOT NULL,
+    return_url          $TEXT,
+    confirms            $INTEGER NOT NULL,
+    wanted_connection   $TEXT,
+    connection_id       $TEXT,
+    made_by             $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER NOT NULL,
+    ended_at            $INTEGER,
+    confirm             $BLOB,
+    confirm_until       $INTEGER
+) $STRICT;
+CREATE UNIQUE INDEX connect_sessions_link ON connect_sessions (link);
+CREATE INDEX connect_sessions_old ON connect_sessions (created_at, id);
+
+-- Each way to the platform's page: one browser, one state, used once. The verifier is sealed.
+CREATE TABLE connect_attempts (
+    state               $BLOB PRIMARY KEY,
+    session_id          $TEXT NOT NULL REFERENCES connect_sessions (id),
+    browser             $BLOB NOT NULL,
+    redirect            $TEXT NOT NULL,
+    verifier            $BLOB,
+    key_id              $TEXT,
+    created_at          $INTEGER NOT NULL,
+    used_at             $INTEGER
+) $STRICT;
+CREATE INDEX connect_attempts_session ON connect_attempts (session_id, created_at);
 
 -- People ----------------------------------------------------------------------------------------------------
 
@@ -492,6 +607,7 @@ CREATE TABLE reviews (
     note                $TEXT
 ) $STRICT;
 CREATE UNIQUE INDEX reviews_open ON reviews (kind, subject) WHERE state <> 'decided';
+CREATE INDEX reviews_subject ON reviews (subject, id);
 
 CREATE TABLE alerts (
     id                  $TEXT PRIMARY KEY,
@@ -507,6 +623,7 @@ CREATE TABLE alerts (
     resolved_at         $INTEGER
 ) $STRICT;
 CREATE UNIQUE INDEX alerts_open ON alerts (kind, subject) WHERE state <> 'resolved';
+CREATE INDEX alerts_subject ON alerts (subject, id);
 
 -- Append-only. `batch` is given when the entry is sealed into the chain.
 CREATE TABLE audit (

@@ -6,6 +6,8 @@ public struct AppRow: Sendable {
     public let provider: String
     public let name: String
     public let source: String
+    /// What the platform calls this app; nil where it has none, or the settings hold it.
+    public let clientID: String?
     /// Rises when its secrets change.
     public let version: Int64
     public let createdAt: Timestamp
@@ -26,9 +28,11 @@ public struct AppRow: Sendable {
 /// What of app credentials is to change; nil stays.
 public struct AppPatch: Sendable {
     public var name: String?
+    public var clientID: String?
     public var isDisabled: Bool?
-    public init(name: String? = nil, isDisabled: Bool? = nil) {
+    public init(name: String? = nil, clientID: String? = nil, isDisabled: Bool? = nil) {
         self.name = name
+        self.clientID = clientID
         self.isDisabled = isDisabled
     }
 }
@@ -66,11 +70,13 @@ extension Session {
         ) { try $0.id() } ?? id
     }
 
-    public func addApp(_ id: ID<AppKind>, provider: String, name: String, at now: Timestamp) throws {
+    public func addApp(
+        _ id: ID<AppKind>, provider: String, name: String, clientID: String? = nil, at now: Timestamp
+    ) throws {
         try run(
             """
-            INSERT INTO apps (id, provider, name, source, version, created_at, updated_at)
-            VALUES (\(id), \(provider), \(name), 'api', 1, \(now), \(now))
+            INSERT INTO apps (id, provider, name, source, client_id, version, created_at, updated_at)
+            VALUES (\(id), \(provider), \(name), 'api', \(clientID), 1, \(now), \(now))
             """)
     }
 
@@ -99,7 +105,8 @@ extension Session {
         return try run(
             """
             UPDATE apps
-               SET name = coalesce(\(patch.name), name), disabled_at = \(disabled), version = version + 1,
+               SET name = coalesce(\(patch.name), name), client_id = coalesce(\(patch.clientID), client_id),
+                   disabled_at = \(disabled), version = version + 1,
                    updated_at = \(now)
              WHERE id = \(id) AND source = 'api'
             """) == 1
@@ -109,9 +116,32 @@ extension Session {
     public func deleteApp(_ id: ID<AppKind>) throws -> Bool {
         let hasProven =
             try row("SELECT 1 FROM event_identities WHERE scope = \(id) LIMIT 1") { try $0.integer() } != nil
-        guard !hasProven else { return false }
+        guard !hasProven, try !hasConnections(through: id) else { return false }
         try run("DELETE FROM app_secrets WHERE app_id = \(id)")
         return try run("DELETE FROM apps WHERE id = \(id) AND source = 'api'") == 1
+    }
+
+    /// Whether accounts are connected through an app, or are being taken back from it.
+    public func hasConnections(through app: ID<AppKind>) throws -> Bool {
+        try row(
+            """
+            SELECT 1 FROM oauth_accounts WHERE app_id = \(app) AND deleted_at IS NULL
+             UNION ALL SELECT 1 FROM credentials WHERE app_id = \(app)
+             LIMIT 1
+            """
+        ) { try $0.integer() } != nil
+    }
+
+    /// The app of a platform through which accounts are connected where nobody says which: the settings' own where
+    /// they name one, else the newest.
+    public func usualApp(of provider: String, settings: ID<AppKind>?) throws -> AppRow? {
+        try row(
+            """
+            SELECT \(Self.appColumns) FROM apps
+             WHERE provider = \(provider) AND disabled_at IS NULL AND (id = \(settings) OR client_id IS NOT NULL)
+             ORDER BY CASE source WHEN 'settings' THEN 0 ELSE 1 END, id DESC
+             LIMIT 1
+            """, Self.app)
     }
 
     public func apps(after id: String?, limit: Int) throws -> [AppRow] {
@@ -170,11 +200,14 @@ extension Session {
         }
     }
 
-    private static var appColumns: SQL { "id, provider, name, source, version, created_at, updated_at, disabled_at" }
+    private static var appColumns: SQL {
+        "id, provider, name, source, client_id, version, created_at, updated_at, disabled_at"
+    }
     private static func app(_ row: inout Row) throws -> AppRow {
         AppRow(
             id: try row.id(), provider: try row.text(), name: try row.text(), source: try row.text(),
-            version: try row.integer(), createdAt: try row.time(), updatedAt: try row.time(),
+            clientID: try row.optionalText(), version: try row.integer(), createdAt: try row.time(),
+            updatedAt: try row.time(),
             disabledAt: try row.optionalTime())
     }
 }

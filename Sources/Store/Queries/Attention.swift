@@ -7,6 +7,8 @@ public struct Attention: Sendable, Equatable {
     /// Different kinds of open reviews: what needs a person once.
     public var reviewKinds = 0
     public var failingEndpoints = 0
+    /// Connections of which the application was told; each has an alert, too.
+    public var connections = 0
 
     public init() {}
 
@@ -23,7 +25,8 @@ public struct AttentionList: Sendable {
         /// At most `rowsMax`.
         public let count: Int
         public let oldest: ID<ReviewKind>
-        public let question: String
+        /// The oldest.
+        public let first: Review
     }
     public var alerts: [AlertRow] = []
     public var reviews: [Reviews] = []
@@ -49,6 +52,7 @@ extension Session {
                   FROM (SELECT kind FROM reviews WHERE state <> 'decided' LIMIT \(AttentionList.rowsMax)) AS open
                 """
             ) { Int(try $0.integer()) } ?? 0
+        attention.connections = try counted("oauth_accounts WHERE attention IS NOT NULL AND deleted_at IS NULL")
         attention.failingEndpoints = try counted("endpoints WHERE state = 'failing'")
         return attention
     }
@@ -81,7 +85,7 @@ extension Session {
             guard let oldest = try reviewRow(kind.oldest) else { continue }
             list.reviews.append(
                 AttentionList.Reviews(
-                    kind: kind.kind, count: kind.count, oldest: kind.oldest, question: oldest.question))
+                    kind: kind.kind, count: kind.count, oldest: kind.oldest, first: oldest))
         }
         list.endpoints = Array(
             try endpoints(state: "failing", ListPage(limit: AttentionList.shown)).prefix(AttentionList.shown))

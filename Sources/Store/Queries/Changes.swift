@@ -226,7 +226,7 @@ extension Session {
         try rows(
             """
             SELECT 0, c.id, c.type, c.subject, c.version, c.user_id, c.connection_id, c.occurred_at, c.payload, NULL,
-                   c.body_offset, c.body_length
+                   NULL, c.body_offset, c.body_length
               FROM changes c
              WHERE c.seq > \(after)
              ORDER BY c.seq
@@ -245,7 +245,7 @@ extension Session {
         try rows(
             """
             SELECT coalesce(f.position, 0), c.id, c.type, c.subject, c.version, c.user_id, c.connection_id,
-                   c.occurred_at, c.payload, NULL, c.body_offset, c.body_length
+                   c.occurred_at, c.payload, NULL, NULL, c.body_offset, c.body_length
               FROM changes c
               LEFT JOIN feed f ON f.seq = c.seq
              WHERE \(condition)
@@ -257,7 +257,7 @@ extension Session {
     private static var changeColumns: SQL {
         """
         c.id, c.type, c.subject, c.version, c.user_id, c.connection_id, c.occurred_at, c.payload, b.bytes,
-        c.body_offset, c.body_length
+        b.encoding, c.body_offset, c.body_length
         """
     }
 
@@ -269,7 +269,8 @@ extension Session {
         let (user, connection, occurred, data) = (
             try row.optionalText(), try row.optionalText(), try row.time(), try row.blob()
         )
-        let (bytes, offset, length) = (try row.optionalBlob(), try row.optionalInteger(), try row.optionalInteger())
+        let bytes = try row.optionalStoredBytes()
+        let (offset, length) = (try row.optionalInteger(), try row.optionalInteger())
         return Change(
             position: position, id: id, type: type, subject: subject, version: version, userID: user,
             connectionID: connection, occurredAt: occurred, data: data,

@@ -103,6 +103,15 @@ extension Session {
         }
     }
 
+    /// How many events of arrivals are known and not known; keeps nothing.
+    public func missing(among arrivals: [Arrival]) throws -> Kept {
+        let candidates = arrivals.flatMap { arrival in
+            arrival.events.map { Candidate(arrival: 0, scope: arrival.app.text, event: $0) }
+        }
+        let missing = try candidates.count { try !unknown(among: [$0]).isEmpty }
+        return Kept(new: missing, duplicates: candidates.count - missing)
+    }
+
     /// Keeps those events of arrivals that are not known, as `keep` does, and leaves no trace of the others: a platform
     /// listed them, nothing was delivered again.
     public func keepMissing(_ arrivals: [Arrival]) throws -> Kept {

@@ -104,6 +104,16 @@ public struct EndpointHead: Sendable {
     public let node: ID<NodeKind>?
     /// The first time at which something moved aside is due again.
     public let nextDueAt: Timestamp?
+
+    public init(
+        id: ID<EndpointKind>, version: Int64, state: Endpoint.State, node: ID<NodeKind>?, nextDueAt: Timestamp?
+    ) {
+        self.id = id
+        self.version = version
+        self.state = state
+        self.node = node
+        self.nextDueAt = nextDueAt
+    }
 }
 
 extension Session {
@@ -207,6 +217,13 @@ extension Session {
             EndpointHead(
                 id: try row.id(), version: try row.integer(), state: try Self.read(row.text()),
                 node: try row.optionalID(), nextDueAt: try row.optionalTime())
+        }
+    }
+
+    /// The sessions that have not ended.
+    public func liveNodes() throws -> [ID<NodeKind>] {
+        try rows("SELECT id FROM nodes WHERE stopped_at IS NULL AND revoked_at IS NULL ORDER BY id LIMIT 1000") {
+            try $0.id()
         }
     }
 

@@ -55,7 +55,7 @@ extension Session {
             let names = customers.map { ErasedName(customer: $0.customer, at: $0.provider) }
             try note([ErasedName(user: new.user)] + names, of: new.id, at: new.at)
             let told = try eraseWhatWasTold(about: new.user, customers)
-            let rows = try eraseRows(of: new.user)
+            let rows = try eraseRows(of: new.user, at: new.at)
             return rows + [
                 ("changes", told), ("bodies", try removeBodies(new.bodies)), ("customers", customers.count),
                 ("users", try run("DELETE FROM users WHERE id = \(new.user)")),
@@ -63,7 +63,7 @@ extension Session {
         }
     }
 
-    private func eraseRows(of user: String) throws -> [(what: String, rows: Int)] {
+    private func eraseRows(of user: String, at now: Timestamp) throws -> [(what: String, rows: Int)] {
         try run(
             """
             DELETE FROM alerts
@@ -72,6 +72,7 @@ extension Session {
         try run("DELETE FROM customers WHERE user_id = \(user)")
         try forgetBulkRuns(naming: user)
         return [
+            ("connections", try eraseConnections(of: user, at: now)),
             ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
             ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),
             (
@@ -82,9 +83,29 @@ extension Session {
         ]
     }
 
+    /// Their tokens, sealed, wait until the platform has taken them back; nothing else may use them.
+    private func eraseConnections(of user: String, at now: Timestamp) throws -> Int {
+        let mine: SQL = "SELECT id FROM oauth_accounts WHERE user_id = \(user)"
+        try run(
+            """
+            UPDATE credentials SET revoking_at = \(now), refresh_at = NULL, attempt_node = NULL
+             WHERE id IN (\(mine)) AND revoking_at IS NULL
+            """)
+        try run("DELETE FROM alerts WHERE subject IN (\(mine))")
+        let sessions: SQL = "SELECT id FROM connect_sessions WHERE user_id = \(user)"
+        try run("DELETE FROM connect_attempts WHERE session_id IN (\(sessions))")
+        try run("DELETE FROM connect_sessions WHERE user_id = \(user)")
+        return try run("DELETE FROM oauth_accounts WHERE user_id = \(user)")
+    }
+
     /// Changes, what waits to be sent of them, reviews.
     private func eraseWhatWasTold(about user: String, _ customers: [CustomerName]) throws -> Int {
-        let payments = try rows("SELECT id FROM payments WHERE user_id = \(user)") { try $0.text() }
+        let payments = try rows(
+            """
+            SELECT id FROM payments WHERE user_id = \(user)
+             UNION ALL SELECT id FROM oauth_accounts WHERE user_id = \(user)
+            """
+        ) { try $0.text() }
         let subjects = customers.map(\.subject)
         var reviews: [String] = []
         if !subjects.isEmpty {
@@ -183,13 +204,18 @@ extension Session {
 
     /// A body that is nothing else goes; of one that holds other facts, too, this one becomes blanks.
     private func eraseBytes(_ range: BodyRange) throws -> Int {
-        let body = try row("SELECT bytes FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") { try $0.blob() }
-        guard var bytes = body else { return 0 }
+        let body = try row("SELECT bytes, encoding FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") {
+            try $0.optionalStoredBytes()
+        }
+        guard var bytes = body ?? nil else { return 0 }
         let end = min(range.offset + range.length, bytes.count)
         guard range.offset > 0 || end < bytes.count, range.offset < end else { return try removeBodies([range.body]) }
         bytes.replaceSubrange(range.offset..<end, with: repeatElement(0x20, count: end - range.offset))
         return try run(
-            "UPDATE bodies SET bytes = \(bytes), checksum = \(Checksum.of(bytes)) WHERE id = \(range.body)")
+            """
+            UPDATE bodies SET bytes = \(bytes), encoding = \(BodyCoding.raw), checksum = \(Checksum.of(bytes))
+             WHERE id = \(range.body)
+            """)
     }
 
     private func removeBodies(_ ids: [String]) throws -> Int {
@@ -241,7 +267,7 @@ extension Session {
         guard !needles.isEmpty else { return [] }
         let bodies = try rows(
             """
-            SELECT b.id, b.bytes
+            SELECT b.id, b.bytes, b.encoding
               FROM deliveries d
               JOIN bodies b ON b.id = d.body_id
              WHERE d.verdict = 'rejected'
@@ -249,7 +275,7 @@ extension Session {
              ORDER BY d.id DESC
              LIMIT \(limit)
             """
-        ) { row in (id: try row.text(), bytes: try row.blob()) }
+        ) { row in (id: try row.text(), bytes: try row.optionalStoredBytes() ?? []) }
         return bodies.filter { body in needles.contains { body.bytes.firstRange(of: $0) != nil } }.map(\.id)
     }
     /// Shorter texts are found in everything.

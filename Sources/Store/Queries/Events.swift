@@ -31,7 +31,7 @@ extension Session {
             """
             SELECT e.id, e.provider, e.app_id, e.delivery_id, e.provider_event_id, e.type, e.account, e.subject,
                    e.occurred_at, e.received_at, e.user_id, e.connection_id, e.state, e.duplicates, e.body_id,
-                   e.body_offset, e.body_length, b.bytes, b.checksum
+                   e.body_offset, e.body_length, b.bytes, b.encoding, b.checksum
               FROM events e
               LEFT JOIN bodies b ON b.id = e.body_id
              WHERE e.id = \(id)
@@ -62,8 +62,7 @@ extension Session {
         )
         let (state, duplicates) = (try row.text(), try row.integer())
         let (bodyID, offset, length) = (try row.text(), try row.integer(), try row.integer())
-        let (bytes, checksum) = (try row.optionalBlob(), try row.optionalInteger())
-        if let bytes, let checksum, Checksum.of(bytes) != checksum { throw StoreError.damaged("the body of \(id)") }
+        let bytes = try row.optionalStoredBody()?.checked("the body of \(id)")
         return StoredEvent(
             id: id, provider: provider, app: app, delivery: delivery, providerEventID: platformID, type: type,
             account: account, subject: subject, occurredAt: occurred, receivedAt: received, userID: user,

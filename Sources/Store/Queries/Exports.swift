@@ -2,9 +2,16 @@ public import Kit
 
 /// What is kept about a user besides the user's own row, as JSON for the export.
 extension Session {
-    /// Subscriptions, payment methods and payments: each a JSON object with the names of the columns.
+    /// Connections, subscriptions, payment methods and payments: each a JSON object with the names of the columns.
     public func exportedRows(of user: String) throws -> [(what: String, rows: [JSON])] {
         try [
+            (
+                "oauth_accounts",
+                [
+                    "provider", "id", "open_id", "display_name", "scope", "state", "state_reason", "ends_at",
+                    "paused_at", "first_seen_at", "updated_at", "deleted_at",
+                ]
+            ),
             (
                 "subscriptions",
                 [
@@ -73,7 +80,9 @@ extension Session {
         try rows(
             """
             SELECT seq, id, type, occurred_at, payload FROM changes
-             WHERE subject = \(user) AND seq > \(seq) ORDER BY seq LIMIT \(limit)
+             WHERE (subject = \(user) OR subject IN (SELECT id FROM oauth_accounts WHERE user_id = \(user)))
+               AND seq > \(seq)
+             ORDER BY seq LIMIT \(limit)
             """
         ) { row in
             let seq = try row.integer()

@@ -118,13 +118,17 @@ extension Session {
         let job = ended.job
         switch ended.end {
         case .retry(let time, let error):
-            return try run(
+            let isPut = try run(
                 """
                 UPDATE jobs
                    SET state = 'scheduled', due_at = \(time), rank = \(time), node = NULL, last_error = \(error),
                        first_failed_at = coalesce(first_failed_at, \(ended.at))
                  WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)
-                """) == 1
+                """)
+            if isPut == 1 {
+                try note(JobFailure(attempt: Int64(job.attempt), at: ended.at, problem: error), of: job.id)
+            }
+            return isPut == 1
         case .released:
             let changed = try run(
                 """

@@ -84,15 +84,13 @@ extension Session {
     public func deliveryBody(_ id: ID<DeliveryKind>) throws -> [UInt8]? {
         let body = try row(
             """
-            SELECT b.bytes, b.checksum
+            SELECT b.bytes, b.encoding, b.checksum
               FROM deliveries d
               JOIN bodies b ON b.id = d.body_id
              WHERE d.id = \(id)
             """
-        ) { row in (bytes: try row.blob(), checksum: try row.integer()) }
-        guard let body else { return nil }
-        guard Checksum.of(body.bytes) == body.checksum else { throw StoreError.damaged("the body of \(id)") }
-        return body.bytes
+        ) { row in try row.storedBody() }
+        return try body?.checked("the body of \(id)")
     }
 
     public func events(_ filter: EventFilter, _ page: ListPage) throws -> [EventRow] {
@@ -152,16 +150,18 @@ extension Session {
     private static var scanned: Int { 100_000 }
 
     /// The bytes of events, by the events' ids, in few statements. Of bodies beyond `bytesMax` together the later ones
-    /// are left out: their events are missing in `read`.
+    /// are left out: their events are missing in `read`. What is stored compressed counts as it came.
     ///
     /// - Throws: `StoreError.damaged` when bytes are not those that were stored.
     public func payloads(of events: [EventRow], bytesMax: Int) throws -> (bytes: [String: [UInt8]], read: Int) {
         guard !events.isEmpty else { return ([:], 0) }
         let bodies = Array(Set(events.map(\.range.body))).sorted()
         let sizes = Dictionary(
-            uniqueKeysWithValues: try rows("SELECT id, length(bytes) FROM bodies WHERE id IN (\(SQL.list(bodies)))") {
-                row in
-                (try row.text(), Int(try row.integer()))
+            uniqueKeysWithValues: try rows(
+                "SELECT id, length(bytes), encoding, substr(bytes, 1, 4) FROM bodies WHERE id IN (\(SQL.list(bodies)))"
+            ) { row in
+                let (id, length, encoding) = (try row.text(), try row.integer(), try row.text())
+                return (id, BodyCoding.size(ofStored: Int(length), encoding, beginning: try row.blob()))
             })
         var wanted = Set<String>()
         var total = 0
@@ -172,16 +172,15 @@ extension Session {
             wanted.insert(event.range.body)
             read += 1
         }
-        let kept = try rows("SELECT id, bytes, checksum FROM bodies WHERE id IN (\(SQL.list(wanted.sorted())))") {
-            row in
-            (id: try row.text(), bytes: try row.blob(), checksum: try row.integer())
-        }
+        let kept = try rows(
+            "SELECT id, bytes, encoding, checksum FROM bodies WHERE id IN (\(SQL.list(wanted.sorted())))"
+        ) { row in (id: try row.text(), body: try row.storedBody()) }
         var bytes: [String: [UInt8]] = [:]
-        for body in kept {
-            guard Checksum.of(body.bytes) == body.checksum else { throw StoreError.damaged("the body \(body.id)") }
-            for event in events.prefix(read) where event.range.body == body.id {
+        for (id, body) in kept {
+            let whole = try body.checked("the body \(id)")
+            for event in events.prefix(read) where event.range.body == id {
                 bytes[event.id.text] = cut(
-                    body.bytes, offset: Int64(event.range.offset), length: Int64(event.range.length))
+                    whole, offset: Int64(event.range.offset), length: Int64(event.range.length))
             }
         }
         return (bytes, read)
@@ -220,12 +219,8 @@ extension Session {
     ///
     /// - Throws: `StoreError.damaged` when its bytes are not those that were stored.
     public func body(_ id: String) throws -> [UInt8]? {
-        let kept = try row("SELECT bytes, checksum FROM bodies WHERE id = \(id)") { row in
-            (bytes: try row.blob(), checksum: try row.integer())
-        }
-        guard let kept else { return nil }
-        guard Checksum.of(kept.bytes) == kept.checksum else { throw StoreError.damaged("the body \(id)") }
-        return kept.bytes
+        let kept = try row("SELECT bytes, encoding, checksum FROM bodies WHERE id = \(id)") { try $0.storedBody() }
+        return try kept?.checked("the body \(id)")
     }
 
     /// The body of a delivery; nil when it is not kept.

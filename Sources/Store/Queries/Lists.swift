@@ -28,6 +28,27 @@ extension ListPage {
     var order: SQL { ascending ? "ASC" : "DESC" }
 }
 
+extension Session {
+    /// A page in ascending order ends at the feed's head: before what is not placed yet, and before what is so new that
+    /// transactions which began earlier may still add to it. A page in descending order stays as it is.
+    ///
+    /// Ids are made before their rows are committed. Whoever has seen a list up to its end could otherwise miss what
+    /// comes in before it; here the rest stands behind the last cursor later.
+    public func upToHead(_ page: ListPage, at now: Timestamp) throws -> ListPage {
+        guard page.ascending else { return page }
+        var head = now - Self.settling
+        let unplaced = try row(
+            "SELECT c.id FROM feed_pending p JOIN changes c ON c.seq = p.seq ORDER BY p.seq LIMIT 1"
+        ) { row -> ID<ChangeKind> in try row.id() }
+        if let moment = unplaced?.madeAt { head = min(head, moment) }
+        return ListPage(
+            limit: page.limit, ascending: true, after: page.after, createdAfter: page.createdAfter,
+            createdBefore: min(page.createdBefore ?? head, head))
+    }
+    /// From an id's making to its commit: a wait for the writer, a batch, a sync.
+    private static var settling: Duration { .seconds(2) }
+}
+
 /// A table as lists read it.
 struct Listed {
     let columns: SQL

@@ -5,7 +5,7 @@ public struct ReconciliationRow: Sendable, Equatable {
     public let id: ID<ReconciliationKind>
     public let provider: String
     public let app: ID<AppKind>
-    /// What is compared: `events`.
+    /// What is compared: `events`, `subscriptions`.
     public let stream: String
     /// `running`, `done` or `failed`.
     public let state: String
@@ -18,9 +18,24 @@ public struct ReconciliationRow: Sendable, Equatable {
     public let position: String?
     public let matched: Int64
     public let missingHere: Int64
+    public let differing: Int64
+    /// It counts and lets nothing in.
+    public let isDryRun: Bool
     public let problem: String?
     public let startedAt: Timestamp
     public let endedAt: Timestamp?
+}
+
+/// What a page of a comparison found.
+public struct Compared: Sendable, Equatable {
+    public var matched = 0
+    public var missingHere = 0
+    public var differing = 0
+    public init() {}
+    public init(matched: Int, missingHere: Int) {
+        self.matched = matched
+        self.missingHere = missingHere
+    }
 }
 
 /// A comparison that begins.
@@ -33,11 +48,13 @@ public struct NewReconciliation: Sendable {
     public let askedBy: String?
     public let since: Timestamp
     public let until: Timestamp
+    public let isDryRun: Bool
 
     public init(
         id: ID<ReconciliationKind>, provider: String, app: ID<AppKind>, stream: String, job: ID<JobKind>,
-        askedBy: String?, since: Timestamp, until: Timestamp
+        askedBy: String?, since: Timestamp, until: Timestamp, isDryRun: Bool = false
     ) {
+        self.isDryRun = isDryRun
         self.id = id
         self.provider = provider
         self.app = app
@@ -85,22 +102,24 @@ extension Session {
             """
             INSERT INTO reconciliations
                    (id, provider, app_id, stream, state, job_id, asked_by, since, until, matched, missing_here,
-                    started_at)
+                    differing, dry_run, started_at)
             VALUES (\(new.id), \(new.provider), \(new.app), \(new.stream), 'running', \(new.job), \(new.askedBy),
-                    \(new.since), \(new.until), 0, 0, \(now))
+                    \(new.since), \(new.until), 0, 0, 0, \(new.isDryRun ? 1 : 0), \(now))
             """)
     }
 
     /// One page further.
     public func advance(
-        _ id: ID<ReconciliationKind>, matched: Int, missingHere: Int, to position: String?, at now: Timestamp
+        _ id: ID<ReconciliationKind>, _ found: Compared, to position: String?, at now: Timestamp
     ) throws {
         let end: Timestamp? = position == nil ? now : nil
         try run(
             """
             UPDATE reconciliations
-               SET matched = matched + \(Int64(matched)), missing_here = missing_here + \(Int64(missingHere)),
-                   position = \(position), state = \(position == nil ? "done" : "running"), problem = NULL,
+               SET matched = matched + \(Int64(found.matched)),
+                   missing_here = missing_here + \(Int64(found.missingHere)),
+                   differing = differing + \(Int64(found.differing)), position = \(position),
+                   state = \(position == nil ? "done" : "running"), problem = NULL,
                    ended_at = \(end)
              WHERE id = \(id)
             """)
@@ -128,8 +147,9 @@ extension Session {
 
     private static var reconciliationColumns: SQL {
         """
-        id, provider, app_id, stream, state, job_id, asked_by, since, until, position, matched, missing_here, problem,
-        started_at, ended_at
+        id, provider, app_id, stream, state, job_id, asked_by, since, until, position, matched, missing_here,
+        differing, dry_run,
+        problem, started_at, ended_at
         """
     }
     private static func reconciliation(_ row: inout Row) throws -> ReconciliationRow {
@@ -137,7 +157,8 @@ extension Session {
             id: try row.id(), provider: try row.text(), app: try row.id(), stream: try row.text(),
             state: try row.text(), job: try row.id(), askedBy: try row.optionalText(), since: try row.time(),
             until: try row.time(), position: try row.optionalText(), matched: try row.integer(),
-            missingHere: try row.integer(), problem: try row.optionalText(), startedAt: try row.time(),
+            missingHere: try row.integer(), differing: try row.integer(), isDryRun: try row.integer() != 0,
+            problem: try row.optionalText(), startedAt: try row.time(),
             endedAt: try row.optionalTime())
     }
 }

@@ -15,9 +15,10 @@ extension Session {
     ///
     /// - Throws: `StoreError.damaged` when the bytes are not those that were stored.
     public func keptDelivery(_ id: ID<DeliveryKind>) throws -> KeptDelivery? {
-        let found = try row(
+        try row(
             """
-            SELECT d.provider, d.app_id, d.method, d.target, d.headers, d.received_at, d.flags, b.bytes, b.checksum
+            SELECT d.provider, d.app_id, d.method, d.target, d.headers, d.received_at, d.flags, b.bytes, b.encoding,
+                   b.checksum
               FROM deliveries d
               JOIN bodies b ON b.id = d.body_id
              WHERE d.id = \(id) AND d.verdict = 'accepted' AND d.event_id IS NULL AND d.app_id IS NOT NULL
@@ -25,22 +26,14 @@ extension Session {
         ) { row in
             let (provider, app, method) = (try row.text(), try row.id(AppKind.self), try row.text())
             let (target, headers, received) = (try row.blob(), try row.blob(), try row.time())
-            let (flags, bytes, checksum) = (try row.optionalText() ?? "", try row.blob(), try row.integer())
+            let (flags, body) = (try row.optionalText() ?? "", try row.storedBody())
             let delivery = Delivery(
                 method: method, target: String(decoding: target, as: UTF8.self), headers: Self.fields(in: headers),
-                body: bytes, receivedAt: received)
-            return (
-                checksum: checksum,
-                kept: KeptDelivery(
-                    id: id, provider: provider, app: app, delivery: delivery,
-                    isLate: flags.split(separator: " ").contains("late"))
-            )
+                body: try body.checked("the body of \(id)"), receivedAt: received)
+            return KeptDelivery(
+                id: id, provider: provider, app: app, delivery: delivery,
+                isLate: flags.split(separator: " ").contains("late"))
         }
-        guard let found else { return nil }
-        guard Checksum.of(found.kept.delivery.body) == found.checksum else {
-            throw StoreError.damaged("the body of \(id)")
-        }
-        return found.kept
     }
 
     /// From `name: value` lines.

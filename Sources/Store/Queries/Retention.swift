@@ -115,13 +115,16 @@ extension Session {
     }
 
     private func expireJobs(before moment: Timestamp, dead: Bool, _ limit: Int) throws -> Int {
-        try run(
+        let old = try rows(
             """
-            DELETE FROM jobs_done
-             WHERE id IN (SELECT id FROM jobs_done
-                           WHERE id < \(ID<JobKind>.floor(moment)) AND finished_at < \(moment)
-                             AND (state = 'dead') = (\(dead ? 1 : 0) = 1)
-                           ORDER BY id LIMIT \(limit))
-            """)
+            SELECT id FROM jobs_done
+             WHERE id < \(ID<JobKind>.floor(moment)) AND finished_at < \(moment)
+               AND (state = 'dead') = (\(dead ? 1 : 0) = 1)
+             ORDER BY id LIMIT \(limit)
+            """
+        ) { try $0.text() }
+        guard !old.isEmpty else { return 0 }
+        try run("DELETE FROM job_failures WHERE job_id IN (\(SQL.list(old)))")
+        return try run("DELETE FROM jobs_done WHERE id IN (\(SQL.list(old)))")
     }
 }

@@ -33,7 +33,7 @@ public struct NewReview: Sendable {
 }
 
 /// A review as kept.
-public struct Review: Sendable {
+public struct Review: Sendable, Equatable {
     public let id: ID<ReviewKind>
     public let kind: String
     public let state: String

@@ -2,11 +2,25 @@
 public enum SealedTable: String, Sendable, CaseIterable {
     case apps = "app_secrets"
     case endpoints = "endpoint_secrets"
+    /// Tokens of connections.
+    case credentials
 
     /// The column that says whose secret it is.
-    fileprivate var owner: SQL { self == .apps ? "app_id" : "endpoint_id" }
-    /// Endpoints' secrets have one purpose and no column for it.
-    fileprivate var purpose: SQL { self == .apps ? "purpose" : "''" }
+    fileprivate var owner: SQL {
+        switch self {
+        case .apps: "app_id"
+        case .endpoints: "endpoint_id"
+        case .credentials: "id"
+        }
+    }
+    /// Endpoints' secrets have one purpose and no column for it; tokens are bound to their version.
+    fileprivate var purpose: SQL {
+        switch self {
+        case .apps: "purpose"
+        case .endpoints: "''"
+        case .credentials: "'tokens/' || CAST(version AS TEXT)"
+        }
+    }
     fileprivate var name: SQL { SQL(stringLiteral: rawValue) }
 }
 
@@ -59,7 +73,8 @@ extension Session {
             """) == 1
     }
 
-    /// Which key sealed how many rows. Reads both tables, which are small: a few rows an app or endpoint.
+    /// Which key sealed how many rows. Reads the tables, which are small: a few rows an app or endpoint,
+    /// one a connection.
     public func sealedCounts() throws -> [SealedCount] {
         try SealedTable.allCases.flatMap { table in
             try rows("SELECT key_id, count(*) FROM \(table.name) GROUP BY key_id ORDER BY key_id LIMIT 1000") { row in

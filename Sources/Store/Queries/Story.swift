@@ -21,8 +21,6 @@ public struct Story: Sendable {
     static let eventsMax = 20
     /// Rows of each other kind.
     static let rowsMax = 200
-    /// Ended jobs and reviews have no index by subject: the newest so many are looked through.
-    static let scanned = 20_000
 }
 
 extension Session {
@@ -106,7 +104,7 @@ extension Session {
         story.events = Array(events.prefix(Story.eventsMax))
         for event in story.events { try add(event, to: &story, at: now) }
         if let subject {
-            story.jobs += try jobs(about: subject, madeAt: nil, at: now)
+            story.jobs += try jobs(about: subject, at: now)
             story.changes += try changes(about: subject, limit: Story.rowsMax)
             story.reviews += try reviews(about: [subject])
             story.alerts += try alerts(about: subject)
@@ -126,7 +124,7 @@ extension Session {
     private func add(_ event: EventRow, to story: inout Story, at now: Timestamp) throws {
         let id = event.id.text
         story.deliveries += try [delivery(ID(stored: event.deliveryID))].compactMap { $0 }
-        story.jobs += try jobs(about: id, madeAt: event.receivedAt, at: now)
+        story.jobs += try jobs(about: id, at: now)
         let told = try changes(about: id, limit: Story.rowsMax)
         story.changes += told + (try changes(causedBy: event, told: told))
         story.reviews += try reviews(about: [id, event.subject].compactMap { $0 })
@@ -153,39 +151,20 @@ extension Session {
         return try ids.compactMap { try eventRow($0) }
     }
 
-    /// Live jobs by their index; ended ones made with the event, or among the newest.
-    private func jobs(about subject: String, madeAt: Timestamp?, at now: Timestamp) throws -> [JobRow] {
-        var ids = try rows("SELECT id FROM jobs WHERE subject = \(subject) ORDER BY id DESC LIMIT 50") { try $0.text() }
-        if let madeAt {
-            let (from, to) = (ID<JobKind>.floor(madeAt - .seconds(1)), ID<JobKind>.floor(madeAt + .seconds(2)))
-            ids += try rows(
+    private func jobs(about subject: String, at now: Timestamp) throws -> [JobRow] {
+        let ids = try ["jobs", "jobs_done"].flatMap { table in
+            try rows(
                 """
-                SELECT id FROM jobs_done
-                 WHERE id >= \(from) AND id < \(to) AND subject = \(subject)
-                 ORDER BY id
-                 LIMIT 50
+                SELECT id FROM \(SQL(stringLiteral: table)) WHERE subject = \(subject) ORDER BY id DESC LIMIT 50
                 """
             ) { try $0.text() }
         }
-        ids += try rows(
-            """
-            SELECT id FROM (SELECT id, subject FROM jobs_done ORDER BY id DESC LIMIT \(Story.scanned)) AS newest
-             WHERE subject = \(subject)
-             ORDER BY id DESC
-             LIMIT 50
-            """
-        ) { try $0.text() }
         return try Set(ids).sorted().compactMap { try job(ID(stored: $0), at: now) }
     }
 
     private func reviews(about subjects: [String]) throws -> [Review] {
         let ids = try rows(
-            """
-            SELECT id FROM (SELECT id, subject FROM reviews ORDER BY id DESC LIMIT \(Story.scanned)) AS newest
-             WHERE subject IN (\(SQL.list(subjects)))
-             ORDER BY id DESC
-             LIMIT 20
-            """
+            "SELECT id FROM reviews WHERE subject IN (\(SQL.list(subjects))) ORDER BY id DESC LIMIT 20"
         ) { row -> ID<ReviewKind> in try row.id() }
         return try ids.compactMap { try reviewRow($0) }
     }

@@ -29,6 +29,8 @@ struct JobsTests {
                     jobs[1].lane, until: now + .seconds(30), by: "quota", reason: "Stripe takes 100 a second.")
             }
 
+            try await api.sequence()
+            api.clock.advance(.seconds(3))
             #expect(try await api.get("/v1/jobs?order=asc").ids == jobs.map(\.id.text))
             let paged = try await api.get("/v1/jobs?limit=2")
             #expect(

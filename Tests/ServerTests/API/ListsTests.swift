@@ -11,6 +11,8 @@ struct ListsTests {
     func pages(engine: TestEngine, order: String) async throws {
         try await TestAPI.with(engine) { api async throws in
             let kept = try await api.keep(25)
+            try await api.sequence()
+            api.clock.advance(.seconds(3))
             var seen: [String] = []
             var path = "/v1/events?limit=10&order=\(order)"
             for round in 0..<10 {
@@ -24,6 +26,32 @@ struct ListsTests {
             let old = seen.filter { kept.contains($0) }
             #expect(old == (order == "asc" ? kept : kept.reversed()))
             #expect(Set(seen).count == seen.count)
+        }
+    }
+
+    @Test(
+        "ascending, a list ends at the feed's head, and goes on behind its last cursor later", arguments: TestEngine.all
+    )
+    func head(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            let old = try await api.keep(5)
+            try await api.sequence()
+            api.clock.advance(.seconds(3))
+            let new = try await api.keep(2, from: 100)
+
+            let first = try await api.get("/v1/events?limit=4&order=asc")
+            let cursor = try #require(first.cursor)
+            let path = "/v1/events?limit=4&order=asc&cursor=\(cursor)"
+            let last = try await api.get(path)
+            #expect(first.ids + last.ids == old && last.cursor == nil, "what is new may not be all yet")
+            #expect(try await api.get("/v1/events?limit=4").ids.first == new.last)
+
+            api.clock.advance(.seconds(3))
+            if engine == .postgres {
+                #expect(try await api.get(path).ids == [old[4]], "before the first change without a place")
+            }
+            try await api.sequence()
+            #expect(try await api.get(path).ids == [old[4]] + new)
         }
     }
 

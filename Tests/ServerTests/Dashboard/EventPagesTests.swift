@@ -150,7 +150,19 @@ struct EventPagesTests {
             #expect(try await browser.get("/events/replay").html.contains("Choose at least one thing first"))
             let plan = try await browser.get("/events/replay?q=type%3Ainvoice.paid")
             #expect(plan.html.contains("Plan: replay 4 events") && plan.html.contains("Replay 4"))
-            let done = try await browser.act("/events/replay", ["q": "type:invoice.paid", "once": "0123456789"])
+            func fields(_ html: String) -> [String: String] {
+                let names = html.matches(of: /<input type="hidden" name="(\w+)" value="([^"]*)">/)
+                return Dictionary(names.map { (String($0.1), String($0.2)) }) { first, _ in first }
+            }
+            var old = fields(plan.html)
+            api.clock.advance(.minutes(16))
+            #expect(try await browser.post("/events/replay", old).html.contains("It is counted anew"))
+            old = fields(try await browser.get("/events/replay?q=type%3Ainvoice.paid").html)
+            old["count"] = "2"
+            #expect(try await browser.post("/events/replay", old).html.contains("It is counted anew"))
+
+            let done = try await browser.post(
+                "/events/replay", fields(try await browser.get("/events/replay?q=type%3Ainvoice.paid").html))
             #expect(done.location?.contains("note=replays_queued") == true)
             let jobs = try await api.database.read("jobs") { [now = api.clock.now] in
                 try $0.jobs(JobFilter(), ListPage(limit: 10), at: now)

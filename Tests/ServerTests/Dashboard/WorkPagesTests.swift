@@ -132,6 +132,73 @@ struct WorkPagesTests {
         }
     }
 
+    @Test("why earlier attempts failed stays: the last ten, on the page and in the API", arguments: TestEngine.all)
+    func failures(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api in
+            let (browser, new) = (try await Browser.signedIn(api), job(api, 0))
+            let node: ID<NodeKind> = api.app.ids.make()
+            try await api.database.write("enqueue") { [now = api.clock.now] session in
+                try session.openNode(node, host: "h", process: 1, program: "p", at: now)
+                try session.enqueue([new])
+            }
+            for number in 1...12 {
+                api.clock.advance(.seconds(1))
+                let now = api.clock.now
+                let claimed = try await api.database.set("claim", in: .work) { session in
+                    _ = try session.promoteScheduled(10, at: now)
+                    return try session.claim(1, pools: [0, 1, 2], for: node, at: now)
+                }
+                let job = try #require(claimed.first)
+                let end = EndedJob(job: job, end: .retry(at: now, error: "Reason \(number) <b>"), at: now)
+                #expect(try await api.database.set("retry", in: .work) { try $0.complete([end]) } == [true])
+            }
+
+            let json = try await api.get("/v1/jobs/\(new.id)").json
+            let problems = json["failures"]?.elements?.compactMap { $0["problem"]?.text }
+            #expect(problems == (3...12).map { "Reason \($0) <b>" })
+            let page = try await browser.get("/jobs/\(new.id)").html
+            #expect(page.contains("Reason 3 &lt;b&gt;") && page.contains("Reason 12 &lt;b&gt;"))
+            #expect(!page.contains("Reason 2 ") && page.contains("Failed for the first time"))
+            _ = try await api.database.write("expire") { [now = api.clock.now] session in
+                let limits = RetentionLimits()
+                try session.end(new.id, as: "dead", reason: "r", at: now)
+                return try session.expire(.deadJobs, limits: limits, at: now + .days(100), limit: 10)
+            }
+            #expect(try await api.database.read("left") { try $0.failures(of: new.id) }.isEmpty)
+        }
+    }
+
+    @Test("alerts and reviews speak the reader's language; a kind that nobody knows speaks for itself")
+    func languages() async throws {
+        try await TestAPI.with { api in
+            let browser = try await Browser.signedIn(api)
+            let new = review(api, 7)
+            try await api.database.write("open") { session in
+                _ = try session.open(new)
+                for (kind, summary) in [
+                    ("endpoint_failing", "https://app.example/hook has taken nothing since 10:00."),
+                    ("odd", "As it is."),
+                ] {
+                    try session.raise(
+                        NewAlert(
+                            id: api.app.ids.make(), kind: kind, subject: "ep_1", summary: summary, action: "Do it.",
+                            at: api.clock.now, changeID: api.app.ids.make()))
+                }
+            }
+            for path in ["/", "/system/alerts"] {
+                let page = try await browser.get(path).html
+                #expect(
+                    page.contains("app.example has taken nothing for an hour or more.") && page.contains("As it is."))
+            }
+            browser.cookies["language"] = "ko"
+            for path in ["/", "/system/alerts"] {
+                let page = try await browser.get(path).html
+                #expect(page.contains("app.example에서 한 시간 넘게 아무것도 받지 않습니다.") && page.contains("As it is."))
+            }
+            #expect(try await browser.get("/review").html.contains("cus_7 고객은 어느 사용자인가요?"))
+        }
+    }
+
     @Test("a run is cancelled between two steps: what is done stays")
     func cancel() async throws {
         try await TestAPI.with { api in

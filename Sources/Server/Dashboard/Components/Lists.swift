@@ -141,6 +141,7 @@ enum Places {
         case "job": return "/jobs/\(id)"
         case "run": return "/runs/\(id)"
         case "ep": return "/endpoints/\(id)"
+        case "conn": return "/connections/\(id)"
         case "att": return "/attempts/\(id)"
         case "rev": return "/review/\(id)"
         case "alr": return "/system/alerts#\(id)"

@@ -63,8 +63,8 @@ struct SignalPath: Sendable {
                 name: Hosts.of(endpoint.url), what: what, href: "/endpoints/\(endpoint.id)", state: state, y: place,
                 box: place, isLeft: false)
         }
-        let minute = found.history.came.dropLast().last ?? 0
-        kept = words.number(max(0, minute - (found.history.refused.dropLast().last ?? 0)))
+        // The last sixty seconds, whole: what has just come is counted, too.
+        kept = words.number(max(0, (found.history.came.last ?? 0) - (found.history.refused.last ?? 0)))
         refused = words.number(found.history.refused.suffix(60).reduce(0, +))
         (keptY, keptLabelY) = (String(high / 2 - 22), String(high / 2 - 4))
         (refusedY, refusedLabelY) = (String(high / 2 + 34), String(high / 2 + 52))

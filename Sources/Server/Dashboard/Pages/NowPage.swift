@@ -115,8 +115,9 @@ enum NowPage {
         let place = alert.subject.hasPrefix("job_") ? "/jobs/\(alert.subject)" : "/search?q=\(alert.subject)"
         let key = alert.kind == "job_dead" ? "now.alert_job" : "now.alert_other"
         return Model.Need(
-            lamp: Lamp(alert.kind == "job_dead" ? .failed : .needs), what: alert.summary,
-            evidence: [words(key, ["subject": ShortID(alert.subject).short]), alert.action].joined(separator: " · "),
+            lamp: Lamp(alert.kind == "job_dead" ? .failed : .needs), what: StoredSentences.summary(alert, words),
+            evidence: [words(key, ["subject": ShortID(alert.subject).short]), StoredSentences.action(alert, words)]
+                .joined(separator: " · "),
             since: request.times.age(alert.openedAt), act: Link(words("now.act.look"), place))
     }
 
@@ -126,7 +127,8 @@ enum NowPage {
         return Model.Need(
             lamp: Lamp(reviews.kind == "unknown_outcome" ? .unknown : .needs),
             what: words.count("now.reviews", reviews.count),
-            evidence: words("now.review_oldest", ["question": reviews.question]), since: request.times.age(since),
+            evidence: words("now.review_oldest", ["question": StoredSentences.question(reviews.first, words)]),
+            since: request.times.age(since),
             act: Link(words("now.act.review"), "/review/\(reviews.oldest)"))
     }
 

@@ -64,6 +64,11 @@ enum ReplayPage {
         PageForm(path: "/events/replay") { request in
             let query = EventsQuery(request.form["q"] ?? "", request.words)
             guard query.problem == nil, let filter = query.replayFilter(request.now) else { throw PageProblem.notFound }
+            let until = request.form["until"].flatMap(Timestamp.init(rfc3339:)) ?? request.now
+            let (count, _) = try await ReplayPlanPage.found(filter, until: min(until, request.now), request)
+            guard count > 0, PlanModel.stands(request, count: count) else {
+                return .again(ReplayPlanPage.page, try await ReplayPlanPage.content(query, isAnew: true, request))
+            }
             let answer = try await request.perform(
                 ReplayAPI.many, body: .object([JSONMember("filter", filter)]))
             let job = (try? JSON.parse(answer.body))?["job_id"]?.text  // Our own answer.
@@ -87,30 +92,43 @@ enum ReplayPlanPage {
         let act: String?
         let problem: String?
         let back: String
+        let fields: [HeadAction.HiddenField]
+        /// The plan that was sent was older, or about other events.
+        let isAnew: Bool
     }
 
     static let page = Page(path: "/events/replay", entry: .events, template: "replay-plan") { request in
-        let words = request.words
-        let query = EventsQuery(request.query["q"] ?? "", words)
-        var head = Head(words("plan.replay_title"))
-        head.crumbs = [Link(words("events.title"), query.href)]
-        guard query.problem == nil, let filter = query.replayFilter(request.now) else {
-            let problem = query.problem ?? words("plan.needs_filter")
-            return PageContent(head, model(query, nil, problem, request))
-        }
-        let selection = try Replay.Selection(filter, until: request.now)
-        let (matches, first) = try await request.app.database.read("replay_plan") { session in
+        try await content(EventsQuery(request.query["q"] ?? "", request.words), isAnew: false, request)
+    }
+
+    /// How many events a filter finds that came until a moment, and the first of them.
+    static func found(
+        _ filter: JSON, until: Timestamp, _ request: PageRequest
+    ) async throws -> (matches: Int, first: [EventRow]) {
+        let selection = try Replay.Selection(filter, until: until)
+        return try await request.app.database.read("replay_plan") { session in
             (
                 try session.count(
                     selection.filter, selection.page(ReplayAPI.countMax), atMost: ReplayAPI.countMax + 1),
                 try session.events(selection.filter, selection.page(9))
             )
         }
+    }
+
+    static func content(_ query: EventsQuery, isAnew: Bool, _ request: PageRequest) async throws -> PageContent {
+        let words = request.words
+        var head = Head(words("plan.replay_title"))
+        head.crumbs = [Link(words("events.title"), query.href)]
+        guard query.problem == nil, let filter = query.replayFilter(request.now) else {
+            let problem = query.problem ?? words("plan.needs_filter")
+            return PageContent(head, model(query, nil, problem, isAnew: false, request))
+        }
+        let found = try await found(filter, until: request.now, request)
         head.lede = words("plan.lede", ["filter": query.text])
         let body = JSON.object([JSONMember("filter", filter)]).bytes
         let base = request.app.settings.browserAddress
         return PageContent(
-            head, model(query, (matches, first), nil, request),
+            head, model(query, found, nil, isAnew: isAnew, request),
             commands: [
                 Command(
                     "curl",
@@ -120,7 +138,8 @@ enum ReplayPlanPage {
     }
 
     private static func model(
-        _ query: EventsQuery, _ found: (matches: Int, first: [EventRow])?, _ problem: String?, _ request: PageRequest
+        _ query: EventsQuery, _ found: (matches: Int, first: [EventRow])?, _ problem: String?,
+        isAnew: Bool, _ request: PageRequest
     ) -> Model {
         let words = request.words
         let matches = found?.matches ?? 0
@@ -131,6 +150,7 @@ enum ReplayPlanPage {
             lines: matches == 0 ? [] : [Model.Line(lamp: Lamp(.ok), count: number, what: how)], query: query.text,
             first: (found?.first ?? []).map { TrafficRow($0, request) },
             act: matches > 0 && request.visitor?.isAdmin == true ? words("plan.act", ["n": number]) : nil,
-            problem: problem ?? (matches == 0 ? words("plan.nothing") : nil), back: query.href)
+            problem: problem ?? (matches == 0 ? words("plan.nothing") : nil), back: query.href,
+            fields: PlanModel.fields(count: matches, until: request.now), isAnew: isAnew)
     }
 }

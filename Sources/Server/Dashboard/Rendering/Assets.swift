@@ -12,6 +12,7 @@ struct Assets: Sendable {
         let css: String
         let docs: String
         let js: String
+        let docsJS: String
         let icons: String
         let favicon: String
     }
@@ -31,6 +32,7 @@ struct Assets: Sendable {
             css: add("dashboard", "css", "text/css; charset=utf-8", DashboardFiles.stylesheet),
             docs: add("docs", "css", "text/css; charset=utf-8", DashboardFiles.docsStylesheet),
             js: add("dashboard", "js", "text/javascript; charset=utf-8", DashboardFiles.script),
+            docsJS: add("docs", "js", "text/javascript; charset=utf-8", DashboardFiles.docsScript),
             icons: add("icons", "svg", "image/svg+xml", DashboardFiles.icons),
             favicon: add("favicon", "svg", "image/svg+xml", DashboardFiles.favicon))
         self.files = files

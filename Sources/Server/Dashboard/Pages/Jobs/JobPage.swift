@@ -39,6 +39,8 @@ enum JobPage {
     struct Found: Sendable {
         let place: JobPlace
         let facts: LiveJobFacts?
+        /// Of earlier attempts, the oldest first.
+        let failures: [JobFailure]
         let line: [(id: ID<JobKind>, kind: String, subject: String?)]
     }
 
@@ -52,7 +54,7 @@ enum JobPage {
         let found = try await request.app.database.read("job_page") { session in
             try session.place(of: id, at: now).map { place in
                 Found(
-                    place: place, facts: try session.liveFacts(of: id),
+                    place: place, facts: try session.liveFacts(of: id), failures: try session.failures(of: id),
                     line: place.job.state == "available" || place.job.state == "waiting"
                         ? try session.line(in: place.job.lane, limit: lineShown) : [])
             }
@@ -205,14 +207,23 @@ enum JobPage {
             return step
         }
         var steps = [step(.ok, words("job.step.made"), job.createdAt)]
-        if let failed = found.facts?.firstFailedAt, job.attempts > 1 {
+        // What came before the failures that are kept.
+        if let failed = found.facts?.firstFailedAt, job.attempts > 1, failed < found.failures.first?.at ?? job.createdAt
+        {
             steps.append(step(.failed, words("job.step.first_failed"), failed))
+        }
+        for failure in found.failures {
+            let number = [
+                "n": words.number(failure.attempt), "m": words.number(RetryPolicy.usual.attemptsMax),
+            ]
+            steps.append(step(.failed, words("job.step.failed", number), failure.at, why: failure.problem))
         }
         if let deaths = found.facts?.deaths, deaths > 0 {
             steps.append(step(.failed, words.count("job.step.deaths", Int(deaths)), nil))
         }
         let attempt = ["n": words.number(job.attempts), "m": words.number(RetryPolicy.usual.attemptsMax)]
-        if job.finishedAt == nil, job.attempts > 0, job.state != "running" {
+        if job.finishedAt == nil, job.attempts > 0, job.state != "running", found.failures.last?.attempt != job.attempts
+        {
             steps.append(step(.failed, words("job.step.failed", attempt), job.startedAt, why: job.reason))
         }
         switch job.state {

@@ -40,7 +40,7 @@ struct ReviewItem: Sendable {
     init(_ review: Review, next: ID<ReviewKind>?, _ request: PageRequest) {
         let words = request.words
         word = ReviewPage.kind(review.kind, words)
-        question = review.question
+        question = StoredSentences.question(review, words)
         pill = Self.pill(review, request)
         about = Self.place(review.subject)
         var rows = Self.evidence(review, words)

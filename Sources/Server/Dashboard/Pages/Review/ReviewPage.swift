@@ -105,7 +105,8 @@ enum ReviewPage {
         let isHere = found.chosen?.kind == kind.kind && found.chosen?.decidedAt == nil
         let number = words.number(kind.count)
         return Model.Group(
-            word: Self.kind(kind.kind, words), question: found.oldest[kind.kind]?.question ?? "",
+            word: Self.kind(kind.kind, words),
+            question: found.oldest[kind.kind].map { StoredSentences.question($0, words) } ?? "",
             count: kind.count > 1 ? number : "", age: kind.oldest.madeAt.map(request.times.age) ?? "",
             href: "/review/\(kind.oldest)", isHere: isHere,
             together: kind.count > 1 && request.mayAct

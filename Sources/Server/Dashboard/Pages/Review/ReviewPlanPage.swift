@@ -77,7 +77,8 @@ enum ReviewPlanPage {
                 lines: [
                     PlanModel.Line(lamp: Lamp(.needs), count: number, text: ReviewPage.kind(kind, words)),
                     PlanModel.Line(
-                        lamp: Lamp(.todo), count: "", text: words("review.plan.oldest", ["question": first.question])),
+                        lamp: Lamp(.todo), count: "",
+                        text: words("review.plan.oldest", ["question": StoredSentences.question(first, words)])),
                 ],
                 choices: choices.enumerated().map { index, choice in
                     Model.Choice(

@@ -62,7 +62,8 @@ enum AlertsPage {
             pill: Pill(
                 lamp, request.words("alerts.state.\(alert.state)"),
                 time: alert.state == "silenced" ? alert.silencedUntil.map(request.times.moment) : nil),
-            summary: alert.summary, action: alert.action, subject: Places.link(alert.subject),
+            summary: StoredSentences.summary(alert, request.words),
+            action: StoredSentences.action(alert, request.words), subject: Places.link(alert.subject),
             count: alert.count > 1 ? request.words("alerts.count", ["n": request.words.number(alert.count)]) : "",
             opened: request.times.moment(alert.openedAt),
             silence: alert.state == "open" && request.mayAct ? "/system/alerts/\(alert.id)/silence" : nil)

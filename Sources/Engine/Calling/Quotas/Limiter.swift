@@ -1,0 +1,191 @@
+public import Kit
+import Synchronization
+
+/// Never lets a call leave that its platform would refuse for quota.
+///
+/// The state is a meter and a line a key, in shards, each behind its own lock.
+public final class Limiter: Sendable {
+    private static let shardsCount = 64
+    /// A shard with more keys looks for some that count nothing any more.
+    private static let sweepAt = 1024
+
+    struct Entry {
+        let quota: CountedQuota
+        var meter: Meter
+        var line = QuotaLine()
+
+        init(_ quota: CountedQuota) {
+            self.quota = quota
+            meter = Meter(quota.plan)
+        }
+    }
+    struct State {
+        var entries: [String: Entry] = [:]
+        var sweepAt = Limiter.sweepAt
+    }
+    private final class Shard: Sendable { let state = Mutex(State()) }
+
+    private let shards = (0..<shardsCount).map { _ in Shard() }
+    private let time: TimeSource
+    private let start: Timestamp
+
+    public init(time: TimeSource) {
+        self.time = time
+        start = time.now()
+    }
+
+    /// Units that were taken: settled when the call was answered or given up, given back when it was not sent.
+    public struct Ticket: Sendable {
+        public fileprivate(set) var needs: [QuotaNeed]
+        public static let none = Ticket(needs: [])
+    }
+
+    /// Takes all that is needed, or nothing.
+    public func take(_ needs: [QuotaNeed], as claimant: Claimant) throws(Hold) -> Ticket {
+        let moment = moment()
+        for (index, need) in needs.enumerated() {
+            let held = withEntry(need) { $0.take(need, as: claimant, at: moment, now: time.now) }
+            guard let held else { continue }
+            for taken in needs[..<index] { withEntry(taken) { $0.meter.giveBack(taken.units, by: $0.quota.plan) } }
+            throw held
+        }
+        return Ticket(needs: needs)
+    }
+
+    /// The call was answered, or nobody listens for its answer any more.
+    public func settle(_ ticket: Ticket) {
+        let moment = moment()
+        for need in ticket.needs { withEntry(need) { $0.meter.settle(need.units, by: $0.quota.plan, at: moment) } }
+    }
+
+    /// The call was not sent.
+    public func giveBack(_ ticket: Ticket) {
+        for need in ticket.needs { withEntry(need) { $0.meter.giveBack(need.units, by: $0.quota.plan) } }
+    }
+
+    /// Takes what an answer says of the quotas that its call spent, and what a refusal for quota means.
+    public func learn(from answer: Answer, refusedFor wait: Duration?? = nil, _ ticket: Ticket) {
+        let moment = moment()
+        for need in ticket.needs {
+            let reading = need.quota.quota.learn(answer)
+            withEntry(need) { entry in
+                if let reading { entry.meter.learn(reading, by: entry.quota.plan, at: moment) }
+                guard let wait else { return }
+                // The platform counts more than we do. Without a time from it, the shortest window passes.
+                let pause = wait ?? entry.shortestWindow
+                entry.meter.block(until: moment.steady + pause.microseconds, by: entry.quota.plan)
+            }
+        }
+    }
+
+    /// How every key stands that counts something, by its key.
+    public func levels() -> [(key: String, quota: CountedQuota, levels: [QuotaLevel], waiting: [Priority: Int])] {
+        let moment = moment()
+        var all: [(key: String, quota: CountedQuota, levels: [QuotaLevel], waiting: [Priority: Int])] = []
+        for shard in shards {
+            shard.state.withLock { state in
+                for key in state.entries.keys {
+                    guard var entry = state.entries[key] else { continue }
+                    let levels = entry.levels(at: moment, now: self.time.now())
+                    all.append((key, entry.quota, levels, entry.waiting(at: moment.steady)))
+                }
+            }
+        }
+        return all.sorted { $0.key < $1.key }
+    }
+
+    /// Keys in memory.
+    public var keys: Int { shards.reduce(0) { $0 + $1.state.withLock { $0.entries.count } } }
+
+    private func withEntry<Value>(_ need: QuotaNeed, _ body: (inout Entry) -> Value) -> Value {
+        let shard = shards[Int(UInt(bitPattern: need.key.hashValue) % UInt(Self.shardsCount))]
+        return shard.state.withLock { state in
+            if state.entries.count >= state.sweepAt { sweep(&state) }
+            return body(&state.entries[need.key, default: Entry(need.quota)])
+        }
+    }
+
+    private func sweep(_ state: inout State) {
+        let moment = moment()
+        state.entries = state.entries.filter { entry in
+            var entry = entry.value
+            return !entry.isIdle(at: moment)
+        }
+        state.sweepAt = max(Self.sweepAt, state.entries.count * 2)
+    }
+
+    /// The steady clock starts at the wall's time and never jumps.
+    func moment() -> Moment { Moment(steady: start.microseconds + time.uptime().microseconds, wall: time.now()) }
+}
+
+/// How one limit of one key stands.
+public struct QuotaLevel: Sendable, Equatable {
+    public let limit: Int
+    /// What ordinary work may bring it to, and what all may.
+    public let budget: Int
+    public let share: Int
+    public let used: Int
+    public let inFlight: Int
+    public let window: Quota.Window
+    public let nextFree: Timestamp?
+    public let allFree: Timestamp?
+    public let blockedUntil: Timestamp?
+    public let isLearned: Bool
+}
+
+extension Limiter.Entry {
+    /// Nil when the units were taken.
+    mutating func take(
+        _ need: QuotaNeed, as claimant: Claimant, at moment: Moment, now: () -> Timestamp
+    ) -> Hold? {
+        let ahead = line.places.isEmpty ? 0 : line.ahead(of: claimant, at: moment.steady)
+        switch meter.take(need.units, for: claimant.priority, behind: ahead, by: quota.plan, at: moment) {
+        case .granted:
+            line.leave(claimant)
+            return nil
+        case .later(let until, let limit):
+            line.wait(claimant, units: need.units, until: until, at: moment.steady)
+            let time = now() + .microseconds(until - moment.steady)
+            let place =
+                switch ahead {
+                case 0: ""
+                case 1: " One goes before it."
+                case ...QuotaLine.placesMax: " \(ahead) go before it."
+                default: " More than \(QuotaLine.placesMax) go before it."
+                }
+            return Hold(
+                until: time, gate: "quota \(quota.id)",
+                reason: "\(quota.sentence(limit)) This one starts at \(time.clockText).\(place)",
+                ahead: ahead)
+        }
+    }
+
+    var shortestWindow: Duration { quota.quota.limits.map(\.window.length).min() ?? .seconds(1) }
+
+    mutating func levels(at moment: Moment, now: Timestamp) -> [QuotaLevel] {
+        func wall(_ steady: Int64?) -> Timestamp? { steady.map { now + .microseconds($0 - moment.steady) } }
+        return zip(meter.levels(by: quota.plan, at: moment), quota.quota.limits).map { level, limit in
+            QuotaLevel(
+                limit: level.limit, budget: quota.plan.ceiling(of: level.limit, for: .sync),
+                share: quota.plan.ceiling(of: level.limit, for: .urgent), used: level.used, inFlight: level.inFlight,
+                window: limit.window, nextFree: wall(level.nextFree), allFree: wall(level.allFree),
+                blockedUntil: wall(level.blockedUntil), isLearned: level.isLearned)
+        }
+    }
+
+    mutating func waiting(at now: Int64) -> [Priority: Int] {
+        line.places.filter { $0.until + QuotaLine.patience >= now }.reduce(into: [:]) {
+            $0[$1.claimant.priority, default: 0] += 1
+        }
+    }
+
+    mutating func isIdle(at moment: Moment) -> Bool {
+        line.places.isEmpty
+            && meter.levels(by: quota.plan, at: moment).allSatisfy { $0.used == 0 && $0.blockedUntil == nil }
+    }
+}
+
+extension Timestamp {
+    /// `2026-11-28T10:16:00Z`: in whole seconds for a person, rounded up, so that nobody comes too early.
+    var clockText: String { Timestamp(seconds: (self + .microseconds(999_999)).seconds).rfc3339.prefix(19) + "Z" }
+}

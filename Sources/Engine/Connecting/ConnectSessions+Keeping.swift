@@ -1,0 +1,155 @@
+public import Kit
+import Logging
+public import Store
+
+extension ConnectSessions {
+    /// What a platform granted, and for which account.
+    struct Granted: Sendable {
+        let tokens: Tokens
+        let asked: Timestamp
+        let account: String
+        let name: String?
+    }
+
+    private static let roundsMax = 5
+
+    /// Makes the connection, or gives the one that is there its new tokens: one transaction with all that tells of it.
+    func keep(
+        _ granted: Granted, _ session: ConnectSessionRow, _ platform: any Connectable
+    ) async throws -> Arrival {
+        for _ in 0..<Self.roundsMax {
+            let standing = try await standing(granted, session)
+            if let wanted = session.wantedConnection, standing.row?.id != wanted {
+                return try await fail(session, .wrongAccount)
+            }
+            do {
+                if let arrival = try await keep(granted, session, platform, over: standing) { return arrival }
+            } catch StoreError.constraint {
+                continue  // Made meanwhile, by another tab: then it is there now.
+            }
+        }
+        throw StoreError.conflict
+    }
+
+    /// What there is of this account and user.
+    struct Standing: Sendable {
+        let row: ConnectionRow?
+        let tokenVersion: Int64?
+    }
+
+    private func standing(_ granted: Granted, _ session: ConnectSessionRow) async throws -> Standing {
+        try await database.read("standing") { try Self.standing(granted, session, in: $0) }
+    }
+
+    private static func standing(
+        _ granted: Granted, _ session: ConnectSessionRow, in store: Session
+    ) throws -> Standing {
+        let row = try store.connection(
+            of: session.userID, to: granted.account, at: session.provider, through: session.app)
+        return Standing(row: row, tokenVersion: try row.flatMap { try store.credential(of: $0.id)?.version })
+    }
+
+    /// Nil where something has changed since.
+    private func keep(
+        _ granted: Granted, _ session: ConnectSessionRow, _ platform: any Connectable, over standing: Standing
+    ) async throws -> Arrival? {
+        let id = standing.row?.id ?? ids.make(ConnectionKind.self)
+        // Whose account it is was proven before, where the connection stood already.
+        let isPending = session.confirms && (standing.row.map { $0.health == .pending } ?? true)
+        let new = NewConnection(
+            id: id, userID: session.userID, provider: session.provider, app: session.app, openID: granted.account,
+            name: granted.name.map { Personal($0) }, scopes: granted.tokens.scopes ?? session.scopes,
+            wanted: session.scopes, isPending: isPending)
+        let credential = try NewCredential(
+            granted.tokens, of: id, version: (standing.tokenVersion ?? 0) + 1, oauth: platform.oauth,
+            obtained: granted.asked, vault: vault)
+        let confirmation = session.confirms ? token() : nil
+        let (now, news, jobID, audit) = (
+            time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
+        )
+        let made = try await database.write("connect", in: .ingest) { store -> (ConnectSessionRow, ConnectionRow)? in
+            guard let held = try store.holdConnectSession(session.id) else { return nil }
+            let there = try Self.standing(granted, session, in: store)
+            guard there.row?.id == standing.row?.id, there.tokenVersion == standing.tokenVersion else { return nil }
+            let isNew = there.row.map { $0.health == .pending } ?? true
+            let row = try store.connect(new, at: now)
+            guard try store.keep(credential, of: row, replacing: standing.tokenVersion, at: now) else { return nil }
+            let state = row.health == .pending ? "pending" : "connected"
+            try store.setConnectSession(held.id, state: state, code: nil, connection: id, at: now)
+            try store.setConfirmation(
+                of: held.id, hash: confirmation?.hash, until: confirmation.map { _ in now + Self.confirmLife })
+            guard let row = try store.connection(id), let ended = try store.connectSession(held.id) else { return nil }
+            if row.health != .pending {
+                try news.connected(row, isNew: isNew, in: store, at: now)
+                if let due = credential.refreshAt {
+                    try store.enqueue([RefreshWorker.job(jobID, id, version: credential.version, at: due, now: now)])
+                }
+            }
+            try store.audit(
+                NewAudit(
+                    id: audit, at: now, actor: session.madeBy, action: "connection.connected", subject: id.text,
+                    detail: ["session": JSON(session.id), "state": .string(row.state.rawValue)]))
+            return (ended, row)
+        }
+        bells.written.ring()
+        bells.jobs.ring()
+        guard let (ended, row) = made else { return nil }
+        logger.notice("connection.connected", metadata: ["connection": "\(id)", "provider": "\(session.provider)"])
+        return .connected(ended, row, code: confirmation?.secret)
+    }
+
+    // MARK: Confirming
+
+    /// Why a confirmation is refused.
+    public enum Refusal: Error, Sendable { case unknown, over, wrongCode, wrongUser, notPending(String) }
+
+    /// The application says that the user who consented is the one it sees signed in.
+    ///
+    /// - Throws: `Refusal`. A wrong user ends the session: the connection is taken back.
+    public func confirm(
+        _ id: ID<ConnectSessionKind>, code: Secret, user: String, by actor: String
+    ) async throws -> ConnectSessionRow {
+        let hash = Token.hash(code)
+        let (now, news, jobID, audit) = (
+            time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
+        )
+        let outcome = try await database.write("confirm", in: .work) { store -> Result<ConnectSessionRow, Refusal> in
+            guard let held = try store.holdConnectSession(id) else { return .failure(.unknown) }
+            guard let wanted = held.confirmHash, constantTimeEqual(wanted, hash) else {
+                return .failure(held.confirms && held.state == "pending" ? .wrongCode : .notPending(held.state))
+            }
+            guard let connection = held.connection, let row = try store.holdConnection(connection) else {
+                return .failure(.unknown)
+            }
+            // Once more with the same code, or for a connection that needed none: it is done.
+            if held.state == "connected", held.userID.hasSameBytes(as: user) { return .success(held) }
+            guard held.confirmUntil.map({ $0 > now }) ?? false else { return .failure(.over) }
+            guard held.userID.hasSameBytes(as: user) else {
+                try store.setConfirmation(of: id, hash: nil, until: nil)
+                try store.setConnectSession(
+                    id, state: "failed", code: ConnectProblem.wrongUser.code, connection: nil, at: now)
+                if row.health == .pending {
+                    _ = try Connections.disconnect(
+                        connection, reason: "wrong_user", by: actor, jobID, audit, news, in: store, at: now)
+                }
+                return .failure(.wrongUser)
+            }
+            try store.setConnection(connection, .active, reason: nil, attention: nil, at: now)
+            try store.setConnectSession(id, state: "connected", code: nil, connection: connection, at: now)
+            guard let fresh = try store.connection(connection), let done = try store.connectSession(id) else {
+                return .failure(.unknown)
+            }
+            try news.connected(fresh, isNew: true, in: store, at: now)
+            if let due = fresh.refreshAt, let version = fresh.tokenVersion {
+                try store.enqueue([RefreshWorker.job(jobID, connection, version: version, at: due, now: now)])
+            }
+            try store.audit(
+                NewAudit(
+                    id: audit, at: now, actor: actor, action: "connection.confirmed", subject: connection.text))
+            return .success(done)
+        }
+        bells.written.ring()
+        bells.jobs.ring()
+        return try outcome.get()
+    }
+}

@@ -1,0 +1,74 @@
+import AsyncHTTPClient
+import Engine
+import Kit
+import Logging
+import Store
+
+/// What connects accounts, put together from the settings.
+struct ConnectingParts: Sendable {
+    let connections: Connections
+    let sessions: ConnectSessions
+    let workers: [any JobWorker]
+
+    init(
+        _ settings: Settings, database: any Database, vault: Vault, client: HTTPClient,
+        node: @escaping @Sendable () -> ID<NodeKind>, ids: Identifiers, time: TimeSource, bells: Bells,
+        logger: Logger
+    ) async throws {
+        try await self.init(
+            settings, database: database, vault: vault, wire: HTTPTokenWire(client: client), node: node, ids: ids,
+            time: time, bells: bells, logger: logger)
+    }
+
+    init(
+        _ settings: Settings, database: any Database, vault: Vault, wire: any TokenWire,
+        node: @escaping @Sendable () -> ID<NodeKind>, ids: Identifiers, time: TimeSource, bells: Bells,
+        logger: Logger
+    ) async throws {
+        let platforms = Dictionary(
+            uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
+        var own: [String: ConnectionApps.OfSettings] = [:]
+        for (provider, client) in settings.clients {
+            let fresh: ID<AppKind> = ids.make()
+            let now = time.now()
+            let app = try await database.write("settings_app") { try $0.settingsApp(of: provider, id: fresh, at: now) }
+            own[provider] = .init(app: app, id: client.id, secret: client.secret, address: client.address)
+        }
+        let apps = ConnectionApps(settings: own, database: database, vault: vault, time: time)
+        let desk = TokenDesk(wire: wire, now: time.now)
+        let refreshing = Refreshing(
+            platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, node: node, ids: ids,
+            time: time, bells: bells, logger: logger)
+        let connections = Connections(
+            platforms: platforms, refreshing: refreshing, database: database, vault: vault, ids: ids, time: time,
+            bells: bells)
+        self.connections = connections
+        sessions = ConnectSessions(
+            platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, ids: ids, time: time,
+            bells: bells, logger: logger, base: settings.browserAddress)
+        workers = [
+            RefreshWorker(refreshing),
+            RevokeWorker(
+                platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, logger: logger),
+            ConnectionSweep(
+                platforms: platforms, connections: connections, database: database, ids: ids, time: time),
+        ]
+    }
+}
+
+/// Connecting accounts, as the API and the pages need it.
+public struct ConnectHooks: Sendable {
+    let connections: Connections
+    let sessions: ConnectSessions
+    let platforms: [any Connectable]
+    let apps: @Sendable (_ provider: String) async throws -> ID<AppKind>?
+
+    init(_ connections: Connections, _ sessions: ConnectSessions, _ settings: Settings) {
+        self.connections = connections
+        self.sessions = sessions
+        platforms = Providers.connectable(settings)
+        apps = { try await sessions.usualApp(of: $0) }
+    }
+
+    func platform(_ id: String) -> (any Connectable)? { platforms.first { $0.about.id == id } }
+}

@@ -1,0 +1,1 @@
+../../../Sources/DashboardFiles/Bakery/verify_swift.txt
