@@ -117,9 +117,8 @@ public struct Instance: Sendable {
         keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
         gateway = Gateway(
             sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets, database: database,
-            rejections: RejectionLog(database: database, logger: logger), ids: ids, bells: bells,
-            metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
+            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
             keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
             takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(

@@ -6,6 +6,7 @@ import Store
 import Stripe
 import TestSupport
 import Testing
+import TikTok
 
 @Suite("R19 a captured delivery that somebody sends again", .serialized)
 struct CapturedDeliveryTests {
@@ -185,7 +186,11 @@ struct Recorded: Sendable, CustomTestStringConvertible {
         Recorded(
             source: Svix(), secret: "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
             foreignSecret: "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX"
-        ) { #"{"type":"\#($0[0])"}"# }, lines,
+        ) { #"{"type":"\#($0[0])"}"# },
+        Recorded(source: TikTok(), secret: "tiktok_secret_0123456789", foreignSecret: "tiktok_foreign_0123456789") {
+            let created = Timestamp.testNow.seconds - 10
+            return #"{"event":"video.upload.failed","create_time":\#(created),"user_openid":"\#($0[0])","content":""}"#
+        }, lines,
     ]
     static let lines = Recorded(
         source: LinesSource(), secret: "lines_secret_0123456789", foreignSecret: "lines_foreign_0123456789",

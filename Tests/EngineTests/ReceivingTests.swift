@@ -88,7 +88,8 @@ struct ReceivingTests {
                 }
             }
             #expect(await reception.shake(TikTok(), "a=1") == .none)
-            #expect(await reception.shake(Stripe(), right) == .unknown)
+            #expect(await reception.shake(Stripe(), right) == .none)
+            #expect(await reception.shake(Generic(), right) == .unknown)
             guard case .answered(let crc) = await reception.shake(X(), "crc_token=abc") else {
                 Issue.record("the CRC is answered")
                 return
@@ -109,9 +110,14 @@ struct ReceivingTests {
             _ = await reception.receive(body, from: TikTok(), at: "tiktok-shop")
             _ = await reception.receive(body + [UInt8(ascii: "\n")], from: Instagram(), signed: body)
             _ = await reception.receive(body, from: Instagram(), at: "x")
+            _ = await reception.receive(body, from: TikTokShop(), at: "tiktok")
+            let live = Array(#"{"id":"evt_1","object":"event","type":"invoice.paid","livemode":false}"#.utf8)
+            _ = await reception.receive(live, from: Stripe(), secret: "whsec_of_another_endpoint")
 
-            let reasons = try await reception.reasons(4)
-            #expect(reasons.count == 4, "\(reasons)")
+            let reasons = try await reception.reasons(6)
+            #expect(reasons.count == 6, "\(reasons)")
+            #expect(reasons.contains { $0.contains("It is a delivery of TikTok Shop") })
+            #expect(reasons.contains { $0.contains("Stripe's test mode") && $0.contains("this instance is live") })
             let open = reasons.filter { $0.contains("TIKTOK_SHOP_WEBHOOK_SCHEME=open") }
             #expect(open.count == 2)
             #expect(open.contains { $0.contains("with that setting it would be believed") })
@@ -175,6 +181,7 @@ private struct Reception {
         let key = try WebhookSecret(Self.secret, written: .text)
         let secrets = [
             "instagram": [key, try .token(Self.token)], "twilio": [key], "tiktok": [key],
+            "stripe": [try WebhookSecret("whsec_of_this_endpoint", written: .text)],
             "tiktok-shop": [key.named("app")], "x": [key], "generic/acme": [key], "generic/mill": [key],
         ]
         self.secrets = secrets
@@ -195,16 +202,16 @@ private struct Reception {
             secrets: WebhookSecrets(
                 settings: owned, source: AppSecrets(database: database, vault: vault, time: clock), time: clock),
             database: database, rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
-            metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
+            metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet), takesTestEvents: false)
     }
 
     func receive(
         _ body: [UInt8], from source: any WebhookSource, signed: [UInt8]? = nil, extra: [Field] = [],
-        owner: String? = nil, at provider: String? = nil
+        owner: String? = nil, at provider: String? = nil, secret: String? = nil
     ) async -> Gateway.Reply {
         let draft = WebhookDraft(
             url: Self.address, headers: [Field("Content-Type", "application/json")], body: signed ?? body)
-        return await send(draft, body, source, extra, owner, provider, signedFor: Self.address)
+        return await send(draft, body, source, extra, owner, provider, secret)
     }
 
     func receive(
@@ -212,15 +219,16 @@ private struct Reception {
         signedFor url: String = address
     ) async -> Gateway.Reply {
         let draft = content.draft(to: url)
-        return await send(draft, draft.body, source, extra, nil, nil, signedFor: url)
+        return await send(draft, draft.body, source, extra, nil, nil, nil)
     }
 
     private func send(
         _ draft: WebhookDraft, _ body: [UInt8], _ source: any WebhookSource, _ extra: [Field], _ owner: String?,
-        _ provider: String?, signedFor url: String
+        _ provider: String?, _ secret: String?
     ) async -> Gateway.Reply {
         let route = WebhookSecrets.key(source.about.id, owner)
-        let signed = source.webhooks.signed(draft, with: secrets[route] ?? [], at: .testNow)
+        let own = (try? secret.map { try source.webhooks.secrets(in: $0) }) ?? secrets[route] ?? []
+        let signed = source.webhooks.signed(draft, with: own, at: .testNow)
         let delivery = Delivery(
             method: "POST", target: "/webhooks/x", url: Self.address, headers: signed.headers + extra, body: body,
             receivedAt: .testNow)

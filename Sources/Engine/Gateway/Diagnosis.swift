@@ -12,10 +12,16 @@ struct Diagnosis: Sendable {
         // What the store cannot say now is left out.
         let own = (try? await secrets.of(provider, owner: owner, scheme: scheme))?.secrets ?? []
         switch forged {
-        case .missing, .malformed, .malformedBody: return otherwiseSigned(delivery, own) ?? otherAddress(delivery)
+        case .missing, .malformed, .malformedBody:
+            let otherwise = otherwiseSigned(delivery, own)
+            if let otherwise, otherwise.isProven { return otherwise.advice }
+            return await otherOwner(of: delivery, secrets) ?? otherwise?.advice ?? otherAddress(delivery)
         case .wrongSignature:
             if let change = BodyChange.all.first(where: { isProven(delivery, changedBy: $0, own) }) {
                 return "With one change it would be right: \(change.what). A proxy in front does that."
+            }
+            if owner != nil, await isOfSettings(delivery, secrets) {
+                return "It is signed with the secret from the settings: its address here is /webhooks/\(provider)."
             }
             return await otherOwner(of: delivery, secrets) ?? otherMode(delivery)
         default: return nil
@@ -23,13 +29,17 @@ struct Diagnosis: Sendable {
     }
 
     /// The same platform under another setting.
-    private func otherwiseSigned(_ delivery: Delivery, _ own: [WebhookSecret]) -> String? {
+    private func otherwiseSigned(
+        _ delivery: Delivery, _ own: [WebhookSecret]
+    ) -> (advice: String, isProven: Bool)? {
         for alternative in scheme.alternatives {
             let headers = alternative.scheme.headers.map(\.signature)
             guard let seen = headers.first(where: { delivery.headers[$0] != nil }) else { continue }
             let fits = Self.isProven { () throws(Forged) in try alternative.scheme.prove(delivery, with: own) }
-            return "It carries \(seen), which belongs to \(alternative.setting)"
+            let advice =
+                "It carries \(seen), which belongs to \(alternative.setting)"
                 + (fits ? "; with that setting it would be believed." : ".")
+            return (advice, fits)
         }
         return nil
     }
@@ -60,10 +70,20 @@ struct Diagnosis: Sendable {
         return nil
     }
 
+    private func isOfSettings(_ delivery: Delivery, _ secrets: WebhookSecrets) async -> Bool {
+        guard let owned = try? await secrets.of(provider, owner: nil, scheme: scheme) else { return false }
+        return Self.isProven { () throws(Forged) in try scheme.prove(delivery, with: owned.secrets) }
+    }
+
     /// What it says of itself, unproven.
     private func otherMode(_ delivery: Delivery) -> String? {
-        guard isLive, let events = try? scheme.events(delivery), events.contains(where: \.isTest) else { return nil }
-        return "It says that it comes from \(routes.name(of: provider))'s test mode, which has a secret of its own."
+        guard scheme.marksTests, let event = (try? scheme.events(delivery))?.first, event.isTest == isLive else {
+            return nil
+        }
+        let mode = event.isTest ? "test" : "live"
+        return
+            "It says that it comes from \(routes.name(of: provider))'s \(mode) mode, which has secrets of its own; "
+            + "this instance is \(isLive ? "live" : "a test instance")."
     }
 
     private func isProven(_ delivery: Delivery, changedBy change: BodyChange, _ own: [WebhookSecret]) -> Bool {

@@ -34,12 +34,13 @@ public struct GatewayMetrics: Sendable {
         metrics.count(
             "patchbay_handshakes_total", ["provider": provider, "verdict": refusal == nil ? "answered" : "refused"],
             help: "Platforms that asked whether an address is ours, and what they were told.")
-        if let refusal {
-            logger.warning(
-                "handshake.refused", metadata: ["provider": "\(provider)", "reason": "\(refusal.reason)"])
-        } else {
-            logger.info("handshake.answered", metadata: ["provider": "\(provider)"])
+        guard let refusal else {
+            return logger.info("handshake.answered", metadata: ["provider": "\(provider)"])
         }
+        // A browser that looks at the address is nobody's fault.
+        let level: Logger.Level = if case .incomplete = refusal { .info } else { .warning }
+        logger.log(
+            level: level, "handshake.refused", metadata: ["provider": "\(provider)", "reason": "\(refusal.reason)"])
     }
     func away(_ provider: String, _ verdict: String) {
         count(provider, verdict)

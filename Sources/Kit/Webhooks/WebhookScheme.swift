@@ -44,6 +44,8 @@ public struct WebhookScheme: Sendable {
     public let handshake: Handshake?
     /// What the platform is told, where it wants more than a status.
     public let answers: WebhookAnswers
+    /// Whether the platform says of each event which of its modes it comes from (`Event.isTest`).
+    public let marksTests: Bool
     /// Ways in which the same platform's deliveries may be signed under another setting: never believed, but named to
     /// the operator when one of them comes.
     public var alternatives: [Alternative] = []
@@ -60,7 +62,7 @@ public struct WebhookScheme: Sendable {
     public init(
         _ verification: Verification, secrets: WebhookSecret.Writing, tolerance: Tolerance?, repeatsFor: Duration,
         bodyLimit: Int = usualBodyLimit, priority: Priority = .event, handshake: Handshake? = nil,
-        answers: WebhookAnswers = WebhookAnswers(), handled: EventTypes,
+        answers: WebhookAnswers = WebhookAnswers(), marksTests: Bool = false, handled: EventTypes,
         events: @escaping @Sendable (Delivery) throws(Unreadable) -> [Event]
     ) {
         self.verification = verification
@@ -71,6 +73,7 @@ public struct WebhookScheme: Sendable {
         self.priority = priority
         self.handshake = handshake
         self.answers = answers
+        self.marksTests = marksTests
         self.handled = handled
         self.events = events
     }

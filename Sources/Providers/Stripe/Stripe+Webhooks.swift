@@ -15,6 +15,7 @@ extension Stripe: WebhookSource {
         // Each repetition is signed anew, so an old signature is a replay: nothing unseen is believed of it.
         tolerance: .init(past: .seconds(300), future: .seconds(300)),
         repeatsFor: .days(3),
+        marksTests: true,
         handled: handledEvents,
         events: events(in:))
 
