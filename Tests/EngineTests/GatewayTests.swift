@@ -171,7 +171,7 @@ struct GatewayTests {
                 #expect(counts[table] == kept, "\(table)")
             }
 
-            try await database.write("more room") { try $0.raisePageLimit(100_000) }
+            try await database.write("more room") { try $0.limitPages(100_000) }
             let after = await desk.receive(desk.stripe("evt_after", type: "invoice.paid"))
             #expect(after == .kept(Kept(new: 1, duplicates: 0)))
         }

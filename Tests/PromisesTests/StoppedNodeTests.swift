@@ -15,7 +15,7 @@ struct StoppedNodeTests {
     func stopped() async throws {
         guard TestEngine.all.contains(.postgres) else { return }
         try await TestDatabase.withAddress(.postgres) { url in
-            let platform = try Responder(status: 200, pause: 150, body: Self.subscription)
+            let platform = try Responder(status: 200, pause: 1500, body: Self.subscription)
             let application = try Responder(status: 200, body: "{}")
             defer {
                 platform.stop()
@@ -37,7 +37,8 @@ struct StoppedNodeTests {
             try await until("the first is sequencer") { try await look.holder("sequencer") == node }
             try await second.start()
 
-            try await deliver(to: first)
+            // Given to the second; each job that asks the platform stays in the hands that took it for a while.
+            async let delivered: Void = deliver(to: second)
             try await until("the first has jobs") { try await look.held(by: node) >= 3 }
             first.signal(SIGSTOP)
             defer { first.signal(SIGCONT) }
@@ -45,6 +46,7 @@ struct StoppedNodeTests {
             let sequencer = try await look.holder("sequencer")
             #expect(held > 0 && sequencer == node, "it stands still with its hands full")
 
+            try await delivered
             try await until("all is applied", within: 180) { try await look.isDone(Self.count) }
             #expect(second.logText.contains("node.lost"))
             #expect(try await look.holder("sequencer") != node)

@@ -19,8 +19,8 @@ extension Session {
         return Int(min(free, Int64(limit)))
     }
 
-    /// Gives a bounded SQLite file more room.
-    public func raisePageLimit(_ pages: Int) throws {
+    /// How far an SQLite file may grow; not below what it has.
+    public func limitPages(_ pages: Int) throws {
         if dialect.engine == .sqlite { _ = try rows(SQL(stringLiteral: "PRAGMA max_page_count = \(pages)")) { _ in } }
     }
 }

@@ -135,8 +135,11 @@ enum ConnectionPage {
             facts.append(Fact(words("connection.fact.account"), row.openID, isCode: true, copied: row.openID))
         }
         if let app {
+            let settings = app.source == "settings" ? request.app.settings.clients[row.provider]?.id : nil
             facts.append(
-                Fact(words("connection.fact.app"), app.clientID ?? app.name, href: "/system/apps#\(app.id)"))
+                Fact(
+                    words("connection.fact.app"), app.clientID ?? settings ?? app.name,
+                    href: "/system/apps#\(app.id)"))
         }
         if let end = row.expiresAt { facts.append(Fact(words("connection.fact.access"), times.moment(end))) }
         if let end = row.endsAt { facts.append(Fact(words("connection.fact.ends"), times.moment(end))) }
