@@ -36,7 +36,7 @@ public struct GrantHandler: EventHandler {
                 return EventEffect(.done)
             }
             let links = try session.connections(to: account, at: event.provider, through: event.app)
-            var users: [String] = []
+            var ended: [ConnectionRow] = []
             for (id, news) in zip(links, news) {
                 guard let row = try session.holdConnection(id), row.deletedAt == nil, row.health != .revoked,
                     try !isOlder(session.credential(of: id))
@@ -45,10 +45,14 @@ public struct GrantHandler: EventHandler {
                 try session.setConnection(id, .revoked, reason: word, attention: nil, at: now)
                 guard let fresh = try session.connection(id) else { continue }
                 try news.revoked(fresh, reason: word, in: session, at: now)
-                users.append(row.userID)
+                ended.append(row)
             }
-            try session.setState("applied", of: event.id, reason: nil, at: now)
-            return EventEffect(.done, userID: users.count == 1 ? users.first : nil)
+            // Of several users who share the account the event is nobody's own.
+            let one = ended.count == 1 ? ended.first : nil
+            try session.setState("applied", of: event.id, userID: one?.userID, connection: one?.id, at: now)
+            var effect = EventEffect(.done, userID: one?.userID)
+            effect.connection = one?.id
+            return effect
         }
 
         /// Whether the tokens were granted after what the event tells: it came late, about a grant that is gone.

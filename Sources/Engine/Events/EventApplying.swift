@@ -25,6 +25,8 @@ public struct EventEffect: Sendable {
 
     public var next: Next
     public var userID: String?
+    /// The connection that the event is about, where it is one.
+    public var connection: ID<ConnectionKind>?
     /// Events that this one set free, to be applied now.
     public var linked: Linked
     public var alerts: [NewAlert]
@@ -91,7 +93,7 @@ public struct EventApplying: JobWorker {
                 if effect.next == .planAgain { throw PlanAgain() }
                 // Told once, when it is first applied: a replay tells only what it changed.
                 if event.state == "queued", !effect.isErased {
-                    try session.append([received(event, changeID, user: effect.userID)])
+                    try session.append([received(event, changeID, about: effect)])
                 }
                 for alert in effect.alerts { try session.raise(alert) }
                 try EventReleasing.enqueue(effect.linked, ready, in: session, at: now)
@@ -114,11 +116,12 @@ public struct EventApplying: JobWorker {
         guard try session.complete([ended]) == [true] else { throw Fenced(job: job.id.text) }
     }
 
-    private func received(_ event: StoredEvent, _ id: ID<ChangeKind>, user: String?) -> NewChange {
+    private func received(_ event: StoredEvent, _ id: ID<ChangeKind>, about effect: EventEffect) -> NewChange {
         EventReceived.change(
             id, event: event.id, delivery: event.delivery, provider: event.provider, type: event.type,
             providerEventID: event.providerEventID,
-            occurredAt: event.occurredAt, receivedAt: event.receivedAt, userID: user ?? event.userID, body: event.range)
+            occurredAt: event.occurredAt, receivedAt: event.receivedAt, userID: effect.userID ?? event.userID,
+            connection: effect.connection?.text ?? event.connectionID, body: event.range)
     }
 
     /// The job that applies one event.

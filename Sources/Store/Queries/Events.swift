@@ -40,12 +40,14 @@ extension Session {
 
     /// Moves an event on: what it became, for whom, and why.
     public func setState(
-        _ state: String, of id: ID<EventKind>, reason: String? = nil, userID: String? = nil, at now: Timestamp
+        _ state: String, of id: ID<EventKind>, reason: String? = nil, userID: String? = nil,
+        connection: ID<ConnectionKind>? = nil, at now: Timestamp
     ) throws {
         try run(
             """
             UPDATE events
-               SET state = \(state), state_reason = \(reason), state_at = \(now), user_id = coalesce(\(userID), user_id)
+               SET state = \(state), state_reason = \(reason), state_at = \(now), user_id = coalesce(\(userID), user_id),
+                   connection_id = coalesce(\(connection?.text), connection_id)
              WHERE id = \(id)
             """)
     }

@@ -22,17 +22,21 @@ enum ConnectPage {
     struct Meeting: Sendable {
         let words: Words
         let app: String
+        /// The same at the beginning of a sentence.
+        let appFirst: String
         let platform: String
 
         init(_ request: PageRequest, provider: String?) {
             words = request.words
-            app = request.app.settings.applicationName ?? words("connect.application")
+            let name = request.app.settings.applicationName
+            app = name ?? words("connect.application")
+            appFirst = name ?? words("connect.application_first")
             let known = provider.flatMap { request.app.hooks.connecting?.platform($0)?.about.name }
             platform = known ?? provider.map { OutsideText.bounded($0, 32) } ?? "?"
         }
 
         func text(_ key: String, _ more: [String: String] = [:]) -> String {
-            words(key, ["app": app, "platform": platform].merging(more) { $1 })
+            words(key, ["app": app, "App": appFirst, "platform": platform].merging(more) { $1 })
         }
 
         /// Back to the application, where it said whereto.
