@@ -46,8 +46,8 @@ extension Session {
         try run(
             """
             UPDATE events
-               SET state = \(state), state_reason = \(reason), state_at = \(now), user_id = coalesce(\(userID), user_id),
-                   connection_id = coalesce(\(connection?.text), connection_id)
+               SET state = \(state), state_reason = \(reason), state_at = \(now),
+                   user_id = coalesce(\(userID), user_id), connection_id = coalesce(\(connection?.text), connection_id)
              WHERE id = \(id)
             """)
     }
