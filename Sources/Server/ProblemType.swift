@@ -32,6 +32,7 @@ extension ProblemType {
             .invalidRequest, .invalidJSON, .invalidQuery, .invalidCursor, .invalidHeader, .unsupportedVersion,
             .missingKey,
             .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
+            .notSetUp,
             .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
             .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
         ] + connections + webhooks
@@ -127,6 +128,9 @@ extension ProblemType {
     public static let wrongState = ProblemType(
         "wrong_state", 409, "Its state does not allow this",
         "The thing has moved on: look at it again. The detail names its state.")
+    public static let notSetUp = ProblemType(
+        "not_set_up", 409, "This server is not set up for it", who: .operator,
+        "A setting is missing, which the detail names. What is set and what is missing says: patchbay doctor")
     public static let twinRunning = ProblemType(
         "twin_running", 409, "The same request runs already", retry: .later,
         "A request with the same Idempotency-Key has not ended. Send it again in a second to get its answer.")

@@ -63,7 +63,7 @@ enum AppsAPI {
             "provider": "standard-webhooks", "name": "Acme",
             "secrets": ["webhook_secret": ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]],
         ]),
-        isIdempotent: true, answers: [.created("The app, with its address.", AppView.schema)]
+        isIdempotent: true, answers: [.created("The app, with its address.", AppView.schema)], problems: [.notSetUp]
     ) { request in
         let (provider, name) = (request.body["provider"]?.text ?? "", request.body["name"]?.text ?? "")
         let ready = try request.sealedSecrets(for: provider)
@@ -100,7 +100,8 @@ enum AppsAPI {
         ).example([
             "secrets": ["webhook_secret": ["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"]], "overlap_seconds": 86400,
         ]),
-        isConditional: true, answers: [.ok("The app.", AppView.schema)], problems: [.notFound, .wrongState]
+        isConditional: true, answers: [.ok("The app.", AppView.schema)],
+        problems: [.notFound, .wrongState, .notSetUp]
     ) { request in
         let (id, auditID) = (request.pathID(AppKind.self), request.app.ids.make(AuditKind.self))
         let known = try await request.app.database.read("app") { try $0.app(id) }
@@ -177,7 +178,7 @@ extension APIRequest {
     /// The body's new secrets, checked and sealed.
     fileprivate func sealedSecrets(for provider: String) throws -> [AppCredentials.Ready] {
         guard let credentials = app.hooks.apps else {
-            throw Problem(.unavailable, "This node seals no secrets: PATCHBAY_ENCRYPTION_KEYS is not set.")
+            throw Problem(.notSetUp, "This node seals no secrets: PATCHBAY_ENCRYPTION_KEYS is not set.")
         }
         let connectable = app.hooks.connecting?.platforms.map(\.about.id) ?? []
         let isProvable = credentials.providers.contains(provider)

@@ -33,7 +33,7 @@ enum ConnectSessionsAPI {
             "user_id": "user-42", "provider": "tiktok", "return_url": "https://app.example.com/settings/accounts",
         ]),
         isIdempotent: true, answers: [.created("The session, with its link.", ConnectSessionView.created)],
-        problems: [.notFound, .wrongState, .alreadyShown]
+        problems: [.notFound, .wrongState, .alreadyShown, .notSetUp]
     ) { request in
         let hooks = try request.connecting
         let wanted = try await request.wantedSession(hooks)
@@ -85,7 +85,7 @@ enum ConnectSessionsAPI {
             ])
         ).example(["code": "k3uX…", "user_id": "user-42"]),
         answers: [.ok("The session; its connection is active.", ConnectSessionView.schema)],
-        problems: [.notFound, .wrongState]
+        problems: [.notFound, .wrongState, .notSetUp]
     ) { request in
         let (id, now) = (request.pathID(ConnectSessionKind.self), request.now)
         do {
@@ -117,11 +117,11 @@ extension Problem {
 }
 
 extension APIRequest {
-    /// - Throws: 503 where nothing can be sealed.
+    /// - Throws: 409 where nothing can be sealed.
     var connecting: ConnectHooks {
         get throws(Problem) {
             guard let connecting = app.hooks.connecting else {
-                throw Problem(.unavailable, "This node connects no accounts: PATCHBAY_ENCRYPTION_KEYS is not set.")
+                throw Problem(.notSetUp, "This node connects no accounts: PATCHBAY_ENCRYPTION_KEYS is not set.")
             }
             return connecting
         }

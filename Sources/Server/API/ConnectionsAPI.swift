@@ -75,7 +75,7 @@ enum ConnectionsAPI {
         notes: "At once, whatever was due. Waits for the platform's answer, 25 seconds at most. A failure changes "
             + "nothing: what the connection has goes on.",
         .needs(.write, "connections"), path: path, answers: [.ok("The connection.", ConnectionView.schema)],
-        problems: [.notFound, .needsReconnect, .providerUnavailable, .wrongState]
+        problems: [.notFound, .needsReconnect, .providerUnavailable, .wrongState, .notSetUp]
     ) { request in
         let hooks = try request.connecting
         let row = try await request.connection()
@@ -105,7 +105,8 @@ enum ConnectionsAPI {
         "deleteConnection", "Disconnect",
         notes: "Erased here at once, its id remembered as `revoked`. At the platform the grant is taken back, unless "
             + "somebody else is connected to the same account.",
-        .needs(.write, "connections"), path: path, answers: [.noContent], problems: [.notFound]
+        .needs(.write, "connections"), path: path, answers: [.noContent],
+        problems: [.notFound, .notSetUp]
     ) { request in
         let id = request.pathID(ConnectionKind.self)
         guard

@@ -46,7 +46,7 @@ enum ReconciliationsAPI {
                     "Of events, from when; from where the last one ended unless said, three days ago the first time."),
             ])
         ).example(["provider": "stripe", "since": "2026-11-18T00:00:00Z"]),
-        isIdempotent: true, answers: [.accepted("It runs.", ReconciliationView.schema)], problems: [.wrongState]
+        isIdempotent: true, answers: [.accepted("It runs.", ReconciliationView.schema)], problems: [.notSetUp]
     ) { request in
         let provider = request.body["provider"]?.text ?? ""
         let since = request.body["since"]?.text.flatMap(Timestamp.init(rfc3339:))
@@ -54,7 +54,7 @@ enum ReconciliationsAPI {
         let isDryRun = request.body["dry_run"]?.boolean ?? false
         guard let reconciling = request.app.hooks.reconciling, reconciling.streams(of: provider).contains(stream) else {
             throw Problem(
-                .wrongState,
+                .notSetUp,
                 "\(provider) cannot be asked for its \(stream): its key is not set, or it lists none. "
                     + "See: patchbay doctor"
             )
@@ -67,7 +67,7 @@ enum ReconciliationsAPI {
             let row = try reconciling.begin(
                 provider, stream: stream, since: since, isDryRun: isDryRun, askedBy: by, in: session, at: now,
                 ids: ready)
-            guard let row else { throw Problem(.wrongState, "\(provider) cannot be asked for its \(stream).") }
+            guard let row else { throw Problem(.notSetUp, "\(provider) cannot be asked for its \(stream).") }
             try session.audit(
                 NewAudit(
                     auditID, "reconciliation.begun", row.id.text, by: request,
