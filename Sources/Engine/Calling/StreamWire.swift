@@ -61,7 +61,7 @@ extension HTTPWire: StreamWire {
         case .none: break
         case .bytes(let bytes): outgoing.body = .bytes(ByteBuffer(bytes: bytes))
         case .stream(let parts, let length):
-            outgoing.body = Self.body(parts, length.map { .known($0) } ?? .unknown)
+            outgoing.body = body(parts, length.map { .known($0) } ?? .unknown)
         }
         let answer = try await client.execute(outgoing, timeout: .nanoseconds(deadline.microseconds * 1000))
         return StreamAnswer(
@@ -71,9 +71,44 @@ extension HTTPWire: StreamWire {
         }
     }
 
-    private static func body(
+    private func body(
         _ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable, _ length: HTTPClientRequest.Body.Length
     ) -> HTTPClientRequest.Body {
-        .stream(parts, length: length)
+        .stream(Paced(base: parts, group: client.eventLoopGroup), length: length)
     }
+}
+
+/// A body that never runs ahead of the network.
+///
+/// The client takes parts until the connection says that it is full, and the connection says so on its event loop: a
+/// source that is faster than the loop would be in memory whole by then. So every megabyte waits until the loops have
+/// done what they were given.
+private struct Paced<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable
+where Base.Element == ByteBuffer, Base.Failure == any Error {
+    let base: Base
+    let group: any EventLoopGroup
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        private static var step: Int { 1 << 20 }
+        private var base: Base.AsyncIterator
+        private let group: any EventLoopGroup
+        private var ahead = 0
+
+        init(_ base: Base.AsyncIterator, _ group: any EventLoopGroup) {
+            self.base = base
+            self.group = group
+        }
+
+        mutating func next() async throws -> ByteBuffer? {
+            if ahead >= Self.step {
+                for loop in group.makeIterator() { try await loop.submit {}.get() }
+                ahead = 0
+            }
+            let part = try await base.next()
+            ahead += part?.readableBytes ?? 0
+            return part
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base.makeAsyncIterator(), group) }
 }
