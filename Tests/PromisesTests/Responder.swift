@@ -9,7 +9,7 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
     private let pause: useconds_t
     private let state = Mutex<[[UInt8]]>([])
 
-    /// - Parameter pause: in milliseconds, before each answer; one after the other.
+    /// - Parameter pause: in milliseconds, before each answer; whoever comes meanwhile is answered beside.
     convenience init(status: Int, body: String, pause: Int = 0) throws {
         try self.init(status: status, pause: pause) { _ in body }
     }
@@ -56,17 +56,21 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
         while true {
             let connection = accept(descriptor, nil, nil)
             guard connection >= 0 else { break }
-            var limit = timeval(tv_sec: 2, tv_usec: 0)
-            setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
-            var buffer = [UInt8](repeating: 0, count: 65_536)
-            let count = recv(connection, &buffer, buffer.count, 0)
-            if count > 0 { state.withLock { $0.append(Array(buffer[..<count])) } }
-            if pause > 0 { usleep(pause) }
-            let words = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).split(separator: " ").prefix(2)
-            let bytes = answer(words.last.map(String.init) ?? "")
-            _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
-            close(connection)
+            if pause > 0 { Thread { [self] in answer(on: connection) }.start() } else { answer(on: connection) }
         }
         close(descriptor)
+    }
+
+    private func answer(on connection: Int32) {
+        var limit = timeval(tv_sec: 2, tv_usec: 0)
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        let count = recv(connection, &buffer, buffer.count, 0)
+        if count > 0 { state.withLock { $0.append(Array(buffer[..<count])) } }
+        if pause > 0 { usleep(pause) }
+        let words = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).split(separator: " ").prefix(2)
+        let bytes = answer(words.last.map(String.init) ?? "")
+        _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        close(connection)
     }
 }
