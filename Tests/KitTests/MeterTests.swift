@@ -125,6 +125,34 @@ struct MeterTests {
         }
     }
 
+    @Test("bytes that no meter wrote are refused or counted, and never end the process")
+    func anyBytes() {
+        var random = Seeded(7)
+        for round in 0..<4000 {
+            let plan = MeterPlan(Self.shapes[round % Self.shapes.count])
+            var fresh = Meter(plan)
+            let now = Moment(Timestamp(seconds: 1_795_255_200 + Int64(round)))
+            _ = fresh.take(3, for: .event, by: plan, at: now)
+            fresh.settle(3, by: plan, at: now)
+            var bytes = fresh.bytes(by: plan)
+            // Some bytes changed, or all.
+            for _ in 0..<(round % 3 == 0 ? bytes.count * 2 : 1 + round % 5) {
+                bytes[Int(random.next() % UInt64(bytes.count))] = UInt8(truncatingIfNeeded: random.next())
+            }
+            guard var meter = Meter(bytes, by: plan) else { continue }
+            let later = Moment(Timestamp(seconds: 1_795_255_260 + Int64(round)))
+            _ = meter.levels(by: plan, at: later)
+            _ = meter.take(1, for: .urgent, by: plan, at: later)
+            meter.settle(1, by: plan, at: later)
+            meter.fill(by: plan, at: later)
+            _ = meter.levels(by: plan, at: later)
+        }
+        let plan = MeterPlan(Self.shapes[7])
+        #expect(Meter([UInt8](repeating: 0xFF, count: plan.size * 4), by: plan) == nil)
+        #expect(Meter([UInt8](repeating: 0, count: plan.size * 4 - 1), by: plan) == nil)
+        #expect(Meter([UInt8](repeating: 0, count: plan.size * 4), by: plan) != nil)
+    }
+
     @Test("a unit is free one window after its answer, and the time is said")
     func answered() {
         let plan = MeterPlan([.init(2, per: .rolling(.seconds(60)))])

@@ -73,7 +73,7 @@ struct ConnectJourneyTests {
 }
 
 /// A browser that keeps cookies and follows nothing by itself.
-private final class Visitor: @unchecked Sendable {  // One test uses it, one request after the other.
+private actor Visitor {
     struct Page {
         let status: Int
         let location: String?

@@ -3,6 +3,7 @@ import Foundation
 import Kit
 import NIOCore
 import NIOHTTP1
+import Synchronization
 import Testing
 
 /// The demo as people start it: its own processes, its pages' buttons.
@@ -88,10 +89,11 @@ struct DemoTests {
 }
 
 /// A demo that a test has started.
-final class DemoProcess: @unchecked Sendable {  // The test is its only user.
+final class DemoProcess: Sendable {
     let folder: String
     private let logFile: String
-    private var process: ChildProcess?
+    private let running = Mutex<ChildProcess?>(nil)
+    private var process: ChildProcess? { running.withLock { $0 } }
 
     init() throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("demo-\(UUID().uuidString)").path
@@ -107,9 +109,10 @@ final class DemoProcess: @unchecked Sendable {  // The test is its only user.
 
     func start() async throws {
         try? FileManager.default.removeItem(atPath: logFile)
-        process = try ChildProcess(
+        let started = try ChildProcess(
             ServerProcess.binary.path, ["demo", "--folder", folder, "--port", String(try freePort())],
             environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"], output: logFile)
+        running.withLock { $0 = started }
         for _ in 0..<6000 {
             if log.contains("The first event of this start") { return }
             guard process?.isRunning == true else { throw ServerDied(log: log) }

@@ -1,3 +1,4 @@
+import Generic
 import Kit
 import Testing
 
@@ -8,6 +9,12 @@ struct SchemeConformanceTests {
             _ = try sample.scheme.check(delivery, with: secrets)
             return nil
         } catch { return error }
+    }
+
+    @Test("the operator's own declaration is among the samples")
+    func declared() throws {
+        _ = try Declaration.sample()
+        #expect(Sample.all.contains { $0.source is Generic })
     }
 
     @Test("believes what an active secret signed, the previous one while both are active too", arguments: Sample.all)

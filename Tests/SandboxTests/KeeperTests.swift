@@ -16,8 +16,7 @@ struct KeeperTests {
     @Test("from everywhere at once: each turn is whole, none is lost, and what throws leaves nothing")
     func turns() async throws {
         let rounds = Self.isTorture ? 1_000_000 : 20_000
-        let keeper = try Keeper(
-            file: nil, seed: 7, clock: { Self.now }, abandon: { preconditionFailure($0.description) })
+        let keeper = Keeper(seed: 7, clock: { Self.now })
         let mailed = Mutex(0)
         keeper.onMail { letters, _ in mailed.withLock { $0 += letters.count } }
 
@@ -52,8 +51,7 @@ struct KeeperTests {
     @Test("a reset stands between two turns, and who reads meanwhile sees one world or the other")
     func resets() async throws {
         let rounds = Self.isTorture ? 20_000 : 500
-        let keeper = try Keeper(
-            file: nil, seed: 1, clock: { Self.now }, abandon: { preconditionFailure($0.description) })
+        let keeper = Keeper(seed: 1, clock: { Self.now })
 
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<4 {

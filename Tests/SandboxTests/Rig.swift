@@ -1,5 +1,7 @@
+import Glibc
 import Kit
 import Synchronization
+import Testing
 
 @testable import Sandbox
 
@@ -16,8 +18,7 @@ struct Rig {
 
     init(file: String? = nil, seed: UInt64 = 7, time: HandClock = HandClock()) throws {
         self.time = time
-        keeper = try Keeper(
-            file: file, seed: seed, clock: { time.now }, abandon: { preconditionFailure($0.description) })
+        keeper = try .ofTest(file, seed: seed, time)
         front = Front(platform: stripe, keeper: keeper, switches: switches)
         keeper.turn { stripe.furnish($0, Self.furniture) }
     }
@@ -68,4 +69,15 @@ final class HandClock: Sendable {
     private let moment = Mutex(Timestamp(seconds: 1_795_255_200))
     var now: Timestamp { moment.withLock { $0 } }
     func move(_ duration: Duration) { moment.withLock { $0 = $0 + duration } }
+}
+
+extension Keeper {
+    /// - Parameter file: nil keeps nothing.
+    static func ofTest(_ file: String?, seed: UInt64, _ time: HandClock) throws -> Keeper {
+        guard let file else { return Keeper(seed: seed, clock: { time.now }) }
+        return try Keeper(file: file, seed: seed, clock: { time.now }) { fault in
+            Issue.record("\(fault)")
+            exit(1)  // Nothing may go on over a file that takes no more.
+        }
+    }
 }

@@ -17,8 +17,7 @@ struct TikTokRig {
 
     init(file: String? = nil, seed: UInt64 = 7, time: HandClock = HandClock()) throws {
         self.time = time
-        keeper = try Keeper(
-            file: file, seed: seed, clock: { time.now }, abandon: { preconditionFailure($0.description) })
+        keeper = try .ofTest(file, seed: seed, time)
         front = Front(platform: tiktok, keeper: keeper, switches: switches)
         let furniture = Furniture(keys: ["client_key": "aw_test", "client_secret": Self.secret])
         keeper.turn { tiktok.furnish($0, furniture) }

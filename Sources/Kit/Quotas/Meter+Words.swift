@@ -145,6 +145,8 @@ extension Meter {
 // MARK: Kept
 
 extension Meter {
+    private static let momentMax: Int64 = 1 << 57
+
     /// For a keeper's table. Nothing is under way in what is kept: a keeper knows its slices.
     public func bytes(by plan: MeterPlan) -> [UInt8] {
         var copy = self
@@ -152,13 +154,19 @@ extension Meter {
         return copy.words.flatMap { word in withUnsafeBytes(of: word.littleEndian) { Array($0) } }
     }
 
-    /// Nil when the bytes are another plan's: the limits were declared anew.
+    /// Nil when the bytes are another plan's, since the limits were declared anew, or no meter wrote them.
     public init?(_ bytes: [UInt8], by plan: MeterPlan) {
         guard bytes.count == plan.size * 4 else { return nil }
         words = stride(from: 0, to: bytes.count, by: 4).map { start in
             bytes[start..<start + 4].reversed().reduce(UInt32(0)) { sum, byte in (sum << 8) | UInt32(byte) }
         }
-        for segment in plan.segments where segment.form == .log {
+        for segment in plan.segments {
+            // Moments are microseconds from 1970, for some thousand years; buckets are numbered in their own grain.
+            let markMax = segment.form == .buckets ? Self.momentMax / segment.grain : Self.momentMax
+            guard (0...markMax).contains(mark(segment)), (0...Self.momentMax).contains(blockedUntil(segment)) else {
+                return nil
+            }
+            guard segment.form == .log else { continue }
             guard self[.settled, segment] <= segment.words - MeterPlan.Segment.header else { return nil }
         }
     }

@@ -8,28 +8,30 @@ import NIOConcurrencyHelpers
 final class Keeper: @unchecked Sendable {
     private let lock = NIOLock()
     private var world: World
-    private let journal: Journal?
+    private let file: (journal: Journal, abandon: @Sendable (SandboxFault) -> Never)?
     private var mail: @Sendable ([Letter], Double?) -> Void = { _, _ in }
     private var run: @Sendable ([Errand]) -> Void = { _ in }
     private let clock: @Sendable () -> Timestamp
-    /// Ends the process. A file that takes no more may not be answered over: that would promise what is not kept.
-    private let abandon: @Sendable (SandboxFault) -> Never
+
+    /// Keeps nothing beyond the process.
+    init(seed: UInt64, clock: @escaping @Sendable () -> Timestamp) {
+        self.clock = clock
+        world = World(seed: Seed(value: seed))
+        file = nil
+    }
 
     /// - Parameters:
-    ///   - file: nil keeps nothing.
     ///   - seed: of a new world; one that is kept has its own.
+    ///   - abandon: ends the process. A file that takes no more may not be answered over: that would promise what is
+    ///     not kept.
     init(
-        file: String?, seed: UInt64, clock: @escaping @Sendable () -> Timestamp,
+        file: String, seed: UInt64, clock: @escaping @Sendable () -> Timestamp,
         abandon: @escaping @Sendable (SandboxFault) -> Never
     ) throws(SandboxFault) {
         self.clock = clock
-        self.abandon = abandon
-        guard let file else {
-            world = World(seed: Seed(value: seed))
-            journal = nil
-            return
-        }
-        (journal, world) = try Journal.open(file, seed: Seed(value: seed))
+        let (journal, world) = try Journal.open(file, seed: Seed(value: seed))
+        self.world = world
+        self.file = (journal, abandon)
     }
 
     /// Called after each turn that brought webhooks.
@@ -57,11 +59,11 @@ final class Keeper: @unchecked Sendable {
     }
 
     private func keep() {
-        guard let journal else { return }
+        guard let file else { return }
         do throws(SandboxFault) {
-            try journal.append(world.record())
-            if journal.isLong { try journal.start(over: world) }
-        } catch { abandon(error) }
+            try file.journal.append(world.record())
+            if file.journal.isLong { try file.journal.start(over: world) }
+        } catch { file.abandon(error) }
     }
 
     /// A new world in the old one's place, of the same seed unless another is named.
@@ -72,7 +74,9 @@ final class Keeper: @unchecked Sendable {
         world = World(seed: seed.map(Seed.init) ?? world.seed)
         world.begin(at: clock())
         furnish(world)
-        do throws(SandboxFault) { try journal?.start(over: world) } catch { abandon(error) }
+        if let file {
+            do throws(SandboxFault) { try file.journal.start(over: world) } catch { file.abandon(error) }
+        }
         lock.unlock()
         Task { withExtendedLifetime(former) {} }
     }

@@ -39,8 +39,12 @@ public final class Sandbox: Sendable {
         abandon: @escaping @Sendable (SandboxFault) -> Never
     ) throws(SandboxFault) {
         self.options = options
-        keeper = try Keeper(
-            file: options.file, seed: options.seed ?? random & 0xFFFF_FFFF, clock: clock, abandon: abandon)
+        let seed = options.seed ?? random & 0xFFFF_FFFF
+        if let file = options.file {
+            keeper = try Keeper(file: file, seed: seed, clock: clock, abandon: abandon)
+        } else {
+            keeper = Keeper(seed: seed, clock: clock)
+        }
         post = Post(keeper: keeper, platforms: platforms, switches: switches)
         self.clock = Clock(keeper: keeper, platforms: platforms)
         fetcher = Fetcher(keeper: keeper, platforms: platforms)
