@@ -5,6 +5,7 @@ import Kit
 import NIOCore
 import NIOHTTP1
 import Store
+import Synchronization
 import TestSupport
 
 /// The built server as a process of its own: started, spoken to, killed.
@@ -58,7 +59,8 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
 
     private func waitUntilReady() async throws {
         for _ in 0..<6000 {
-            if let status = try? await get("/livez").status, status == 200 { return }
+            let status = try? await get("/livez").status
+            if status == 200, isRunning { return }
             guard isRunning else { throw ServerDied(log: logText) }
             try await Task.sleep(for: .milliseconds(10))
         }
@@ -201,13 +203,35 @@ struct ServerDied: Error, CustomStringConvertible {
     var description: String { "the server ended; its log:\n\(log.suffix(3000))" }
 }
 
-/// A port that nobody listens on now.
+/// A port that nobody listens on, and that no other test is given: a server that finds its port taken would leave its
+/// test talking to another's.
 func freePort() throws -> Int {
-    for _ in 0..<200 {
+    for _ in 0..<2000 {
         let port = Int.random(in: 12_000..<20_000)
-        if isFree(port) { return port }
+        if reserved.claim(port), isFree(port) { return port }
     }
     throw ServerDied(log: "no free port")
+}
+
+private let reserved = PortReservations()
+
+/// Which ports are spoken for: in this process by a set, among test runs on one machine by locks on bytes of a file,
+/// which end with their process.
+private final class PortReservations: Sendable {
+    private let file = open("/tmp/patchbay-test-ports", O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    private let ports = Mutex<Set<Int>>([])
+
+    func claim(_ port: Int) -> Bool {
+        ports.withLock { ports in
+            guard ports.insert(port).inserted else { return false }
+            var lock = flock()
+            lock.l_type = Int16(F_WRLCK)
+            lock.l_whence = Int16(SEEK_SET)
+            lock.l_start = off_t(port)
+            lock.l_len = 1
+            return fcntl(file, F_SETLK, &lock) == 0
+        }
+    }
 }
 
 private func isFree(_ port: Int) -> Bool {
