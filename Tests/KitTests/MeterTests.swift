@@ -102,6 +102,7 @@ struct MeterTests {
             .init(3, per: .rolling(.seconds(1))), .init(31, per: .rolling(.seconds(30))),
             .init(60, per: .fixed(.minutes(5))), .init(100, per: .day(.pacific)),
         ],
+        [.init(5, per: .rolling(.days(1)))],
     ]
 
     @Test("no schedule of calls ever brings a platform over its limit", arguments: shapes.indices)

@@ -110,7 +110,10 @@ struct PayPalTests {
     func addresses(_ url: String) throws {
         var (headers, body) = try Self.good()
         headers = headers.map { $0.name == "PAYPAL-CERT-URL" ? Field($0.name, url) : $0 }
-        guard case .remote(let proof) = PayPal().webhooks.verification else { return }
+        guard case .remote(let proof) = PayPal().webhooks.verification else {
+            Issue.record("it is proven by a key that stands elsewhere")
+            return
+        }
         let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
         let ids = try PayPal().webhooks.secrets(in: "1JE4291016473214C")
         #expect(throws: Forged.self) { try proof.need(delivery, ids) }
@@ -123,10 +126,53 @@ struct PayPalTests {
         for (mode, isGood) in [("live", true), ("sandbox", false)] {
             let settings = OperatorSettings { ["PAYPAL_WEBHOOK_ID": "1JE4291016473214C", "PAYPAL_MODE": mode][$0] }
             let route = try #require(try PayPal.routes(settings).first)
-            guard case .remote(let proof) = route.scheme.verification else { return }
+            guard case .remote(let proof) = route.scheme.verification else {
+                Issue.record("it is proven by a key that stands elsewhere")
+                return
+            }
             #expect(((try? proof.need(delivery, route.secrets)) != nil) == isGood)
             #expect(try route.scheme.events(delivery).allSatisfy { $0.isTest == !isGood })
         }
+    }
+
+    @Test("an app that is added later is held to the server's environment, too")
+    func environmentOfApps() throws {
+        let route = try #require(
+            try PayPal.routes(OperatorSettings { ["PATCHBAY_MODE": "live"][$0] }).first, "without an id of its own")
+        #expect(!route.isOn)
+        let (headers, body) = try Self.good()
+        let sandbox = headers.map {
+            $0.name == "PAYPAL-CERT-URL"
+                ? Field($0.name, "https://api.sandbox.paypal.com/v1/notifications/certs/CERT-1") : $0
+        }
+        let ids = try PayPal().webhooks.secrets(in: "1JE4291016473214C")
+        guard case .remote(let proof) = route.scheme.verification else {
+            Issue.record("it is proven by a key that stands elsewhere")
+            return
+        }
+        func asks(_ headers: [Field]) -> Bool {
+            let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
+            return (try? proof.need(delivery, ids)) != nil
+        }
+        #expect(asks(headers) && !asks(sandbox))
+    }
+
+    @Test("a slash at the end of PAYPAL_BASE_URL is none of the certificate's address")
+    func base() throws {
+        let settings = OperatorSettings {
+            ["PAYPAL_WEBHOOK_ID": "1JE4291016473214C", "PAYPAL_BASE_URL": "http://127.0.0.1:4010/"][$0]
+        }
+        let route = try #require(try PayPal.routes(settings).first)
+        let (headers, body) = try Self.good()
+        let simulated = headers.map {
+            $0.name == "PAYPAL-CERT-URL" ? Field($0.name, "http://127.0.0.1:4010/v1/notifications/certs/CERT-1") : $0
+        }
+        guard case .remote(let proof) = route.scheme.verification else {
+            Issue.record("it is proven by a key that stands elsewhere")
+            return
+        }
+        let delivery = Delivery(method: "POST", target: "/", headers: simulated, body: body, receivedAt: .zero)
+        #expect(try proof.need(delivery, route.secrets).url.hasSuffix("CERT-1"))
     }
 
     @Test("an event is named by its own id, and belongs to its order")

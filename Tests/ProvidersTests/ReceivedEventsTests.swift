@@ -131,6 +131,48 @@ struct ReceivedEventsTests {
         #expect(try events(Twilio(), "To=%2B1&MessageStatus=sent&MessageSid=SM1")[0].identity == sent[0].identity)
         #expect(throws: Unreadable.self) { try events(Twilio(), "MessageSid=SM1&MessageSid=SM2&MessageStatus=sent") }
         #expect(try events(Twilio(), "a=b").map(\.type) == ["webhook"])
+        // What is signed of a form is its fields: written otherwise it is the same.
+        func named(_ body: String) throws -> EventIdentity {
+            let delivery = Delivery(
+                method: "POST", target: "/", url: "https://pb.example/", headers: [], body: Array(body.utf8),
+                receivedAt: Sample.now)
+            return try #require(try Twilio().webhooks.events(delivery).first).identity
+        }
+        for other in ["b=2&a=%2B1", "a=%2b1&b=2", "a=%2B1&b=2&b=2"] {
+            #expect(try named(other) == named("a=%2B1&b=2"), "\(other)")
+        }
+    }
+
+    @Test("Twilio: a signed address does not prove a form that somebody puts behind it")
+    func twilioForms() throws {
+        let secret = try WebhookSecret("0123456789abcdef0123456789abcdef", written: .text)
+        let sent = Twilio().webhooks.signed(
+            WebhookDraft(
+                url: "https://pb.example/", headers: [Field("Content-Type", "application/json")],
+                body: Array("{}".utf8)), with: [secret], at: Sample.now)
+        let form = sent.headers.map {
+            $0.name == "Content-Type" ? Field($0.name, "application/x-www-form-urlencoded") : $0
+        }
+        for body in ["", "&", "&&&", "{}"] {
+            let delivery = Delivery(
+                method: "POST", target: "/", url: sent.url, headers: form, body: Array(body.utf8),
+                receivedAt: Sample.now)
+            if body.isEmpty { continue }  // Nothing is what the address alone covers.
+            #expect(throws: Forged.self, "\(body)") { try Twilio().webhooks.check(delivery, with: [secret]) }
+        }
+    }
+
+    @Test("a time beyond all calendars is the end of time, and no text of a platform is longer than its column")
+    func bounds() throws {
+        let far = try events(X(), #"{"for_user_id":"8","follow_events":[{"created_timestamp":"9223372036854775807"}]}"#)
+        #expect(far[0].occurredAt == Timestamp(microseconds: .max))
+        let long = Event(
+            identity: EventIdentity(day: 0, of: [1]), providerEventID: String(repeating: "é\u{0}", count: 9000),
+            type: String(repeating: "t", count: 9000), account: "a\u{0}b", subject: String(repeating: "s", count: 9000),
+            body: 0..<1)
+        for text in [long.providerEventID, long.type, long.account, long.subject] {
+            #expect((text ?? "").utf8.count <= 1024 && text?.utf8.contains(0) == false)
+        }
     }
 
     @Test("TikTok: what happened to whom, when and how names the event; the signature's time does not")
@@ -161,6 +203,7 @@ struct ReceivedEventsTests {
             "<notification><kind>check</kind>", "<notification></kind></notification>", "<notification>",
             "<!DOCTYPE n [<!ENTITY e SYSTEM \"file:///etc/passwd\">]><notification><kind>&e;</kind></notification>",
             "<notification><kind></kind></notification>", "text",
+            "<" + String(repeating: "n", count: 65) + ">",
         ])
     func xml(_ xml: String) throws {
         let payload = String(decoding: Base64.encode(Array(xml.utf8)), as: UTF8.self)
@@ -176,6 +219,22 @@ struct DeclarationTests {
             _ = try Generic.routes(OperatorSettings { $0 == "GENERIC_WEBHOOKS" ? text : nil })
             return nil
         } catch { return error.reason }
+    }
+
+    @Test("an id that is null or empty names nothing: each message is its own")
+    func emptyIDs() throws {
+        let declaration = try Declaration(["header": "X-A", "event_id": "id"])
+        func identity(_ body: String) throws -> EventIdentity {
+            let delivery = Delivery(
+                method: "POST", target: "/", headers: [], body: Array(body.utf8), receivedAt: Sample.now)
+            return try #require(try Generic(declaration).webhooks.events(delivery).first).identity
+        }
+        for id in ["null", "\"\""] {
+            #expect(
+                try identity(#"{"id":\#(id),"n":1}"#) != identity(#"{"id":\#(id),"n":2}"#), "\(id)")
+        }
+        #expect(try identity(#"{"id":"a","n":1}"#) == identity(#"{"id":"a","n":2}"#))
+        #expect(try identity(#"{"id":7,"n":1}"#) == identity(#"{"id":7,"n":2}"#))
     }
 
     @Test("a whole declaration is read, several by name, one without")

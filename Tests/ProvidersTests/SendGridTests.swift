@@ -139,6 +139,9 @@ struct SendGridTests {
         let account = #"{"event":"account_status_change","type":"compliance","timestamp":1}"#
         let two = try scheme.events(delivery(Array("[\(account),\(account.replacing("1}", with: "2}"))]".utf8), []))
         #expect(Set(two.map(\.identity)).count == 2)
+        let empty =
+            #"[{"event":"open","sg_event_id":"","timestamp":1},{"event":"click","sg_event_id":"","timestamp":1}]"#
+        #expect(Set(try scheme.events(delivery(Array(empty.utf8), [])).map(\.identity)).count == 2)
         for body in ["[{}]", "{}", "[1]", "[", "", "[\(String(repeating: "{},", count: 5001)){}]"] {
             #expect(throws: Unreadable.self, "\(body.prefix(9))") {
                 try scheme.events(delivery(Array(body.utf8), []))

@@ -9,6 +9,8 @@ struct Diagnosis: Sendable {
 
     /// A sentence or two; nil where nothing is known.
     func advice(on delivery: Delivery, forged: Forged, owner: String?, secrets: WebhookSecrets) async -> String? {
+        // Trial proofs cost as much as the body is long, and a forger chooses how long.
+        guard delivery.body.count <= BodyChange.bytesMax else { return otherAddress(delivery) }
         // What the store cannot say now is left out.
         let own = (try? await secrets.of(provider, owner: owner, scheme: scheme))?.secrets ?? []
         switch forged {
@@ -109,7 +111,7 @@ struct BodyChange: Sendable {
     let undo: @Sendable ([UInt8]) -> [UInt8]?
 
     /// Longer bodies are not tried.
-    private static let bytesMax = 256 << 10
+    static let bytesMax = 256 << 10
 
     static let all: [BodyChange] = [
         BodyChange(what: "without the line end at its end") { body in

@@ -13,6 +13,9 @@ public struct Gateway: Sendable {
     let keys: any KeySource
     private let takesTestEvents: Bool
 
+    /// Events of one delivery that one transaction keeps; what holds more is for a person.
+    static let eventsMax = 5000
+
     /// Keeps a set of arrivals in one transaction and answers what became of each.
     public typealias Keep = @Sendable (Session, [Arrival]) throws -> [Kept]
 
@@ -144,7 +147,7 @@ public struct Gateway: Sendable {
         _ delivery: Delivery, _ scheme: WebhookScheme, _ provider: String, _ owned: OwnedSecrets
     ) async throws -> Trust {
         guard case .remote(let proof) = scheme.verification else { return try Trust(delivery, by: scheme, owned) }
-        let signed = try await prove(delivery, by: proof, for: provider, with: owned.secrets)
+        let signed = try await prove(delivery, by: proof, of: scheme, for: provider, with: owned.secrets)
         return try Trust(owned.app) { () throws(Forged) in try scheme.belief(in: signed, at: delivery.receivedAt) }
     }
 
@@ -179,12 +182,15 @@ public struct Gateway: Sendable {
         _ delivery: Delivery, as scheme: WebhookScheme, from provider: String, trust: Trust, remote: String?
     ) -> Arrival {
         let id: ID<DeliveryKind> = ids.make()
-        let events: [Event]
+        var events: [Event] = []
         var unreadable: Unreadable?
-        do {
-            events = try scheme.events(delivery)
+        do throws(Unreadable) {
+            let all = try scheme.events(delivery)
+            guard all.count <= Self.eventsMax else {
+                throw Unreadable("It holds \(all.count) events; \(Self.eventsMax) are read at once.")
+            }
+            events = all
         } catch {
-            events = []
             unreadable = error
         }
         let flags = [

@@ -161,6 +161,8 @@ extension Meter {
             bytes[start..<start + 4].reversed().reduce(UInt32(0)) { sum, byte in (sum << 8) | UInt32(byte) }
         }
         for segment in plan.segments {
+            // Nothing is under way in what is kept.
+            self[.inFlight, segment] = 0
             // Moments are microseconds from 1970, for some thousand years; buckets are numbered in their own grain.
             let markMax = segment.form == .buckets ? Self.momentMax / segment.grain : Self.momentMax
             guard (0...markMax).contains(mark(segment)), (0...Self.momentMax).contains(blockedUntil(segment)) else {

@@ -12,6 +12,12 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable {
         microseconds = overflow ? (seconds < 0 ? .min : .max) : product
     }
 
+    /// Milliseconds since 1970, as some platforms send them; saturates likewise.
+    public init(milliseconds: Int64) {
+        let (product, overflow) = milliseconds.multipliedReportingOverflow(by: 1000)
+        microseconds = overflow ? (milliseconds < 0 ? .min : .max) : product
+    }
+
     public static let zero = Timestamp(microseconds: 0)
 
     /// Whole seconds since 1970, rounded down.

@@ -24,10 +24,10 @@ public struct Event: Sendable, Equatable {
         subject: String? = nil, occurredAt: Timestamp? = nil, isTest: Bool = false, body: Range<Int>
     ) {
         self.identity = identity
-        self.providerEventID = providerEventID
-        self.type = type
-        self.account = account
-        self.subject = subject
+        self.providerEventID = providerEventID.map { OutsideText.bounded($0) }
+        self.type = OutsideText.bounded(type)
+        self.account = account.map { OutsideText.bounded($0) }
+        self.subject = subject.map { OutsideText.bounded($0) }
         self.occurredAt = occurredAt
         self.isTest = isTest
         self.body = body

@@ -31,15 +31,18 @@ public struct RemoteProof: Sendable {
 }
 
 /// A key that a delivery names.
-public struct KeyNeed: Sendable, Hashable {
+public struct KeyNeed: Sendable, Equatable {
     /// The key's whole name: what it is remembered by.
     public let name: String
     /// Where the first document about it stands.
     public let url: String
+    /// What the delivery says of its time, not proven yet: for one that is past its time nobody is asked.
+    public let claimed: SignedTime?
 
-    public init(name: String, url: String) {
+    public init(name: String, url: String, claimed: SignedTime? = nil) {
         self.name = name
         self.url = url
+        self.claimed = claimed
     }
 }
 

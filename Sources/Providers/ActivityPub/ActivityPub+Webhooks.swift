@@ -51,6 +51,7 @@ extension ActivityPub: OperatorConfigured {
         _ delivery: Delivery, _ servers: [WebhookSecret], _ rules: HTTPSignatureRules
     ) throws(Forged) -> KeyNeed {
         let signature = try HTTPSignature(of: delivery, by: rules)
+        try signature.proveBody(delivery)
         let address = String(decoding: Array(signature.keyID.utf8.prefix { $0 != UInt8(ascii: "#") }), as: UTF8.self)
         let url: OutsideURL
         do { url = try OutsideURL(address) } catch {
@@ -59,7 +60,7 @@ extension ActivityPub: OperatorConfigured {
         guard Servers(servers).take(url.host) else {
             throw .untrustedKey("The key's server is not one that ACTIVITYPUB_SERVERS takes.")
         }
-        return KeyNeed(name: signature.keyID, url: address)
+        return KeyNeed(name: signature.keyID, url: address, claimed: try signature.signedTime(delivery, by: rules))
     }
 
     private static func prove(
@@ -86,7 +87,8 @@ extension ActivityPub: OperatorConfigured {
         guard let type = found.text(1), !type.isEmpty else { throw Unreadable("The activity has no type.") }
         guard let actor = Activity.actor(in: delivery.body) else { throw Unreadable("The activity names no actor.") }
         // An id is its actor's word: another one's activity must not be kept out by taking its name first.
-        let name = found.content(0).map { Array($0) } ?? delivery.body
+        let id = found.content(0).flatMap { $0.isEmpty ? nil : Array($0) }
+        let name = id ?? delivery.body
         return [
             Event(
                 identity: EventIdentity(day: 0, ofParts: [Array(actor.utf8), name]),

@@ -30,6 +30,8 @@ enum NotificationXML {
     struct Problem: Error { let reason: String }
 
     private static let deepest = 64
+    /// Bytes of a name that is read.
+    private static let longestName = 64
 
     /// The first text at each of these paths; what is not there is left out.
     static func texts(_ bytes: [UInt8], of paths: Set<String>) throws(Problem) -> [String: String] {
@@ -51,7 +53,9 @@ enum NotificationXML {
                 }
             default:
                 guard tag.last != UInt8(ascii: "/") else { continue }
-                path.append(String(decoding: tag.prefix { $0 > 0x20 }, as: UTF8.self))
+                let name = tag.prefix { $0 > 0x20 }
+                guard name.count <= longestName else { throw Problem(reason: "The XML has a name beyond all bounds.") }
+                path.append(String(decoding: name, as: UTF8.self))
                 guard path.count <= deepest else { throw Problem(reason: "The XML is too deep.") }
             }
         }

@@ -76,7 +76,9 @@ extension Generic: OperatorConfigured {
         let scan = JSONScan([declaration.eventID ?? ["id"], declaration.eventType])
         let found = try? scan.read(delivery.body)  // No JSON is named by its bytes.
         let signed = declaration.signature.id(of: delivery).map { Array($0.utf8) }
-        let named = declaration.eventID == nil ? nil : found?[0].map { Array(delivery.body[$0.range]) }
+        // A null or an empty text names nothing: many messages would be one.
+        let value = found?[0].flatMap { $0.kind == .null || found?.text(0)?.isEmpty == true ? nil : $0 }
+        let named = declaration.eventID == nil ? nil : value.map { Array(delivery.body[$0.range]) }
         let id = named ?? signed
         let shown = named == nil ? signed.map { String(decoding: $0, as: UTF8.self) } : found?.text(0)
         return Event(

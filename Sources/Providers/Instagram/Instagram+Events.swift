@@ -118,9 +118,7 @@ extension Instagram {
         /// Seconds for changes, milliseconds for messages: no second of this century has twelve digits.
         private var occurredAt: Timestamp? {
             guard let time = milliseconds ?? entry.time else { return nil }
-            return time > 99_999_999_999
-                ? Timestamp(microseconds: time.multipliedReportingOverflow(by: 1000).partialValue)
-                : Timestamp(seconds: time)
+            return time > 99_999_999_999 ? Timestamp(milliseconds: time) : Timestamp(seconds: time)
         }
     }
 }

@@ -54,8 +54,9 @@ extension PayPal: OperatorConfigured {
         // A test instance talks to PayPal's sandbox unless it is told otherwise.
         let usual = settings.text("PATCHBAY_MODE") == "test" ? Environment.sandbox : .live
         let environment = try settings.word("PAYPAL_MODE", of: Environment.self) ?? usual
-        return ids.isEmpty
-            ? [] : [WebhookRoute(scheme([environment], base: settings.text("PAYPAL_BASE_URL")), ids)]
+        // Without an id of its own the route is off; apps that are added later are held to the environment too.
+        let base = settings.text("PAYPAL_BASE_URL").map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
+        return [WebhookRoute(scheme([environment], base: base), ids)]
     }
 
     // MARK: Proof
@@ -65,7 +66,7 @@ extension PayPal: OperatorConfigured {
         _ delivery: Delivery, _ ids: [WebhookSecret], _ origins: [String]
     ) throws(Forged) -> KeyNeed {
         guard ids.contains(where: { $0.identifier != nil }) else { throw .noSecret }
-        _ = try presented(in: delivery)
+        let presented = try presented(in: delivery)
         let url = try delivery.theOnly(Header.certificate, atMost: OutsideURL.longest)
         let origin = origins.first { url.utf8.starts(with: ($0 + certificates).utf8) }
         guard let origin, isPlain(url.utf8.dropFirst((origin + certificates).utf8.count)) else {
@@ -73,7 +74,7 @@ extension PayPal: OperatorConfigured {
                 "The certificate's address is none of PayPal's for this environment, so it is not asked for. "
                     + "Sandbox and live have hosts of their own: see PAYPAL_MODE.")
         }
-        return KeyNeed(name: url, url: url)
+        return KeyNeed(name: url, url: url, claimed: SignedTime(presented.time))
     }
 
     /// The last part of a path and no more: no way up, no query.

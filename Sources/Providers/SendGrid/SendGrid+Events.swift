@@ -25,7 +25,8 @@ extension SendGrid {
         guard let type = found.text(1), !type.isEmpty else { throw Unreadable("An event of the batch has no type.") }
         let at = found.integer(2).map(Timestamp.init(seconds:))
         // Some events of the account have no id: then what they say is what they are.
-        let name = found.content(0).map { Array($0) } ?? Array(body[range])
+        let id = found.content(0).flatMap { $0.isEmpty ? nil : Array($0) }
+        let name = id ?? Array(body[range])
         return Event(
             identity: EventIdentity(day: at?.day ?? 0, of: name),
             providerEventID: found.text(0).map { OutsideText.bounded($0) }, type: OutsideText.bounded(type),

@@ -25,9 +25,14 @@ enum SignedText {
             }
             return []
         }
+        // The content type is not signed: whoever has one signed address must not make a form of it.
+        guard hashes.isEmpty else {
+            throw .malformedBody(problem: "is a form, and the address has \(hashParameter), as it has for other bodies")
+        }
         guard let form = FormFields(delivery.body) else {
             throw .malformedBody(problem: "has more than \(FormFields.most) fields")
         }
+        guard !form.all.isEmpty else { throw .malformedBody(problem: "is a form without fields: nothing covers it") }
         let sorted = form.all.sorted {
             $0.name.lexicographicallyPrecedes($1.name)
                 || $0.name == $1.name && $0.value.lexicographicallyPrecedes($1.value)

@@ -30,9 +30,13 @@ extension Twilio {
         ("CallSid", ["CallStatus"], "call"),
     ]
 
-    /// What else Twilio sends here is named by its bytes.
+    /// What else Twilio sends here is named by what is signed of it: of a form the fields, however they are written.
     private static func whole(_ delivery: Delivery) -> Event {
-        Event(identity: EventIdentity(day: 0, of: delivery.body), type: "webhook", body: delivery.body.indices)
+        var name = delivery.body
+        if let url = delivery.url, let signed = try? SignedText.parameters(of: delivery, at: url), !signed.isEmpty {
+            name = signed  // What cannot be read so was not believed.
+        }
+        return Event(identity: EventIdentity(day: 0, of: name), type: "webhook", body: delivery.body.indices)
     }
 
     /// - Throws: where it stands there twice: the signature does not say which of them counts.

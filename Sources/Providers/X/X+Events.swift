@@ -57,9 +57,7 @@ extension X {
             identity: EventIdentity(day: 0, ofParts: [Array((account ?? "").utf8), Array(type.utf8), name]),
             providerEventID: id.map { OutsideText.bounded(String(decoding: $0, as: UTF8.self)) }, type: type,
             account: account.map { OutsideText.bounded($0) },
-            occurredAt: milliseconds.map {
-                Timestamp(microseconds: $0.multipliedReportingOverflow(by: 1000).partialValue)
-            },
+            occurredAt: milliseconds.map(Timestamp.init(milliseconds:)),
             body: fact)
     }
 

@@ -134,7 +134,29 @@ struct KeyedDeliveryTests {
                 Issue.record("its server is not taken")
                 return
             }
+            let old = try town.like("1", at: desk)
+            let altered = try town.like("2", at: desk).with(body: Array("{}".utf8))
+            #expect(await desk.receive(altered) == .refused(.wrongDigest))
+            desk.clock.advance(by: .days(2))
+            guard case .refused(.tooOld) = await desk.receive(old.at(desk.clock.source.now())) else {
+                Issue.record("two days old")
+                return
+            }
             #expect(town.reader.count == 0)
+        }
+    }
+
+    @Test("what is past its time and was seen before is a repetition, by the key that is remembered")
+    func oldRepetition() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let town = Town()
+            let desk = try await KeyedDesk(database, ActivityPub(), secrets: "*", reader: town.reader)
+            let one = try town.like("1", at: desk)
+            #expect(await desk.receive(one) == .kept(Kept(new: 1, duplicates: 0)))
+            desk.clock.advance(by: .days(2))
+            let late = one.at(desk.clock.source.now())
+            #expect(await desk.receive(late) == .kept(Kept(new: 0, duplicates: 1)))
+            #expect(town.reader.count == 1)
         }
     }
 
@@ -306,5 +328,14 @@ extension Delivery {
         Delivery(
             method: method, target: target, url: url,
             headers: headers.map { $0.name == name ? Field(name, value) : $0 }, body: body, receivedAt: receivedAt)
+    }
+}
+
+extension Delivery {
+    fileprivate func with(body: [UInt8]) -> Delivery {
+        Delivery(method: method, target: target, url: url, headers: headers, body: body, receivedAt: receivedAt)
+    }
+    fileprivate func at(_ moment: Timestamp) -> Delivery {
+        Delivery(method: method, target: target, url: url, headers: headers, body: body, receivedAt: moment)
     }
 }

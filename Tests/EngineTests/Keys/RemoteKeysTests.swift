@@ -65,11 +65,78 @@ struct RemoteKeysTests {
             FakeReader { _, _ in .init(status: 200, headers: [], body: Array(Self.pem.utf8)) }, TestClock()
         )
         let keys = Self.keys(reader, clock)
-        await keys.proved(KeyNeed(name: "x", url: "https://known.example/x"))
+        await keys.proved(KeyNeed(name: "x", url: "https://known.example/x"), for: "test")
         for number in 0..<10_000 { _ = await Self.ask(keys, "https://h\(number).example/k") }
         #expect(reader.count == 60)
         _ = try await Self.ask(keys, "https://known.example/y").get()
         #expect(reader.count == 61)
+    }
+
+    @Test(
+        "a name that has proven something is asked for through a flood of others at its own host, and all places taken")
+    func proven() async throws {
+        let isStuck = Mutex(false)
+        let gate = Gate()
+        let reader = FakeReader { url, _ in
+            if isStuck.withLock({ $0 }), !url.hasSuffix("/real") { await gate.wait() }
+            return .init(status: 200, headers: [], body: Array(Self.pem.utf8))
+        }
+        let clock = TestClock()
+        let keys = Self.keys(reader, clock)
+        let real = "https://a.example/real"
+        let first = try await Self.ask(keys, real).get()
+        await keys.proved(KeyNeed(name: real, url: real), for: "test")
+        clock.advance(by: .hours(25))
+        for number in 0..<1000 { _ = await Self.ask(keys, "https://a.example/\(number)") }
+        isStuck.withLock { $0 = true }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for number in 0..<16 {
+                group.addTask { _ = await Self.ask(keys, "https://s\(number).example/k") }
+            }
+            while await keys.flying < 16 { await Task.yield() }
+            let second = try await Self.ask(keys, real).get()
+            #expect(second.fetchedAt > first.fetchedAt, "fetched anew, whoever else asks")
+            // Another platform has places and allowances of its own.
+            isStuck.withLock { $0 = false }
+            _ = try await keys.key(
+                KeyNeed(name: "o", url: "https://a.example/other"), by: Self.proof, for: "other", newerThan: nil)
+            gate.open()
+            try await group.waitForAll()
+        }
+    }
+
+    @Test("while its server is away a key goes on for a week, and is asked for once a minute; gone is gone")
+    func awayForAWeek() async throws {
+        let status = Mutex(200)
+        let reader = FakeReader { _, _ in
+            .init(status: status.withLock { $0 }, headers: [], body: Array(Self.pem.utf8))
+        }
+        let clock = TestClock()
+        let keys = Self.keys(reader, clock)
+        let url = "https://a.example/k"
+        let first = try await Self.ask(keys, url).get()
+        status.withLock { $0 = 503 }
+        // Whoever forges with its name makes nobody ask more often.
+        clock.advance(by: .minutes(2))
+        for _ in 0..<50 {
+            #expect(try await Self.ask(keys, url, newerThan: first).get().fetchedAt == first.fetchedAt)
+            clock.advance(by: .seconds(1))
+        }
+        #expect(reader.count == 2)
+        clock.advance(by: .hours(30))
+        for _ in 0..<50 { _ = try await Self.ask(keys, url).get() }
+        #expect(reader.count == 3)
+        clock.advance(by: .days(8))
+        guard case .failure(.unavailable) = await Self.ask(keys, url) else {
+            Issue.record("not for ever")
+            return
+        }
+        clock.advance(by: .minutes(2))
+        status.withLock { $0 = 410 }
+        guard case .failure(.refused) = await Self.ask(keys, url) else {
+            Issue.record("its owner took it away")
+            return
+        }
     }
 
     @Test("a hundred who wait for one key make one fetch; more than sixteen keys at once do not wait")
@@ -89,10 +156,12 @@ struct RemoteKeysTests {
                     if case .success = await Self.ask(keys, "https://b\(number).example/k") { true } else { false }
                 }
             }
-            while await keys.flying < 16 { await Task.yield() }
-            for _ in 0..<100 { await Task.yield() }
+            // Who finds no place is told so before anybody is let go.
+            var answers: [Bool] = []
+            while answers.count < 25, let answer = await group.next() { answers.append(answer) }
+            #expect(answers.allSatisfy { !$0 })
             gate.open()
-            let answers = await group.reduce(into: []) { $0.append($1) }
+            for await answer in group { answers.append(answer) }
             #expect(answers.filter { !$0 }.count == 25)
         }
         #expect(reader.count == 16)

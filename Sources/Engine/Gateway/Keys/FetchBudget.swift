@@ -1,9 +1,11 @@
 import Kit
 
-/// How often keys may be fetched, so that whoever makes up names of keys cannot make us ask without end.
+/// How often keys of names that never proved anything may be fetched, so that whoever makes up names cannot make us ask
+/// without end.
 ///
-/// A bucket for each host, and one for all hosts together that never yet proved a delivery: a flood of made-up hosts
-/// starves other strangers for a while, and never the servers that are known.
+/// A bucket for each host, and one for all hosts together that never yet proved a delivery. A flood of made-up hosts
+/// starves other strangers for a while; a flood of made-up names at one host starves that host's new names. What has
+/// proven something does not come here (`RemoteKeys`).
 struct FetchBudget {
     struct Limits: Sendable {
         /// Of one host: at once, and one more after each so long.

@@ -10,8 +10,11 @@ public protocol KeySource: Sendable {
         _ need: KeyNeed, by proof: RemoteProof, for provider: String, newerThan seen: RemoteKey?
     ) async throws(KeyFailure) -> RemoteKey
 
-    /// A key of this name has proven a delivery: its host is none that somebody made up.
-    func proved(_ need: KeyNeed) async
+    /// The key of this name if it is remembered; nobody is asked.
+    func remembered(_ need: KeyNeed, for provider: String) async -> RemoteKey?
+
+    /// A key of this name has proven a delivery: neither it nor its host is one that somebody made up.
+    func proved(_ need: KeyNeed, for provider: String) async
 }
 
 /// A key that was fetched.
@@ -40,5 +43,6 @@ public struct NoKeys: KeySource {
     ) async throws(KeyFailure) -> RemoteKey {
         throw .refused("Nothing is fetched here.")
     }
-    public func proved(_ need: KeyNeed) async {}
+    public func remembered(_ need: KeyNeed, for provider: String) async -> RemoteKey? { nil }
+    public func proved(_ need: KeyNeed, for provider: String) async {}
 }

@@ -4,14 +4,16 @@ public import Logging
 /// Keys that stand at addresses which deliveries name: fetched through the guard, remembered, and never so many that a
 /// forger could make this server work for him.
 ///
-/// What it guards: what is remembered, what is being fetched, and the budget of fetches. A key that did not prove a
-/// delivery is fetched once more, at most once a minute; a name that leads nowhere is remembered too.
+/// What it guards: what is remembered, what is being fetched, and the budgets of fetches, one a platform. A key that
+/// did not prove a delivery is asked for once more, at most once a minute, whatever came of it; a name that leads
+/// nowhere is remembered too. A name that has proven something has an allowance and a place of its own, which no
+/// flood of others can take, and its key goes on for a week while its server is away.
 public actor RemoteKeys: KeySource {
     /// How much is fetched and remembered.
     public struct Limits: Sendable {
-        /// Fetches that run at once, and that may wait beside them for one that runs.
+        /// Fetches of a platform that run at once, of names that never proved anything; of the others as many beside.
         public var atOnce = 16
-        /// All documents of one key.
+        /// After it no further document of a key is begun.
         public var whole = Duration.seconds(10)
         /// Keys, and refusals, in memory.
         public var remembered = 10_000
@@ -21,7 +23,7 @@ public actor RemoteKeys: KeySource {
         public var silence = Duration.seconds(10)
         public init() {}
     }
-    /// Gives who checks certificates; asked once, when the first is met.
+    /// Gives who checks certificates; asked when the first is met, and again a minute after it could not.
     public typealias Certificates = @Sendable () throws -> any CertificateChecking
 
     private struct Name: Hashable {
@@ -41,11 +43,25 @@ public actor RemoteKeys: KeySource {
     private let program: String
     private let metrics: Metrics
     private let logger: Logger
+    private struct Held {
+        var key: RemoteKey
+        /// When it was last asked for, with whatever outcome.
+        var attemptedAt: Duration
+        var hasProven = false
+    }
+    private struct Flying {
+        let task: Flight
+        let isProven: Bool
+    }
     private var checking: (any CertificateChecking)?
-    private var known: [Name: RemoteKey] = [:]
+    private var noRootsUntil = Duration.zero
+    private var known: [Name: Held] = [:]
     private var refused: [Name: Refusal] = [:]
-    private var flights: [Name: Flight] = [:]
-    private var budget: FetchBudget
+    private var flights: [Name: Flying] = [:]
+    /// By platform: a flood at the address of one leaves the others theirs.
+    private var budgets: [String: FetchBudget] = [:]
+    /// Lives of a key that are added while its server is away.
+    private static let livesAway = 7
 
     public init(
         reader: any OutsideReading, certificates: @escaping Certificates, time: TimeSource, limits: Limits = Limits(),
@@ -58,33 +74,44 @@ public actor RemoteKeys: KeySource {
         self.program = program
         self.metrics = metrics
         self.logger = logger
-        budget = FetchBudget(FetchBudget.Limits(), at: time.uptime())
     }
 
     public func key(
         _ need: KeyNeed, by proof: RemoteProof, for provider: String, newerThan seen: RemoteKey?
     ) async throws(KeyFailure) -> RemoteKey {
-        let name = Name(provider: provider, name: need.name)
-        if let key = known[name], isGood(key, proof) {
-            guard let seen else { return key }
-            // Another delivery has brought the newer one, or it is too soon to ask again.
-            if key.fetchedAt > seen.fetchedAt || time.uptime() - key.fetchedAt < limits.refreshedEvery { return key }
+        let (name, now) = (Name(provider: provider, name: need.name), time.uptime())
+        guard let held = known[name], !hasEnded(held.key) else {
+            if let refusal = refused[name], now < refusal.until { throw refusal.failure }
+            return try await fetched(name, need, proof)
         }
-        if let refusal = refused[name], time.uptime() < refusal.until { throw refusal.failure }
-        return try await fetched(name, need, proof)
+        let isFresh = now - held.key.fetchedAt < proof.fetching.life
+        // Another delivery has brought the newer one.
+        let isWanted = seen.map { held.key.fetchedAt > $0.fetchedAt } ?? true
+        if isFresh, isWanted || now - held.attemptedAt < limits.refreshedEvery { return held.key }
+        let goesOn = now - held.key.fetchedAt < proof.fetching.life * (1 + Self.livesAway)
+        if goesOn, now - held.attemptedAt < limits.refreshedEvery { return held.key }
+        known[name]?.attemptedAt = now
+        do { return try await fetched(name, need, proof) } catch {
+            if case .refused = error, !isFresh { throw error }
+            guard isFresh || goesOn else { throw error }
+            return held.key
+        }
+    }
+
+    public func remembered(_ need: KeyNeed, for provider: String) -> RemoteKey? {
+        known[Name(provider: provider, name: need.name)].flatMap { hasEnded($0.key) ? nil : $0.key }
     }
 
     /// Fetches that run.
     var flying: Int { flights.count }
 
-    public func proved(_ need: KeyNeed) {
-        if let host = Self.host(of: need.url) { budget.know(host) }
+    public func proved(_ need: KeyNeed, for provider: String) {
+        known[Name(provider: provider, name: need.name)]?.hasProven = true
+        guard let host = Self.host(of: need.url) else { return }
+        budgets[provider, default: FetchBudget(FetchBudget.Limits(), at: time.uptime())].know(host)
     }
 
-    private func isGood(_ key: RemoteKey, _ proof: RemoteProof) -> Bool {
-        if let until = key.found.until, until <= time.now() { return false }
-        return time.uptime() - key.fetchedAt < proof.fetching.life
-    }
+    private func hasEnded(_ key: RemoteKey) -> Bool { key.found.until.map { $0 <= time.now() } ?? false }
 
     // MARK: Fetching
 
@@ -92,28 +119,39 @@ public actor RemoteKeys: KeySource {
     private func fetched(_ name: Name, _ need: KeyNeed, _ proof: RemoteProof) async throws(KeyFailure) -> RemoteKey {
         let flight: Flight
         if let running = flights[name] {
-            flight = running
+            flight = running.task
         } else {
             guard let host = Self.host(of: need.url) else {
                 throw counted(.refused("The key's address cannot be read."), name)
             }
-            guard flights.count < limits.atOnce, budget.take(host, at: time.uptime()) else {
+            let isProven = known[name]?.hasProven ?? false
+            let beside = flights.count { $0.key.provider == name.provider && $0.value.isProven == isProven }
+            guard beside < limits.atOnce, isProven || take(host, for: name.provider) else {
                 // Not logged: this is what a flood meets.
                 count("limited", name)
                 throw .unavailable("Too many keys are asked for.")
             }
-            flight = Task { await self.fly(name, need, proof) }
-            flights[name] = flight
+            flight = Task { await self.fly(name, need, proof, isProven ? host : nil) }
+            flights[name] = Flying(task: flight, isProven: isProven)
         }
         let found = try await flight.value.get()
-        return RemoteKey(found: found, fetchedAt: known[name]?.fetchedAt ?? time.uptime(), isRemembered: false)
+        return RemoteKey(found: found, fetchedAt: known[name]?.key.fetchedAt ?? time.uptime(), isRemembered: false)
+    }
+
+    private func take(_ host: String, for provider: String) -> Bool {
+        let now = time.uptime()
+        return budgets[provider, default: FetchBudget(FetchBudget.Limits(), at: now)].take(host, at: now)
     }
 
     /// The flight ends itself, so that none is left behind by a caller who went away.
-    private func fly(_ name: Name, _ need: KeyNeed, _ proof: RemoteProof) async -> Result<FoundKey, KeyFailure> {
+    ///
+    /// - Parameter own: the host whose documents cost nothing: that of a name that has proven something.
+    private func fly(
+        _ name: Name, _ need: KeyNeed, _ proof: RemoteProof, _ own: String?
+    ) async -> Result<FoundKey, KeyFailure> {
         defer { flights[name] = nil }
         do {
-            let found = try await obtain(need, proof)
+            let found = try await obtain(need, proof, name.provider, own)
             remember(found, name)
             return .success(found)
         } catch {
@@ -122,16 +160,20 @@ public actor RemoteKeys: KeySource {
         }
     }
 
-    private func obtain(_ need: KeyNeed, _ proof: RemoteProof) async throws(KeyFailure) -> FoundKey {
+    private func obtain(
+        _ need: KeyNeed, _ proof: RemoteProof, _ provider: String, _ own: String?
+    ) async throws(KeyFailure) -> FoundKey {
         let end = time.uptime() + limits.whole
         var documents: [KeyDocument] = []
         var url = need.url
         while documents.count < proof.fetching.documentsMax {
             documents.append(
-                try await document(at: url, proof.fetching, isPaid: documents.isEmpty, until: end))
+                try await document(
+                    at: url, proof.fetching, isPaid: documents.isEmpty, for: provider, own, until: end))
             let step: KeyStep
             do {
-                step = try await proof.read(need, documents, KeyTrust(certificates: checker(), now: time.now()))
+                step = try await proof.read(
+                    need, documents, KeyTrust(certificates: checker(for: proof.fetching), now: time.now()))
             } catch {
                 throw .refused(error.reason)
             }
@@ -146,12 +188,14 @@ public actor RemoteKeys: KeySource {
     /// - Parameter isPaid: its first request was counted before the flight began; every other one counts here, at the
     ///   host that it goes to, so that neither documents nor redirects can be used against a third.
     private func document(
-        at first: String, _ fetching: KeyFetching, isPaid: Bool, until end: Duration
+        at first: String, _ fetching: KeyFetching, isPaid: Bool, for provider: String, _ own: String?,
+        until end: Duration
     ) async throws(KeyFailure) -> KeyDocument {
         var url = first
         for hop in 0...fetching.redirectsMax {
             guard time.uptime() < end else { throw .unavailable("The key's server is too slow.") }
-            guard isPaid && hop == 0 || Self.host(of: url).map({ budget.take($0, at: time.uptime()) }) ?? true else {
+            let isFree = isPaid && hop == 0
+            guard isFree || Self.host(of: url).map({ $0 == own || take($0, for: provider) }) ?? true else {
                 throw .unavailable("Too many keys are asked for.")
             }
             let answer: WireAnswer
@@ -208,10 +252,14 @@ public actor RemoteKeys: KeySource {
 
     private static func host(of url: String) -> String? { (try? OutsideURL(url))?.hostText }
 
-    private func checker() -> (any CertificateChecking)? {
-        if let checking { return checking }
-        do { checking = try certificates() } catch {
-            logger.error("key.no_roots", metadata: ["problem": "\(error)"])
+    private func checker(for fetching: KeyFetching) -> (any CertificateChecking)? {
+        guard fetching.bringsCertificates else { return nil }
+        let now = time.uptime()
+        if checking == nil, now >= noRootsUntil {
+            do { checking = try certificates() } catch {
+                noRootsUntil = now + limits.refreshedEvery
+                logger.error("key.no_roots", metadata: ["problem": "\(error)"])
+            }
         }
         return checking
     }
@@ -219,9 +267,15 @@ public actor RemoteKeys: KeySource {
     // MARK: Remembering
 
     private func remember(_ found: FoundKey, _ name: Name) {
-        if known.count >= limits.remembered { known = [:] }
+        if known.count >= limits.remembered {
+            known = known.filter(\.value.hasProven)
+            if known.count >= limits.remembered { known = [:] }
+        }
         refused[name] = nil
-        known[name] = RemoteKey(found: found, fetchedAt: time.uptime(), isRemembered: true)
+        let now = time.uptime()
+        known[name] = Held(
+            key: RemoteKey(found: found, fetchedAt: now, isRemembered: true), attemptedAt: now,
+            hasProven: known[name]?.hasProven ?? false)
         count("found", name)
         logger.info("key.fetched", metadata: ["provider": "\(name.provider)"])
     }

@@ -80,8 +80,10 @@ extension HTTPSignature {
     func rfc9421Base(of delivery: Delivery) throws(Forged) -> [UInt8] {
         var base: [UInt8] = []
         for component in components {
-            let parameter = component.parameter.map { ";name=\"\($0)\"" } ?? ""
-            base += Array("\"\(component.name)\"\(parameter): ".utf8)
+            let parameter = component.parameter.map { name in
+                Array(";name=".utf8) + StructuredFields.text(of: .string(Array(name.utf8)))
+            }
+            base += Array("\"\(component.name)\"".utf8) + (parameter ?? []) + Array(": ".utf8)
             base += try value(of: component, in: delivery) + [UInt8(ascii: "\n")]
         }
         return base + Array("\"@signature-params\": ".utf8) + parameters
@@ -106,7 +108,9 @@ extension HTTPSignature {
             return Array(value.dropFirst(name.count))
         case "@target-uri", "@scheme":
             // Only the settings know it: a request says nothing of its scheme.
-            guard let url = delivery.url else { throw .missing(header: "Host") }
+            guard let url = delivery.url else {
+                throw .malformed(header: Self.inputHeader, problem: "covers this server's address, which is not known")
+            }
             return component.name == "@target-uri"
                 ? Array(url.utf8) : url.utf8.prefix { $0 != UInt8(ascii: ":") }.map(\.asciiLowercased)
         default: return try delivery.joined(component.name)

@@ -102,13 +102,19 @@ extension HTTPSignature {
         }
         guard isProven else { throw .wrongSignature }
         try proveBody(delivery)
+        return try signedTime(delivery, by: rules)
+    }
+
+    /// What it says of its time, and how long that is good: proven when the signature is.
+    public func signedTime(_ delivery: Delivery, by rules: HTTPSignatureRules) throws(Forged) -> SignedTime {
         guard let made = time(in: delivery) else { throw .uncovered("date") }
         guard let expires else { return SignedTime(made, goodFor: rules.window.usual + rules.window.skew) }
         return SignedTime(made, goodFor: min(expires - made, rules.window.most) + rules.window.skew)
     }
 
-    /// Each digest that is covered is right. Whether one must be covered the rules have said.
-    private func proveBody(_ delivery: Delivery) throws(Forged) {
+    /// Each digest that is covered is right: it can be said without a key. Whether one must be covered the rules have
+    /// said.
+    public func proveBody(_ delivery: Delivery) throws(Forged) {
         if covers("digest") {
             guard BodyDigest.matches(draft: try delivery.single("Digest"), delivery.body) else { throw .wrongDigest }
         }

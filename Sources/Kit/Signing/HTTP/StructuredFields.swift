@@ -55,7 +55,7 @@ enum StructuredFields {
         }
     }
 
-    private static func text(of value: Bare) -> [UInt8] {
+    static func text(of value: Bare) -> [UInt8] {
         switch value {
         case .integer(let number): Array(String(number).utf8)
         case .string(let text):
