@@ -19,23 +19,39 @@ public struct Outgoing: Sendable, Equatable {
     public let method: Method
     public let path: Path
     public let headers: [Field]
+    /// Empty where nothing is sent with it.
+    public let body: [UInt8]
     /// From the first byte sent to the last byte read, all attempts together.
     public let deadline: Duration
     /// What it takes of the platform's quotas.
     public let spends: [Spending]
     public let repeating: Repetition
+    public var host = CallHost.api
+    /// Sent instead of `body`, where there is one.
+    public var part: ObjectPart?
 
     /// - Parameter repeating: nil for what the method says: what only reads may be sent again, what writes may not.
     public init(
-        _ method: Method, _ path: Path, headers: [Field] = [], within deadline: Duration = .seconds(20),
-        spends: [Spending] = [], repeating: Repetition? = nil
+        _ method: Method, _ path: Path, headers: [Field] = [], body: [UInt8] = [],
+        within deadline: Duration = .seconds(20), spends: [Spending] = [], repeating: Repetition? = nil
     ) {
         self.method = method
         self.path = path
         self.headers = headers
+        self.body = body
         self.deadline = deadline
         self.spends = spends
         self.repeating = repeating ?? (method == .get || method == .head ? .always : .never)
+    }
+
+    /// The same with a JSON body.
+    public init(
+        _ method: Method, _ path: Path, json: JSON, within deadline: Duration = .seconds(20), spends: [Spending] = [],
+        repeating: Repetition? = nil
+    ) {
+        self.init(
+            method, path, headers: [Field("Content-Type", "application/json; charset=UTF-8")], body: json.bytes,
+            within: deadline, spends: spends, repeating: repeating)
     }
 }
 
@@ -43,8 +59,9 @@ public struct Outgoing: Sendable, Equatable {
 public enum Repetition: Sendable, Equatable {
     /// It changes nothing, or the same thing once.
     case always
-    /// It carries a key by which the platform tells a repetition, in this header.
-    case withKey(header: String)
+    /// It carries a key by which the platform tells a repetition, in this header. In steps the key is made by the
+    /// engine, and counts for half of the time that the platform remembers it.
+    case withKey(header: String, remembered: Duration = .hours(24))
     /// Never: a second one would have a second effect.
     case never
 }

@@ -99,6 +99,10 @@ public struct Hooks: Sendable {
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// Compares with what platforms list; nil where no platform can be asked.
     public var reconciling: EventReconciling?
+    /// Files that the application gives us; nil where there is no folder for them.
+    public var objects: ObjectStore?
+    /// Publishes; nil where nothing can be sealed.
+    public var publishing: PublishingHooks?
     /// Connects accounts; nil where nothing can be sealed.
     public var connecting: ConnectHooks?
     /// The feed on this node, for live clients; nil where there are none.

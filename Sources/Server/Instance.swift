@@ -32,6 +32,9 @@ public struct Instance: Sendable {
     let traffic: Traffic
     private let wakes: NodeWakes
     private let resolver: SystemResolver
+    /// Files that the application gives us; nil where there is no folder for them.
+    public let objects: ObjectStore?
+    let publishing: PublishingHooks?
     private let wire: GuardedWire
     private let keyWire: GuardedWire
     let client: HTTPClient
@@ -89,6 +92,7 @@ public struct Instance: Sendable {
         if !applied.isEmpty {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
+        if settings.migrates { try await declareTables(database) }
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
         let health = try await database.health()
         logger.notice(
@@ -135,12 +139,16 @@ public struct Instance: Sendable {
             bells: bells, logger: logger)
         traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
         let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
+        (objects, publishing) = await Self.publishing(
+            settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
-        let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
-        let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
+        var workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        (workers.objects, workers.publishing, workers.vault) = (objects, publishing, vault)
+        let deciders = Hooks.deciders(
+            ids: ids, database: database, publishing: publishing?.publishing, read: gateway.reread)
         let held = HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders)
         let bulk = BulkWorker(
             database: database, ids: ids, time: time, bells: bells, deciders: deciders,
@@ -211,6 +219,9 @@ public struct Instance: Sendable {
         }
         for source in Providers.all.compactMap({ $0 as? any GrantTeller }) {
             handlers[source.about.id] = GrantHandler(source, ids: ids)
+        }
+        for source in Providers.publishers {
+            handlers[source.about.id] = PostNewsHandler(source, next: handlers[source.about.id], ids: ids)
         }
         return handlers
     }

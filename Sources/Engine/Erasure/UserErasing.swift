@@ -17,9 +17,15 @@ public struct UserErasing: JobWorker {
     private let ids: Identifiers
     private let time: TimeSource
     private let bells: Bells
+    private let objects: ObjectStore?
     private let walk: EventWalk
 
-    public init(database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger) {
+    /// - Parameter objects: whose files go with their user; nil where there are none.
+    public init(
+        database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, objects: ObjectStore? = nil,
+        logger: Logger
+    ) {
+        self.objects = objects
         self.database = database
         self.ids = ids
         self.time = time
@@ -53,6 +59,8 @@ public struct UserErasing: JobWorker {
             counts.add(step)
             try session.advance(id, to: step.last ?? row.position, counts: counts.text)
         }
+        // Nothing says that a user is erased while a file of theirs lies here.
+        while try await objects?.deleteDropped() ?? 0 > 0 {}
         try await scrub()
         try await finish(erasure, job)
         bells.written.ring()
