@@ -128,11 +128,11 @@ extension FrameModel {
     }
 
     /// `ops@rye.example` is OP, `Mina Park` MP.
-    private static func initials(_ name: String) -> String {
-        let parts = name.split(separator: "@")[0].split { $0 == " " || $0 == "." || $0 == "-" }
-        let letters =
-            parts.count > 1 ? parts.prefix(2).compactMap(\.first).map(String.init) : [String(name.prefix(2))]
-        return letters.joined().uppercased()
+    static func initials(_ name: String) -> String {
+        let person = name.split(separator: "@").first ?? ""
+        let parts = person.split { $0 == " " || $0 == "." || $0 == "-" }
+        if parts.count > 1 { return String(parts.prefix(2).compactMap(\.first)).uppercased() }
+        return (person.isEmpty ? name[...] : person).prefix(2).uppercased()
     }
 
     // MARK: Navigation
