@@ -4,7 +4,7 @@ public import Store
 /// Gives a billing platform's events to `Billing`, and turns what became of them into the job's end.
 public struct BillingHandler: EventHandler {
     /// Of a subscription whose status is a guess; over when it is known.
-    static let unclearAlert = "subscription_unclear"
+    static let unclearAlert = AlertName.subscriptionUnclear
 
     private let billing: Billing
     private let ids: Identifiers

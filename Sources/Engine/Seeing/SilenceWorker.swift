@@ -6,7 +6,7 @@ public import Store
 /// Usual is what the last fortnight shows: the longest run of hours without a believed delivery.
 public struct SilenceWorker: JobWorker {
     public static let kind = "maintenance.silence"
-    static let alert = "webhooks_silent"
+    static let alert = AlertName.webhooksSilent
     /// The fortnight.
     private static let hours = 14 * 24
     /// Of a platform that was heard in fewer hours nobody knows what is usual.

@@ -65,7 +65,7 @@ struct BulkWorker: JobWorker {
                 switch wish {
                 case .done:
                     step.done += 1
-                    try session.resolve("job_dead", id.text, changeID: change, at: now)
+                    try session.resolve(.jobDead, id.text, changeID: change, at: now)
                 case .unknown: (step.refused, step.reason) = (step.refused + 1, "It is no longer kept.")
                 case .refused(let state): (step.refused, step.reason) = (step.refused + 1, "It is \(state).")
                 }

@@ -113,9 +113,10 @@ enum NowPage {
     private static func need(_ alert: AlertRow, _ request: PageRequest) -> Model.Need {
         let words = request.words
         let place = alert.subject.hasPrefix("job_") ? "/jobs/\(alert.subject)" : "/search?q=\(alert.subject)"
-        let key = alert.kind == "job_dead" ? "now.alert_job" : "now.alert_other"
+        let isJob = alert.kind == AlertName.jobDead.rawValue
+        let key = isJob ? "now.alert_job" : "now.alert_other"
         return Model.Need(
-            lamp: Lamp(alert.kind == "job_dead" ? .failed : .needs), what: StoredSentences.summary(alert, words),
+            lamp: Lamp(isJob ? .failed : .needs), what: StoredSentences.summary(alert, words),
             evidence: [words(key, ["subject": ShortID(alert.subject).short]), StoredSentences.action(alert, words)]
                 .joined(separator: " · "),
             since: request.times.age(alert.openedAt), act: Link(words("now.act.look"), place))
