@@ -14,9 +14,15 @@ public struct BillingHandler: EventHandler {
         self.ids = ids
     }
 
-    public func plan(_ event: StoredEvent) async throws -> any EventPlan {
+    public func plan(_ event: StoredEvent) async throws -> any EventPlan { try await planned(event, asks: true) }
+
+    public func planWithoutAsking(_ event: StoredEvent) async throws -> any EventPlan {
+        try await planned(event, asks: false)
+    }
+
+    private func planned(_ event: StoredEvent, asks: Bool) async throws -> Planned {
         Planned(
-            rules: billing.rules, plan: try await billing.plan(event), event: event, ids: ReadyIDs(ids),
+            rules: billing.rules, plan: try await billing.plan(event, asks: asks), event: event, ids: ReadyIDs(ids),
             alerts: (0..<Planned.alertsMax).map { _ in (ids.make(AlertKind.self), ids.make(ChangeKind.self)) })
     }
 
