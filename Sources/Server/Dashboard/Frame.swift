@@ -82,7 +82,7 @@ extension FrameModel {
         keys = request.reader.hasKeys ? "on" : "off"
         assets = Assets.shared.names
         mode = Self.mode(app.settings, words)
-        isLive = page.isLive && request.visitor != nil
+        isLive = page.isLive(request)
         lamps = [.ok, .running, .waiting, .paused].map { Lamp($0) }
         `operator` = request.visitor.map { visitor in
             OperatorModel(
@@ -160,7 +160,7 @@ extension FrameModel {
             case .connections: attention.connections
             default: 0
             }
-        let number = needs > Attention.countMax ? "\(Attention.countMax)+" : words.number(needs)
+        let number = words.number(needs, upTo: Attention.countMax)
         return Entry(
             href: entry.path, label: words("nav.\(entry.rawValue)"), icon: entry.rawValue, isHere: entry == here,
             isOff: !entry.isBuilt, needs: needs > 0 ? number : nil, open: nil)

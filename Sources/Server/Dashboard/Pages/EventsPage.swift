@@ -92,7 +92,9 @@ enum EventsPage {
 
     static let page = Page(
         path: "/events", entry: .events, template: "events",
-        fragments: ["events-fresh", "events-rows", "events-history"], follows: ["*"], every: .seconds(5)
+        fragments: ["events-fresh", "events-rows", "events-history"], follows: ["*"], every: .seconds(5),
+        // Contents are read one by one: hundreds of them, at each change of the feed.
+        stands: { EventsQuery($0.query["q"] ?? "", $0.words).content != nil }
     ) { request in
         let (words, place) = (request.words, Place(request))
         let query = EventsQuery(request.query["q"] ?? "", words)

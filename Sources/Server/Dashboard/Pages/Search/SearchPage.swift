@@ -111,7 +111,7 @@ enum SearchPage {
 
     private static func hit(_ hit: SearchHit, _ words: Words) -> Hit {
         let kind = words("search.kind.\(hit.kind.rawValue)")
-        let name = hit.kind == .endpoint ? EndpointWords.host(hit.owner ?? "") : hit.id
+        let name = hit.kind == .endpoint ? Hosts.of(hit.owner ?? "") : hit.id
         let more =
             switch hit.kind {
             case .endpoint: ShortID(hit.id).short
