@@ -1,7 +1,5 @@
-import AsyncHTTPClient
 import Foundation
 import Kit
-import NIOCore
 import NIOHTTP1
 import TestSupport
 import Testing
@@ -31,19 +29,11 @@ struct ConnectJourneyTests {
             let key = try server.makeKey()
             try await server.start()
 
-            let asked: JSON = ["user_id": "rye", "provider": "tiktok"]
-            let session = try await server.call("POST", "/v1/connect-sessions", asked, key: key).json
-            let browser = Visitor()
-            let begun = try await browser.get(session["url"]?.text ?? "")
-            let link = try #require(begun.link(containing: "/connect/"), "\(begun.text)")
-            let page = try #require(try await browser.get(link.hasPrefix("/") ? base + link : link).location)
-            let back = try #require(try await browser.post(page, "account=3").location)
-            #expect(try await browser.get(back).status < 400)
-
+            let id = try await server.connect("rye", account: "3", key: key)
             let list = try await server.json("/v1/connections", key: key)["data"]?.elements ?? []
             let connection = try #require(list.first)
             #expect(connection["state"] == "active" && connection["user_id"] == "rye")
-            let id = try #require(connection["id"]?.text)
+            #expect(connection["id"] == .string(id))
 
             let path = "/v1/proxy/\(id)/v2/user/info/?fields=open_id,display_name"
             let user = try await server.json(path, key: key)
@@ -69,52 +59,5 @@ struct ConnectJourneyTests {
             #expect(!server.logText.contains("act.") && !server.logText.contains("rft."))
             #expect(sandbox.stop() == 0)
         }
-    }
-}
-
-/// A browser that keeps cookies and follows nothing by itself.
-private actor Visitor {
-    struct Page {
-        let status: Int
-        let location: String?
-        let text: String
-
-        func link(containing part: String) -> String? {
-            text.split(separator: "href=\"").dropFirst().map { String($0.prefix { $0 != "\"" }) }
-                .first { $0.contains(part) }?.replacing("&amp;", with: "&")
-        }
-    }
-
-    private var cookies: [String: String] = [:]
-    private static let client: HTTPClient = {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
-
-    func get(_ url: String) async throws -> Page { try await send(HTTPClientRequest(url: url)) }
-    func post(_ url: String, _ form: String) async throws -> Page {
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
-        request.body = .bytes(ByteBuffer(string: form))
-        return try await send(request)
-    }
-
-    private func send(_ request: HTTPClientRequest) async throws -> Page {
-        var request = request
-        if !cookies.isEmpty {
-            let text = cookies.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: "; ")
-            request.headers.add(name: "Cookie", value: text)
-        }
-        let answer = try await Self.client.execute(request, timeout: .seconds(20))
-        for cookie in answer.headers["Set-Cookie"] {
-            let pair = cookie.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1).map(String.init)
-            if pair.count == 2 { cookies[pair[0]] = pair[1] }
-        }
-        let body = try await answer.body.collect(upTo: 4 << 20)
-        return Page(
-            status: Int(answer.status.code), location: answer.headers.first(name: "Location"),
-            text: String(buffer: body))
     }
 }
