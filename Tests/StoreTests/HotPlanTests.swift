@@ -122,6 +122,10 @@ struct HotPlanTests {
             }
             _ = try session.traffic(minutes: 2, before: .testNow, of: ["p"])
             _ = try session.refused(of: ["p"], before: ids.make(), since: .testNow, limit: 51)
+            try session.open(
+                NewReview(
+                    id: ids.make(), kind: "k", subject: "s", question: "?", evidence: "{}", choices: ["a"],
+                    provider: "p", openedAt: .testNow, changeID: ids.make()))
             _ = try session.attention()
             _ = try session.attentionList()
             _ = try session.operatorSession(hash: [1], at: .testNow)
