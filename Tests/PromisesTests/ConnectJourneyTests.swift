@@ -48,8 +48,10 @@ struct ConnectJourneyTests {
             let path = "/v1/proxy/\(id)/v2/user/info/?fields=open_id,display_name"
             let user = try await server.json(path, key: key)
             #expect(user["data", "user", "open_id"] == connection["account_id"])
-            let call = try await server.json("/v1/calls?limit=1", key: key)["data"]?.elements?.first
+            let call = try await server.json("/v1/calls?limit=1&purpose=proxy", key: key)["data"]?.elements?.first
             #expect(call?["connection_id"] == .string(id) && call?["path"] == "/v2/user/info/")
+            let token = try await server.json("/v1/calls?limit=5&purpose=token", key: key)["data"]?.elements ?? []
+            #expect(token.contains { $0["path"] == "/v2/oauth/token/" && $0["outcome"] == "ok" })
             let quota = try await server.json("/v1/quotas", key: key)["data"]?.elements?.first
             #expect(quota?["limit"] == 600)
             // Of a quota that nodes share, what a node has been handed counts as used.

@@ -62,6 +62,43 @@ struct HotPlanTests {
             _ = try session.connectAttempt([1])
             _ = try session.use([1], at: .testNow)
             _ = try session.sweepConnectSessions(before: .testNow, 10)
+            _ = try session.connections(to: "o", at: "p", through: new.app)
+            _ = try session.ownAccounts(of: "u")
+        }
+    }
+
+    @Test("connections: listed by every filter, counted, each by an index")
+    func connectionLists() async throws {
+        var filters = [ConnectionFilter()]
+        let fill: [(inout ConnectionFilter) -> Void] = [
+            { $0.provider = "p" }, { $0.userID = "u" }, { $0.app = "a" },
+        ]
+        for change in fill {
+            filters += filters.map { filter in
+                var filter = filter
+                change(&filter)
+                return filter
+            }
+        }
+        for state in ConnectionState.allCases {
+            var filter = ConnectionFilter()
+            filter.state = state
+            filters.append(filter)
+        }
+        try await plans { [filters] session in
+            for filter in filters {
+                _ = try session.connections(filter, ListPage(limit: 50))
+                _ = try session.connections(filter, ListPage(limit: 50, ascending: true, after: "conn_1"))
+                _ = try session.connectionsBySoonest(filter, limit: 101)
+            }
+            _ = try session.connectionCounts()
+        }
+        try await plans(inOrder: true) { [filters] session in
+            _ = try session.connections(ConnectionFilter(), ListPage(limit: 50))
+            _ = try session.connectionsBySoonest(ConnectionFilter(), limit: 101)
+            for filter in filters where filter.state != nil {
+                _ = try session.connections(filter, ListPage(limit: 50))
+            }
         }
     }
 
@@ -141,8 +178,12 @@ struct HotPlanTests {
 
     /// Runs the statements of `body`, and explains each.
     ///
-    /// - Parameter indices: each must carry a search by its first column.
-    private func plans(through indices: [String] = [], _ body: (Session) throws -> Void) async throws {
+    /// - Parameters:
+    ///   - indices: each must carry a search by its first column.
+    ///   - inOrder: whether rows must come as they are wanted: what is sorted is read to its end first.
+    private func plans(
+        through indices: [String] = [], inOrder: Bool = false, _ body: (Session) throws -> Void
+    ) async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
             let path = String(url.dropFirst("sqlite:".count))
             let database = try SQLiteDatabase(path: path, owner: true, logger: .quiet)
@@ -166,6 +207,8 @@ struct HotPlanTests {
                 steps += Self.steps(of: plan)
                 let scanned = Self.tablesScanned(by: plan)
                 #expect(scanned.allSatisfy(Self.small.contains), "scans \(scanned): \(text)")
+                let sorts = Self.steps(of: plan).contains { $0.contains("TEMP B-TREE") }
+                #expect(!inOrder || !sorts, "sorts: \(text)")
             }
             for index in indices {
                 let isSearched = steps.contains { $0.hasPrefix("SEARCH ") && $0.contains("INDEX \(index) (subject=?") }

@@ -192,7 +192,7 @@ extension APIRequest {
             }
             return app
         }
-        guard let usual = try await hooks.apps(platform.about.id) else {
+        guard let usual = try await hooks.sessions.usualApp(of: platform.about.id) else {
             let names = platform.oauth.settings
             throw Problem(
                 .wrongState,
