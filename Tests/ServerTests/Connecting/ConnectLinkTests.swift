@@ -151,6 +151,27 @@ struct ConnectLinkTests {
         }
     }
 
+    @Test("for an account that is being forgotten ends with a word; when that is over it connects")
+    func erasing() async throws {
+        try await ConnectWorld.with { world in
+            try await world.connect(try await world.session().link)
+            let erasure = try await world.api.send("DELETE", "/v1/users/user-42").json["id"]?.text ?? ""
+            let (id, link) = try await world.session(user: "user-43")
+            let browser = world.browser()
+
+            let page = try await world.connect(link, in: browser)
+
+            #expect(page.status == 503 && page.text.contains("being forgotten"))
+            #expect(try await world.api.get("/v1/connect-sessions/\(id)").json["code"] == "erasure_running")
+            try await world.api.database.write("done") { try $0.finish(ID(stored: erasure), at: .testNow) }
+            #expect(try await world.connect(link, in: browser).status == 200)
+            let left = try await world.api.database.read("names") {
+                try $0.erased(among: [ErasedName(account: "open-1", at: "tiktok")]).count
+            }
+            #expect(left == 0)
+        }
+    }
+
     // MARK: Versions of tokens
 
     @Test(
