@@ -53,6 +53,16 @@ extension Session {
         return true
     }
 
+    /// What alerts of a kind stand about, at most `limit`.
+    public func standingAlerts(of kind: String, limit: Int) throws -> Set<String> {
+        Set(
+            try rows(
+                """
+                SELECT subject FROM alerts WHERE kind = \(kind) AND state <> 'resolved' ORDER BY subject LIMIT \(limit)
+                """
+            ) { try $0.text() })
+    }
+
     /// Ends the alert about a subject, if one stands.
     public func resolve(_ kind: String, _ subject: String, changeID: ID<ChangeKind>, at now: Timestamp) throws {
         let resolved = try row(
