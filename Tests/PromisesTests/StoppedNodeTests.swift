@@ -11,9 +11,10 @@ struct StoppedNodeTests {
     private static let subscriptions = 24
     private static let others = 200
 
-    @Test("stopped in its jobs and as sequencer: another does its work, and what it ends later counts for nothing")
+    @Test(
+        "stopped in its jobs and as sequencer: another does its work, and what it ends later counts for nothing",
+        .enabled(if: TestEngine.all.contains(.postgres)))
     func stopped() async throws {
-        guard TestEngine.all.contains(.postgres) else { return }
         try await TestDatabase.withAddress(.postgres) { url in
             let platform = try Responder(status: 200, pause: 1500, body: Self.subscription)
             let application = try Responder(status: 200, body: "{}")
