@@ -498,6 +498,9 @@ CREATE TABLE calls (
 CREATE INDEX calls_connection ON calls (connection_id, id) WHERE connection_id IS NOT NULL;
 CREATE INDEX calls_subject ON calls (subject, id) WHERE subject IS NOT NULL;
 CREATE INDEX calls_correlation ON calls (correlation, id) WHERE correlation IS NOT NULL;
+CREATE INDEX calls_user ON calls (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX calls_provider ON calls (provider, id);
+CREATE INDEX calls_purpose ON calls (purpose, id);
 CREATE INDEX calls_failed ON calls (id) WHERE outcome <> 'ok';
 
 -- Hosts of platforms that keep failing; a host that is well has no row. Who may try it next is decided here.

@@ -69,6 +69,16 @@ extension Session {
         return true
     }
 
+    /// What alerts of a kind stand about, at most `limit`.
+    public func standingAlerts(of kind: String, limit: Int) throws -> Set<String> {
+        Set(
+            try rows(
+                """
+                SELECT subject FROM alerts WHERE kind = \(kind) AND state <> 'resolved' ORDER BY subject LIMIT \(limit)
+                """
+            ) { try $0.text() })
+    }
+
     /// Ends the alert about a subject, if one stands.
     public func resolve(_ kind: AlertName, _ subject: String, changeID: ID<ChangeKind>, at now: Timestamp) throws {
         let resolved = try row(
