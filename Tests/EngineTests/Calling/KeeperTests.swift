@@ -133,6 +133,22 @@ struct KeeperTests {
         }
     }
 
+    @Test("what was given out of the reserve is not for ordinary work", arguments: TestEngine.all)
+    func reserve(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let quota = Quota("calls", 100, per: .rolling(.minutes(10)), for: .connection)
+            let node = QuotaNode("a", [quota], database, clock)
+            for _ in 0..<100 { guard await node.spend("calls", .sync) else { break } }
+            // One unit more than it needs is handed out with it.
+            let ticket = try #require(await node.take("calls", .urgent))
+
+            #expect(await !node.spend("calls", .sync))
+            node.quotas.giveBack(ticket)
+            #expect(await !node.spend("calls", .sync), "and neither is what came back")
+            #expect(await node.spend("calls", .person))
+        }
+    }
+
     @Test("what was not sent is given back", arguments: TestEngine.all)
     func givenBack(_ engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
