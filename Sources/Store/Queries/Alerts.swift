@@ -71,11 +71,14 @@ extension Session {
     }
 
     /// What alerts of a kind stand about, at most `limit`.
-    public func standingAlerts(of kind: String, limit: Int) throws -> Set<String> {
+    public func standingAlerts(of kind: AlertName, limit: Int) throws -> Set<String> {
         Set(
             try rows(
                 """
-                SELECT subject FROM alerts WHERE kind = \(kind) AND state <> 'resolved' ORDER BY subject LIMIT \(limit)
+                SELECT subject FROM alerts
+                 WHERE kind = \(kind.rawValue) AND state <> 'resolved'
+                 ORDER BY subject
+                 LIMIT \(limit)
                 """
             ) { try $0.text() })
     }
