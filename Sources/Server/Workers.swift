@@ -54,6 +54,7 @@ struct Workers: Sendable {
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),
             CompressionWorker.schedule(firstAt: first + .minutes(20)),
+            EventTermsWorker.schedule(firstAt: first),
         ]
     }
 }

@@ -34,6 +34,20 @@ struct HotPlanTests {
         }
     }
 
+    @Test("events by their values: indexed, found, counted, dropped")
+    func eventTerms() async throws {
+        try await plans { session in
+            try session.beginEventTerms(key: "k1")
+            _ = try session.indexEventTerms(key: "k1", at: .testNow, limit: 10, bytesMax: 1000) { _ in [1] }
+            var filter = EventFilter()
+            filter.term = 1
+            _ = try session.events(filter, ListPage(limit: 10))
+            _ = try session.search(filter, before: nil, since: nil, limit: 10)
+            _ = try session.countEvents(withTerm: 1, atMost: 10)
+            try session.dropEventTerms(of: ["evt_1"])
+        }
+    }
+
     @Test("connections: found, kept, refreshed, swept, listed")
     func connections() async throws {
         try await plans { session in
@@ -157,7 +171,7 @@ struct HotPlanTests {
 
     /// Tables of a few rows, whatever happens; `feed_pending` and `writes` are PostgreSQL's own and empty here.
     private static let small = [
-        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "writes", "endpoints",
+        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "p", "writes", "endpoints",
     ]
 
     /// Runs the statements of `body`, and explains each.

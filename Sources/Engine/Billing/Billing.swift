@@ -21,7 +21,9 @@ public struct Billing: Sendable {
     }
 
     /// Reads an event and gets what is needed to apply it. A platform that does not answer is part of the plan.
-    public func plan(_ event: StoredEvent) async throws -> BillingPlan {
+    ///
+    /// - Parameter asks: false leaves open what only the platform can tell.
+    public func plan(_ event: StoredEvent, asks: Bool = true) async throws -> BillingPlan {
         let facts: [BillingFact]
         do { facts = try rules.facts(in: event) } catch {
             return BillingPlan(facts: .failure(error), answers: [], problem: nil)
@@ -34,7 +36,7 @@ public struct Billing: Sendable {
         for question in questions {
             if let answer = known.first(where: { question.isAnswered(by: $0) }).flatMap({ rules.read($0, of: event) }) {
                 answers.append(answer)
-            } else if let caller {
+            } else if asks, let caller {
                 do { answers.append(try await ask(question, for: event, by: caller)) } catch {
                     return BillingPlan(facts: .success(facts), answers: answers, problem: error)
                 }

@@ -5,6 +5,13 @@ public import Store
 public protocol EventHandler: Sendable {
     /// Reads the event and asks the platform where only it can tell. Runs outside any transaction.
     func plan(_ event: StoredEvent) async throws -> any EventPlan
+    /// The same for somebody who only looks: from what is known here, the platform is not asked.
+    func planWithoutAsking(_ event: StoredEvent) async throws -> any EventPlan
+}
+
+extension EventHandler {
+    /// Of a handler that never asks.
+    public func planWithoutAsking(_ event: StoredEvent) async throws -> any EventPlan { try await plan(event) }
 }
 
 /// Pure: may run more than once for one commit. Runs at read committed: it holds the rows that it decides on.

@@ -29,8 +29,8 @@ public struct ListedSource: Sendable {
 public struct EventReconciling: JobWorker {
     public static let kind = "events.reconcile"
     public static let stream = "events"
-    static let alert = "events_missed"
-    static let refusedAlert = "events_not_listed"
+    static let alert = AlertName.eventsMissed
+    static let refusedAlert = AlertName.eventsNotListed
     private static let lane = Lane("reconcile", .sync)
     /// What happened so lately may still be on its way. Who asks by hand wants it all the same, and no alert.
     private static let settling = Duration.minutes(10)

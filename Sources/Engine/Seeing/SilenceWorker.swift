@@ -7,7 +7,7 @@ public import Store
 /// over when the platform is heard again, however long that takes.
 public struct SilenceWorker: JobWorker {
     public static let kind = "maintenance.silence"
-    static let alert = "webhooks_silent"
+    static let alert = AlertName.webhooksSilent
     /// The fortnight.
     private static let hours = 14 * 24
     /// Of a platform that was heard in fewer hours nobody knows what is usual.

@@ -102,9 +102,7 @@ extension Setting {
     private static let retention = Group(
         title: "How long things are kept (30d, 36h; never for ever)",
         settings: Retention.Kind.allCases.map { kind in
-            Setting(
-                kind.settingName, kind.what, usual: "\(kind.usualDays)d", example: "\(kind.usualDays)d",
-                standing: kind == .calls ? .checked : .used)
+            Setting(kind.settingName, kind.what, usual: "\(kind.usualDays)d", example: "\(kind.usualDays)d")
         })
 }
 

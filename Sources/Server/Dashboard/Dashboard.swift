@@ -56,7 +56,7 @@ struct Dashboard: Sendable {
             let next = request.target == "/" ? nil : BrowserText.ownPath(request.target)
             return Self.redirect("/sign-in" + BrowserText.query([("next", next)]))
         }
-        guard page.needs == .viewer || visitor.isAdmin else { throw PageProblem.forbidden }
+        guard page.isOpen(to: visitor) else { throw PageProblem.forbidden }
         let content = try await page.load(request)
         if let demo = app.hooks.demo { await DemoPages.note(page, request, demo) }
         return try await draw(page, content, request)

@@ -193,6 +193,7 @@ extension Session {
              WHERE id = \(id)
             """)
         try run("DELETE FROM fetched WHERE event_id = \(id)")
+        try dropEventTerms(of: [id.text])
         try run(
             """
             UPDATE reviews

@@ -5,7 +5,7 @@ public import Store
 
 /// Tells the keeper what was spent, and people when a limit is nearly used up.
 public struct QuotaUpkeep: Service {
-    static let highAlert = "quota_high"
+    static let highAlert = AlertName.quotaHigh
     private static let every = Duration.seconds(1)
     /// Rounds between two looks at the levels.
     private static let lookEvery = 15
