@@ -16,7 +16,7 @@ struct StoppedNodeTests {
         .enabled(if: TestEngine.all.contains(.postgres)))
     func stopped() async throws {
         try await TestDatabase.withAddress(.postgres) { url in
-            let platform = try Responder(status: 200, pause: 1500, body: Self.subscription)
+            let platform = try Responder(status: 200, waits: true, body: Self.subscription)
             let application = try Responder(status: 200, body: "{}")
             defer {
                 platform.stop()
@@ -38,7 +38,7 @@ struct StoppedNodeTests {
             try await until("the first is sequencer") { try await look.holder("sequencer") == node }
             try await second.start()
 
-            // Given to the second; each job that asks the platform stays in the hands that took it for a while.
+            // Given to the second; each job that asks the platform stays in the hands that took it.
             async let delivered: Void = deliver(to: second)
             try await until("the first has jobs") { try await look.held(by: node) >= 3 }
             first.signal(SIGSTOP)
@@ -46,6 +46,7 @@ struct StoppedNodeTests {
             let held = try await look.held(by: node)
             let sequencer = try await look.holder("sequencer")
             #expect(held > 0 && sequencer == node, "it stands still with its hands full")
+            platform.open()
 
             try await delivered
             try await until("all is applied", within: 180) { try await look.isDone(Self.count) }

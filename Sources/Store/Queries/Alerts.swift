@@ -76,7 +76,8 @@ extension Session {
                 """
                 SELECT subject FROM alerts
                  WHERE kind = \(kind.rawValue) AND state <> 'resolved'
-                 ORDER BY subject LIMIT \(limit)
+                 ORDER BY subject
+                 LIMIT \(limit)
                 """
             ) { try $0.text() })
     }

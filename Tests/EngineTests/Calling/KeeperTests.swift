@@ -67,6 +67,22 @@ struct KeeperTests {
         }
     }
 
+    @Test("what a dead node held stands in the levels for one window, though nobody asks", arguments: TestEngine.all)
+    func abandoned(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let dead = QuotaNode("a", [daily], database, clock)
+            for _ in 0..<4 { #expect(await dead.take("shares") != nil) }
+            let other = QuotaNode("b", [daily], database, clock)
+            func used() async throws -> Int { try await other.quotas.standing().first?.levels.first?.used ?? 0 }
+
+            clock.advance(by: .hours(2))
+            let early = try await used()
+            clock.advance(by: .hours(24))
+            let late = try await used()
+            #expect(early >= 4 && late == 0)
+        }
+    }
+
     @Test("what a node held when it died counts as used, and not for ever", arguments: TestEngine.all)
     func death(_ engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

@@ -239,6 +239,7 @@ public final class Quotas: Sendable {
             guard let quota = book.all.first(where: { $0.id == kept.quota }),
                 var meter = Meter(kept.state, by: quota.plan)
             else { continue }
+            for slice in kept.abandoned { meter.settle(slice.units, by: quota.plan, at: Moment(slice.endedAt)) }
             meter.assume(inFlight: kept.held, by: quota.plan)
             standing[kept.key] = QuotaStanding(
                 quota: quota, subject: kept.subject,
