@@ -38,12 +38,20 @@ struct ConnectJourneyTests {
             let path = "/v1/proxy/\(id)/v2/user/info/?fields=open_id,display_name"
             let user = try await server.json(path, key: key)
             #expect(user["data", "user", "open_id"] == connection["account_id"])
-            let call = try await server.json("/v1/calls?limit=1", key: key)["data"]?.elements?.first
-            #expect(call?["connection_id"] == .string(id) && call?["path"] == "/v2/user/info/")
+            // Calls are written down beside their answers, in sets.
+            #expect(
+                try await eventually {
+                    let calls = try await server.json("/v1/calls?connection_id=\(id)", key: key)["data"]?.elements
+                    return calls?.contains { $0["path"] == "/v2/user/info/" } == true
+                })
+            let token = try await server.json("/v1/calls?purpose=token", key: key)["data"]?.elements ?? []
+            #expect(token.contains { $0["path"] == "/v2/oauth/token/" && $0["outcome"] == "ok" })
             let quota = try await server.json("/v1/quotas", key: key)["data"]?.elements?.first
             #expect(quota?["limit"] == 600)
             // Of a quota that nodes share, what a node has been handed counts as used.
             #expect((1...60).contains(quota?["used"]?.integer ?? 0), "\(quota ?? .null)")
+
+            try Self.checkVerbs(id, ["PATCHBAY_URL": base, "PATCHBAY_API_KEY": key])
 
             _ = try await sandbox.tell(
                 .POST, "/platforms/tiktok/acts", #"{"act": "disconnect", "account": "3"}"#)
@@ -58,6 +66,17 @@ struct ConnectJourneyTests {
             #expect(server.stop() == 0)
             #expect(!server.logText.contains("act.") && !server.logText.contains("rft."))
             #expect(sandbox.stop() == 0)
+        }
+    }
+
+    /// What a terminal shows of the call and of what it used.
+    private static func checkVerbs(_ connection: String, _ environment: [String: String]) throws {
+        for (verb, words) in [
+            (["calls", "list", "--connection", connection], "/v2/user/info/"), (["quotas", "list"], "tiktok"),
+            (["quotas", "watch", "--times", "1"], "600"), (["quotas", "circuits"], "NEXT TRY"),
+        ] {
+            let run = try CommandLineRun(verb, environment: environment)
+            #expect(run.status == 0 && run.output.contains(words), "\(verb): \(run.output)")
         }
     }
 }

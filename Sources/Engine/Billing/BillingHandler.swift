@@ -47,7 +47,8 @@ public struct BillingHandler: EventHandler {
             switch next {
             case .done: .done
             case .planAgain: .planAgain
-            case .retry(let failure): .retry(reason: failure.message)
+            case .retry(let failure): .retry(reason: failure.message, wait: failure.retryAfter)
+            case .held(let hold): .held(hold)
             }
         }
 

@@ -151,7 +151,7 @@ struct Dashboard: Sendable {
         if case .some(.elsewhere(let path)) = error as? PageProblem { return Self.redirect(path) }
         let model = ProblemPage.model(error, request, since: outage.since(error, at: request.now))
         if model.status >= 500 {
-            context(request).error("page.failed", metadata: ["path": "\(request.path)", "reason": "\(error)"])
+            context(request).error("page.failed", metadata: ["route": "\(request.route)", "reason": "\(error)"])
         }
         return alone("problem", model.status, model.title, model, request)
     }

@@ -6,6 +6,8 @@ import Store
 struct PageRequest: Sendable {
     let app: App
     let method: String
+    /// The path as it is declared, for the log: what came may hold a link that is a secret.
+    let route: String
     /// Path and query as they came.
     let target: String
     let parameters: [String: String]

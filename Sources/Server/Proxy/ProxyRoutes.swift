@@ -33,8 +33,9 @@ struct ProxyRoutes: Sendable {
         let caller = try await app.authenticate(request, from: address)
         let limits = try app.take(
             RateLimiter.Policy(name: "key", perMinute: app.settings.rateLimits.key), caller.id)
-        guard caller.may(method == .get || method == .head ? .read : .write, "proxy") else {
-            throw Problem(.insufficientScope, "It needs the scope proxy:\(method == .get ? "read" : "write").")
+        let reads = method == .get || method == .head
+        guard caller.may(reads ? .read : .write, "proxy") else {
+            throw Problem(.insufficientScope, "It needs the scope proxy:\(reads ? "read" : "write").")
         }
         let id = context.parameters.get("connection") ?? ""
         let path = try Self.path(in: request.head.path ?? "", after: id)
@@ -67,8 +68,10 @@ struct ProxyRoutes: Sendable {
 
     private static func readable(_ error: any Error, at now: Timestamp) -> any Error {
         switch error {
-        case let problem as CallProblem: Self.problem(problem, at: now)
-        case let failure as Failure: Self.problem(.failed(failure), at: now)
+        case let problem as CallProblem: problem.problem(at: now)
+        case let failure as Failure: CallProblem.failed(failure).problem(at: now)
+        case is UnendedBody:
+            Problem(.invalidRequest, "The request's body did not come whole in time; the platform has no answer to it.")
         default: error
         }
     }
@@ -168,21 +171,25 @@ struct ProxyRoutes: Sendable {
         }
         return Response(status: .init(code: answer.status), headers: fields, body: body)
     }
+}
 
-    static func problem(_ problem: CallProblem, at now: Timestamp) -> Problem {
-        switch problem {
-        case .held(let hold) where hold.gate.hasPrefix("quota"):
-            return Problem(.quotaReached, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+extension CallProblem {
+    /// As it is answered to whoever asked for the call.
+    func problem(at now: Timestamp) -> Problem {
+        switch self {
         case .held(let hold):
-            return Problem(.providerUnavailable, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            switch hold.gate {
+            case .quota: Problem(.quotaReached, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            case .circuit: Problem(.providerUnavailable, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            }
         case .failed(let failure):
             switch failure.kind {
-            case .notFound: return Problem(.notFound, failure.message)
-            case .forbidden: return Problem(.wrongState, failure.message)
-            case .unauthorized: return Problem(.needsReconnect, failure.message)
+            case .notFound: Problem(.notFound, failure.message)
+            case .forbidden: Problem(.wrongState, failure.message)
+            case .unauthorized: Problem(.needsReconnect, failure.message)
             case .throttled(let wait), .unavailable(let wait):
-                return Problem(.providerUnavailable, failure.message, retryAfter: wait ?? .seconds(5))
-            case .refused, .garbled: return Problem(.providerUnavailable, failure.message)
+                Problem(.providerUnavailable, failure.message, retryAfter: wait ?? .seconds(5))
+            case .refused, .garbled: Problem(.providerUnavailable, failure.message)
             }
         }
     }

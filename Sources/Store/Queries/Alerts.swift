@@ -53,7 +53,8 @@ extension Session {
             VALUES (\(alert.id), \(alert.kind.rawValue), 'open', \(alert.subject), \(alert.summary), \(alert.action), 1,
                     \(alert.at), \(alert.at))
             ON CONFLICT (kind, subject) WHERE state <> 'resolved'
-            DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary
+            DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary,
+                          action = excluded.action
             RETURNING id
             """
         ) { try $0.text() }
@@ -67,6 +68,19 @@ extension Session {
                 ]).bytes)
         ])
         return true
+    }
+
+    /// What alerts of a kind stand about, at most `limit`.
+    public func standingAlerts(of kind: AlertName, limit: Int) throws -> Set<String> {
+        Set(
+            try rows(
+                """
+                SELECT subject FROM alerts
+                 WHERE kind = \(kind.rawValue) AND state <> 'resolved'
+                 ORDER BY subject
+                 LIMIT \(limit)
+                """
+            ) { try $0.text() })
     }
 
     /// Ends the alert about a subject, if one stands.

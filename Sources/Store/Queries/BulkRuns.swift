@@ -113,7 +113,16 @@ extension Session {
         let ended = try rows("SELECT id, selection FROM bulk_runs WHERE state <> 'running' ORDER BY id LIMIT 10000") {
             (try $0.text(), try $0.blob())
         }
-        let named = ended.filter { String(decoding: $0.1, as: UTF8.self).contains(user) }.map(\.0)
+        let named = ended.filter { Self.names(user, in: $0.1) }.map(\.0)
         if !named.isEmpty { try run("DELETE FROM bulk_runs WHERE id IN (\(SQL.list(named)))") }
+    }
+
+    /// Whether a member of a selection is the user, or one of the user's lanes. Another user's id may hold this one's.
+    private static func names(_ user: String, in selection: [UInt8]) -> Bool {
+        guard let json = try? JSON.parse(selection) else { return true }  // Nothing can be done with it any more.
+        let lanes = Priority.allCases.map { Lane(user, $0).id }
+        return (json.members ?? []).compactMap(\.value.text).contains { text in
+            text.hasSameBytes(as: user) || lanes.contains { $0.hasSameBytes(as: text) }
+        }
     }
 }
