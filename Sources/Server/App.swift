@@ -103,6 +103,8 @@ public struct Hooks: Sendable {
     public var objects: ObjectStore?
     /// Publishes; nil where nothing can be sealed.
     public var publishing: PublishingHooks?
+    /// Finds events by their values; nil where nothing can be hashed.
+    public var eventTerms: EventTerms?
     /// Connects accounts; nil where nothing can be sealed.
     public var connecting: ConnectHooks?
     /// The feed on this node, for live clients; nil where there are none.

@@ -25,6 +25,7 @@ public struct Instance: Sendable {
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
+    let eventTerms: EventTerms
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -134,10 +135,10 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        connecting = try await ConnectingParts(
-            settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
-            bells: bells, logger: logger)
         traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
+        connecting = try await ConnectingParts(
+            settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
+            time: time, bells: bells, logger: logger)
         let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
         (objects, publishing) = await Self.publishing(
             settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
@@ -145,17 +146,16 @@ public struct Instance: Sendable {
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
+        eventTerms = EventTerms(
+            Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
+            vault: vault, database: database, time: time)
         var workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         (workers.objects, workers.publishing, workers.vault) = (objects, publishing, vault)
-        let deciders = Hooks.deciders(
-            ids: ids, database: database, publishing: publishing?.publishing, read: gateway.reread)
-        let held = HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders)
-        let bulk = BulkWorker(
-            database: database, ids: ids, time: time, bells: bells, deciders: deciders,
-            endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
+        let people = Self.decisions(
+            settings, database, gateway, publishing, endpoints, ids: ids, time: time, bells: bells, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk, held]
-                + connecting.workers,
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
+                + [bulk, held, EventTermsWorker(eventTerms, time: time)] + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger: logger)
@@ -164,6 +164,21 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
+    }
+
+    /// What does what people decide: later, or with many things at once.
+    private static func decisions(
+        _ settings: Settings, _ database: any Database, _ gateway: Gateway, _ publishing: PublishingHooks?,
+        _ endpoints: Endpoints, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger
+    ) -> [any JobWorker] {
+        let deciders = Hooks.deciders(
+            ids: ids, database: database, publishing: publishing?.publishing, read: gateway.reread)
+        return [
+            BulkWorker(
+                database: database, ids: ids, time: time, bells: bells, deciders: deciders,
+                endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
+            HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
+        ]
     }
 
     /// What tells the other nodes.

@@ -73,6 +73,7 @@ struct Workers: Sendable {
             CompressionWorker.schedule(firstAt: first + .minutes(20)),
             ObjectSweep.schedule(firstAt: first + .minutes(5)),
             PublicationSweep.schedule(firstAt: first),
+            EventTermsWorker.schedule(firstAt: first),
         ]
     }
 }

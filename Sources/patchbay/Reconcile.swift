@@ -33,11 +33,9 @@ struct Reconcile: AsyncParsableCommand {
             try await Task.sleep(for: .milliseconds(200))
             found = try await client.send("GET", path)
         }
-        server.print(found, Table.print)
-        guard found["state"]?.text == "done" else {
-            throw Fault(
-                found["problem"]?.text ?? "It has not ended yet. Look again: patchbay trace \(path)", code: 1)
-        }
+        let report = ReconcileReport(found)
+        server.print(found) { _ in report.lines.forEach(say) }
+        if let fault = report.fault { throw fault }
         if found["missing_here"]?.integer != 0 || found["differing"]?.integer != 0 { throw ExitCode(1) }
     }
 }

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import Kit
 import Stripe
+import Synchronization
 import Testing
 
 @testable import Engine
@@ -12,14 +13,14 @@ struct CallerTests {
 
     /// Asks a server on loopback that answers with these bytes.
     private func ask(_ answer: [UInt8], delay: Duration = .zero, within: Duration = .seconds(5)) async throws -> (
-        Result<Answer, Failure>, String
+        Result<Answer, CallProblem>, String
     ) {
         let server = try OneAnswer(answer, delay: delay)
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let caller = Caller(
             Stripe(), key: Secret("sk_test_1"), address: "http://127.0.0.1:\(server.port)/",
             wire: HTTPWire(client: client), now: { .zero })
-        let result: Result<Answer, Failure>
+        let result: Result<Answer, CallProblem>
         do {
             let outgoing = Stripe().subscription("sub_1", in: nil).outgoing
             result = .success(
@@ -48,8 +49,8 @@ struct CallerTests {
     @Test("an answer that points elsewhere is refused: the key goes nowhere else")
     func redirect() async throws {
         let (result, _) = try await ask(http("302 Found\r\nLocation: http://127.0.0.1:1/"))
-        #expect(throws: Failure.self) { try result.get() }
-        guard case .failure(let failure) = result else { return }
+        #expect(throws: CallProblem.self) { try result.get() }
+        guard case .failure(.failed(let failure)) = result else { return }
         #expect(failure.kind == .refused && !failure.passes)
     }
 
@@ -60,9 +61,23 @@ struct CallerTests {
             + [UInt8](repeating: 0x20, count: HTTPWire.answerMax + 1)
         for (answer, delay) in [(large, Duration.zero), (http("200 OK", "{}"), .seconds(3)), ([], .zero)] {
             let (result, _) = try await ask(answer, delay: delay, within: .milliseconds(delay == .zero ? 5000 : 100))
-            guard case .failure(let failure) = result else { return #expect(Bool(false)) }
+            guard case .failure(.failed(let failure)) = result else { return #expect(Bool(false)) }
             #expect(failure.kind == .unavailable(retryAfter: nil) && failure.passes)
         }
+    }
+
+    @Test("a connection that fails is not tried again behind the caller's back: each attempt has its permit")
+    func oneConnection() async throws {
+        let door = try ShutDoor()
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        let caller = Caller(
+            Stripe(), key: Secret("sk"), address: "https://127.0.0.1:\(door.port)", wire: HTTPWire(client: client),
+            now: { .zero })
+        await #expect(throws: CallProblem.self) {
+            _ = try await caller.answer(to: Outgoing(.post, "/v1/things", within: .seconds(5)))
+        }
+        try await client.shutdown()
+        #expect(door.knocks == 1)
     }
 
     @Test("an answer that cannot be read is garbled, and may be better the next time")
@@ -71,7 +86,8 @@ struct CallerTests {
             Stripe(), key: Secret("sk"), wire: Fixed(answer: Answer(status: 200, headers: [], body: Array("{}".utf8))),
             now: { .zero })
         await #expect(
-            throws: Failure(.garbled, "Stripe answered something unreadable: status of the answer should be a text.")
+            throws: CallProblem.failed(
+                Failure(.garbled, "Stripe answered something unreadable: status of the answer should be a text."))
         ) {
             _ = try await caller.ask(Stripe().subscription("sub_1", in: nil))
         }
@@ -87,6 +103,42 @@ struct CallerTests {
     private struct Fixed: Wire {
         let answer: Answer
         func send(_ request: WireRequest, within deadline: Duration) async throws -> Answer { answer }
+    }
+}
+
+/// A port on loopback that ends every connection before a byte is said, and counts them.
+private final class ShutDoor: Sendable {
+    let port: UInt16
+    private let listener: Int32
+    private let count = Mutex(0)
+    var knocks: Int { count.withLock { $0 } }
+
+    init() throws {
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let listener = listener
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &length) == 0
+            }
+        }
+        guard bound else { throw CocoaError(.fileReadUnknown) }
+        port = UInt16(bigEndian: address.sin_port)
+        Thread { [weak self] in
+            while true {
+                let connection = accept(listener, nil, nil)
+                guard connection >= 0 else { return }
+                self?.count.withLock { $0 += 1 }
+                close(connection)
+            }
+        }.start()
+    }
+    deinit {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
     }
 }
 
