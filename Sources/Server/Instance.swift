@@ -155,7 +155,7 @@ public struct Instance: Sendable {
             settings, database, gateway, publishing, endpoints, ids: ids, time: time, bells: bells, logger: logger)
         runner = JobRunner(
             workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
-                + [bulk, held, EventTermsWorker(eventTerms, time: time)] + connecting.workers,
+                + people + [EventTermsWorker(eventTerms, time: time)] + connecting.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger: logger)

@@ -77,12 +77,14 @@ public struct PublicationWorker: JobWorker {
             try await wait(found, job, why: "The connection \(why).", until: time.now() + Self.pausePeriod)
             throw JobInterruption.postponed(until: time.now() + Self.pausePeriod)
         }
-        let news = PublicationNews(ids)
         let target = found.target
         let runner = StepRunner<P.Publishing>(
             database: database, vault: vault, time: time, caller: caller, errand: errand(found, connection),
             subject: found.post, job: job
-        ) { session, state, now in try Self.note(state.shown, of: target.id, news, in: session, at: now) }
+        ) { [ids] in
+            let news = PublicationNews(ids)
+            return { session, state, now in try Self.note(state.shown, of: target.id, news, in: session, at: now) }
+        }
         let ending = try await runner.run(found.work)
         bells.written.ring()
         return try await settle(ending, found, job)

@@ -16,8 +16,8 @@ struct StepRunner<State: Steps>: Sendable {
     let errand: StepCaller.Errand
     let subject: State.Subject
     let job: ClaimedJob
-    /// Within the transaction that saves a state: what it means to whoever asked for the work.
-    let reached: @Sendable (Session, State, Timestamp) throws -> Void
+    /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
+    let reached: @Sendable () -> @Sendable (Session, State, Timestamp) throws -> Void
 
     /// Where the work stands in the database, and how far memory is ahead of it.
     private struct Position: Sendable {
@@ -181,7 +181,8 @@ struct StepRunner<State: Steps>: Sendable {
 
     private func save(_ state: State, _ position: inout Position) async throws -> Bool {
         let saved = try StepVault.seal(state, of: errand.subject, vault: vault)
-        let (now, id, job, ordinal, reached) = (time.now(), errand.subject, job, position.ordinal, reached)
+        let (now, id, job, ordinal) = (time.now(), errand.subject, job, position.ordinal)
+        let reached = reached()
         position = Position(ordinal: ordinal + 1, generation: position.generation)
         return try await database.set("step_reached", in: .work) { session in
             try session.hold(job)

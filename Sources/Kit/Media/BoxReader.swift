@@ -29,6 +29,8 @@ extension BoxReader where Source == [UInt8] {
 
 extension BoxReader {
     static func read(_ source: Source, _ head: [UInt8]) throws -> MediaFacts {
+        let isTyped = head.text(at: 4, 4) == "ftyp"
+        guard !isTyped || head.text(at: 8, 4) != nil else { return MediaFacts(.other) }
         let isMP4 = head.text(at: 4, 4) == "ftyp" && head.text(at: 8, 4) != "qt  "
         var reader = BoxReader(source, MediaFacts(isMP4 ? .mp4 : .mov))
         var found = false

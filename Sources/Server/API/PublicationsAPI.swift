@@ -217,7 +217,7 @@ enum PublicationsAPI {
             let choices = try await hooks.publishing.choices(of: row, by: hooks.caller)
             return .json(200, PostingView(options: publisher.postOptions, choices: choices))
         } catch let problem as CallProblem {
-            throw ProxyRoutes.problem(problem, at: request.now)
+            throw problem.problem(at: request.now)
         }
     }
 }

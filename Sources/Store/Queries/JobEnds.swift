@@ -151,7 +151,9 @@ extension Session {
                 UPDATE jobs
                    SET state = 'scheduled', node = NULL, attempts = 0, deaths = 0, first_failed_at = NULL,
                        last_error = NULL,
-                       due_at = CASE WHEN again = 1 THEN \(ended.at) ELSE \(time) END, rank = \(time), again = 0
+                       due_at = CASE WHEN again = 1 THEN CAST(\(ended.at) AS BIGINT)
+                                 ELSE CAST(\(time) AS BIGINT) END,
+                       rank = \(time), again = 0
                  WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)
                 """) == 1
         case .succeeded, .cancelled, .dead: return false

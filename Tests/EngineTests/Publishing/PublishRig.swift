@@ -284,19 +284,28 @@ final class PlatformInProcess: StreamWire {
         var request = SandboxRequest(
             method: method, path: path, query: query, headers: [Field("Host", "127.0.0.1:1")] + headers, body: body,
             base: Self.base, host: host)
-        if case .digested(var digest, _) = front.intake(request) {
+        if case .digested(let digest, _) = front.intake(request) {
+            var upload = Upload(from: digest)
             // Of what is sent only where it belongs is looked at.
-            digest.update(Array((headers["Content-Range"] ?? "").utf8))
-            request.upload = Upload(count: count ?? 0, digest: digest)
+            upload.digest.update(Array((headers["Content-Range"] ?? "").utf8))
+            upload.count = count ?? 0
+            request.upload = upload
         }
         return await front.answer(request)
     }
 
-    /// What lies elsewhere is fetched: a video, at once.
+    /// Whatever it has taken is through.
+    func finish() {
+        fetchAll()
+        clock.advance(.minutes(5))
+        _ = Clock(keeper: keeper, platforms: [tiktok]).advance(0)
+    }
+
+    /// What lies elsewhere is fetched, once: a video.
     func fetchAll() {
         keeper.turn { world in
             for post in world.objects(of: TikTokPost.kind).map(TikTokPost.init)
-            where post.status == "PROCESSING_DOWNLOAD" {
+            where post.status == "PROCESSING_DOWNLOAD" && post.json["hash"] == nil {
                 tiktok.fetched(
                     post.id, [FetchedFile(status: 200, type: "video/mp4", count: 10, hash: "h")], in: world)
             }
@@ -352,12 +361,12 @@ struct MortalStreamWire: StreamWire {
 }
 
 extension PublishRig {
-    /// Reviews of this rig's account that wait for a person.
-    func openReviews() async throws -> Int {
-        let account = platform.openID
-        return try await database.read("reviews") { session in
-            try session.rows("SELECT evidence FROM reviews WHERE state <> 'decided'") { try $0.text() }
-                .count { $0.contains(account) }
+    /// Reviews about a target that wait for a person.
+    func openReviews(_ target: ID<TargetKind>) async throws -> Int {
+        try await database.read("reviews") { session in
+            try session.rows("SELECT id FROM reviews WHERE state <> 'decided' AND subject = \(target)") {
+                try $0.text()
+            }.count
         }
     }
     /// Rows of jobs and saved steps that are there still.

@@ -224,7 +224,7 @@ struct StepRunnerTests {
                 errand: StepCaller.Errand(
                     connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
                     claimant: Claimant("c", .publishing), subject: id),
-                subject: key, job: job, reached: { _, _, _ in })
+                subject: key, job: job, reached: { { _, _, _ in } })
         }
 
         /// Until it ends.
