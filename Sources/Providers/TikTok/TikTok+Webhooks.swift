@@ -15,7 +15,7 @@ extension TikTok: OperatorConfigured {
         // as long as it sends, and flagged.
         tolerance: .init(past: .seconds(300), future: .seconds(300), late: .hours(72)),
         repeatsFor: .hours(72),
-        handled: grantEvents,
+        handled: EventTypes(["authorization.removed"] + newVideos),
         events: events(in:))
 
     public static func routes(_ settings: OperatorSettings) throws(BadValue) -> [WebhookRoute] {
