@@ -22,6 +22,7 @@ public struct Instance: Sendable {
     public let endpoints: Endpoints
     public let hub: ChangeHub
     let connecting: ConnectingParts
+    let syncing: SyncParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
@@ -89,6 +90,7 @@ public struct Instance: Sendable {
         if !applied.isEmpty {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
+        try await database.check(Providers.syncBook.tables)
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
         let health = try await database.health()
         logger.notice(
@@ -134,7 +136,11 @@ public struct Instance: Sendable {
             settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
             bells: bells, logger: logger)
         traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
-        let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
+        let handlers = SyncParts.waking(
+            Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
+        syncing = SyncParts(
+            settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
+            time: time, bells: bells, logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
@@ -147,7 +153,7 @@ public struct Instance: Sendable {
             endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
             workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk, held]
-                + connecting.workers,
+                + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger: logger)

@@ -73,7 +73,7 @@ struct ConnectJourneyTests {
 }
 
 /// A browser that keeps cookies and follows nothing by itself.
-private actor Visitor {
+actor Visitor {
     struct Page {
         let status: Int
         let location: String?
