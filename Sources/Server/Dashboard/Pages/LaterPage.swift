@@ -8,7 +8,7 @@ enum LaterPage {
         let link: Link?
     }
 
-    static let entries: [NavEntry] = [.sync, .publish, .orders, .payments, .messages]
+    static let entries: [NavEntry] = [.publish, .orders, .payments, .messages]
     /// Built entries whose pages are still to come.
     static let coming: [NavEntry] = []
 
