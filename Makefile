@@ -29,6 +29,7 @@ check: lint test ## what must hold before a commit: format, no warnings, tidy, t
 lint:
 	@swift format lint --strict --parallel --recursive $(SWIFT_FILES)
 	@scripts/tidy
+	@scripts/planted --check
 
 torture: ## the long tests: crashes, dropped writes, planted bugs (two hours or more)
 	@scripts/prepare test

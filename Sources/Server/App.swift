@@ -99,6 +99,8 @@ public struct Hooks: Sendable {
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// Compares with what platforms list; nil where no platform can be asked.
     public var reconciling: EventReconciling?
+    /// Finds events by their values; nil where nothing can be hashed.
+    public var eventTerms: EventTerms?
     /// Connects accounts; nil where nothing can be sealed.
     public var connecting: ConnectHooks?
     /// Reads accounts' data; nil where nothing is synced.

@@ -26,6 +26,7 @@ public struct Instance: Sendable {
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
+    let eventTerms: EventTerms
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -145,14 +146,14 @@ public struct Instance: Sendable {
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
+        eventTerms = EventTerms(
+            Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
+            vault: vault, database: database, time: time)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
-        let held = HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders)
-        let bulk = BulkWorker(
-            database: database, ids: ids, time: time, bells: bells, deciders: deciders,
-            endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
-            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling) + [bulk, held]
+            workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
+                + workers.decisions(deciders, endpoints: endpoints) + [EventTermsWorker(eventTerms, time: time)]
                 + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 

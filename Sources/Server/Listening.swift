@@ -60,6 +60,7 @@ extension Instance {
         hooks.hub = hub
         hooks.quotas = traffic.quotas
         hooks.reconciling = reconciling
+        hooks.eventTerms = settings.encryptionKeys.isEmpty ? nil : eventTerms
         hooks.connecting =
             settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
         hooks.syncs = syncing.syncs

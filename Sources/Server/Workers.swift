@@ -50,6 +50,16 @@ struct Workers: Sendable {
         ]
     }
 
+    /// What does what people decide, about many things at once too.
+    func decisions(_ deciders: [String: any ReviewDecider], endpoints: Endpoints) -> [any JobWorker] {
+        [
+            BulkWorker(
+                database: database, ids: ids, time: time, bells: bells, deciders: deciders,
+                endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
+            HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
+        ]
+    }
+
     /// Declared at each start; what is declared already goes on as it was.
     static func schedules(firstAt first: Timestamp) -> [NewSchedule] {
         [
@@ -60,6 +70,7 @@ struct Workers: Sendable {
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),
             CompressionWorker.schedule(firstAt: first + .minutes(20)),
+            EventTermsWorker.schedule(firstAt: first),
         ]
     }
 }

@@ -13,6 +13,7 @@ struct Events: AsyncParsableCommand {
                 Examples:
                   patchbay events list --provider stripe --state failed
                   patchbay events list --platform-id evt_1NG8Du2eZvKYlo2CUI79vXWy --json
+                  patchbay events list --find rye@example.org
                 """)
         @OptionGroup var server: ServerOptions
         @OptionGroup var page: PageOptions
@@ -21,13 +22,14 @@ struct Events: AsyncParsableCommand {
         @Option(help: "queued, applied, waiting_review, failed or ignored.") var state: String?
         @Option(help: "Of one user.") var user: String?
         @Option(help: "With the platform's own id.") var platformID: String?
+        @Option(help: "That hold this value: an order, a customer, an e-mail address.") var find: String?
 
         func run() async throws {
             let events = try await server.server().send(
                 "GET", "/v1/events",
                 query: page.query + [
                     ("provider", provider), ("type", type), ("state", state), ("user_id", user),
-                    ("provider_event_id", platformID),
+                    ("provider_event_id", platformID), ("find", find),
                 ])
             server.print(events) { page in
                 Table(

@@ -36,8 +36,10 @@ struct Reconcile: AsyncParsableCommand {
         if dryRun { body.append(.init("dry_run", .bool(true))) }
         if let since { body.append(.init("since", .string(since))) }
         let found = try await ended(.object(body), client)
-        server.print(found, Table.print)
-        try check([found])
+        let report = ReconcileReport(found)
+        server.print(found) { _ in report.lines.forEach(say) }
+        if let fault = report.fault { throw fault }
+        if found["missing_here"]?.integer != 0 || found["differing"]?.integer != 0 { throw ExitCode(1) }
     }
 
     /// A connection's streams, one after the other.
@@ -78,11 +80,7 @@ struct Reconcile: AsyncParsableCommand {
     }
 
     private func check(_ found: [JSON]) throws {
-        for one in found where one["state"]?.text != "done" {
-            throw Fault(
-                one["problem"]?.text ?? "It has not ended yet. Look again: patchbay trace \(one["id"]?.text ?? "")",
-                code: 1)
-        }
+        if let fault = found.lazy.compactMap({ ReconcileReport($0).fault }).first { throw fault }
         let counts = ["missing_here", "missing_there", "differing"]
         if found.contains(where: { one in counts.contains { one[$0]?.integer ?? 0 != 0 } }) { throw ExitCode(1) }
     }

@@ -11,7 +11,11 @@ struct TriggerSample {
     static func all(of platform: String) -> [TriggerSample] {
         if let played = Sandbox.samples(of: platform) {
             return played.samples.map { sample in
-                TriggerSample(type: sample.type) { .json(sample.event(seed: $0, at: $1, changes: $2)) }
+                TriggerSample(type: sample.type) { seed, time, changes in
+                    do throws(SandboxFault) {
+                        return .json(try sample.event(seed: seed, at: time, changes: changes))
+                    } catch { throw Fault("--add \(error)", code: 2) }
+                }
             }
         }
         return Signing.samples(of: platform).map { sample in
@@ -48,8 +52,7 @@ struct TriggerSample {
     ) throws -> WebhookSample.Content {
         switch content {
         case .json(let json):
-            return .json(
-                changes.reduce(json) { $0.changed(at: $1.name.split(separator: ".").map(String.init), to: $1.value) })
+            return .json(try changes.reduce(json) { try $0.changed(at: path(of: $1.name), to: $1.value) })
         case .form(var fields):
             for change in changes {
                 fields.removeAll { $0.name == change.name }
@@ -62,6 +65,12 @@ struct TriggerSample {
             }
             return content
         }
+    }
+}
+
+extension TriggerSample {
+    private static func path(of name: String) throws(Fault) -> [String] {
+        do throws(SandboxFault) { return try Sample.path(of: name) } catch { throw Fault("--add \(error)", code: 2) }
     }
 }
 

@@ -94,13 +94,14 @@ private struct UserLine: Sendable {
     static func read(_ bytes: [UInt8], from file: String) throws -> ([UserLine], [(Int, String)]) {
         let isJSON = bytes.first { $0 > 0x20 } == UInt8(ascii: "{")
         let (all, unread) = isJSON ? json(bytes) : try csv(bytes, file)
-        // Lines go side by side, so a user must not stand in two of them.
-        var (first, users, twice): ([String: Int], [UserLine], [(Int, String)]) = ([:], [], [])
+        // Lines go side by side, so a user must not stand in two of them. By bytes, as the server tells ids apart.
+        var (first, users, twice): ([[UInt8]: Int], [UserLine], [(Int, String)]) = ([:], [], [])
         for user in all {
-            if let line = first[user.id] {
+            let id = Array(user.id.utf8)
+            if let line = first[id] {
                 twice.append((user.line, "its user is the one of line \(line)."))
             } else {
-                first[user.id] = user.line
+                first[id] = user.line
                 users.append(user)
             }
         }
@@ -137,6 +138,10 @@ private struct UserLine: Sendable {
             throw Fault(
                 "\(file): there is no column \(name). Columns: id, " + members.dropLast().joined(separator: ", ")
                     + ", metadata.…", code: 2)
+        }
+        var seen: Set<[UInt8]> = []
+        for name in heading where !seen.insert(Array(name.utf8)).inserted {
+            throw Fault("\(file): two columns are called \(name). Keep one of them.", code: 2)
         }
         var (users, unread): ([UserLine], [(Int, String)]) = ([], [])
         for row in rows {

@@ -62,7 +62,7 @@ struct AlertReviewTests {
             let event = try await bench.receive(#"{"id":"evt_1","created":1,"type":"price.created","data":{}}"#)
             let job = EventApplying.job(ids.make(), for: event, lane: Lane("a", .event), at: .testNow)
             let alert = NewAlert(
-                id: ids.make(), kind: "job_dead", subject: job.id.text, summary: "x", action: "y", at: .testNow,
+                id: ids.make(), kind: .jobDead, subject: job.id.text, summary: "x", action: "y", at: .testNow,
                 changeID: ids.make())
             try await database.write("dead") { session in
                 try session.enqueue([job])

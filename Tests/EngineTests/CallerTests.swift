@@ -12,14 +12,14 @@ struct CallerTests {
 
     /// Asks a server on loopback that answers with these bytes.
     private func ask(_ answer: [UInt8], delay: Duration = .zero, within: Duration = .seconds(5)) async throws -> (
-        Result<Answer, Failure>, String
+        Result<Answer, CallProblem>, String
     ) {
         let server = try OneAnswer(answer, delay: delay)
         let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         let caller = Caller(
             Stripe(), key: Secret("sk_test_1"), address: "http://127.0.0.1:\(server.port)/",
             wire: HTTPWire(client: client), now: { .zero })
-        let result: Result<Answer, Failure>
+        let result: Result<Answer, CallProblem>
         do {
             let outgoing = Stripe().subscription("sub_1", in: nil).outgoing
             result = .success(
@@ -48,8 +48,8 @@ struct CallerTests {
     @Test("an answer that points elsewhere is refused: the key goes nowhere else")
     func redirect() async throws {
         let (result, _) = try await ask(http("302 Found\r\nLocation: http://127.0.0.1:1/"))
-        #expect(throws: Failure.self) { try result.get() }
-        guard case .failure(let failure) = result else { return }
+        #expect(throws: CallProblem.self) { try result.get() }
+        guard case .failure(.failed(let failure)) = result else { return }
         #expect(failure.kind == .refused && !failure.passes)
     }
 
@@ -60,7 +60,7 @@ struct CallerTests {
             + [UInt8](repeating: 0x20, count: HTTPWire.answerMax + 1)
         for (answer, delay) in [(large, Duration.zero), (http("200 OK", "{}"), .seconds(3)), ([], .zero)] {
             let (result, _) = try await ask(answer, delay: delay, within: .milliseconds(delay == .zero ? 5000 : 100))
-            guard case .failure(let failure) = result else { return #expect(Bool(false)) }
+            guard case .failure(.failed(let failure)) = result else { return #expect(Bool(false)) }
             #expect(failure.kind == .unavailable(retryAfter: nil) && failure.passes)
         }
     }
@@ -71,7 +71,8 @@ struct CallerTests {
             Stripe(), key: Secret("sk"), wire: Fixed(answer: Answer(status: 200, headers: [], body: Array("{}".utf8))),
             now: { .zero })
         await #expect(
-            throws: Failure(.garbled, "Stripe answered something unreadable: status of the answer should be a text.")
+            throws: CallProblem.failed(
+                Failure(.garbled, "Stripe answered something unreadable: status of the answer should be a text."))
         ) {
             _ = try await caller.ask(Stripe().subscription("sub_1", in: nil))
         }

@@ -1,6 +1,4 @@
 import Kit
-import Stripe
-import Synchronization
 import TestSupport
 import Testing
 
@@ -11,8 +9,8 @@ import Testing
 struct EventReconcilingTests {
     @Test("what the platform lists and is not here is let in once; the rest leaves no trace", arguments: TestEngine.all)
     func fillsGaps(engine: TestEngine) async throws {
-        try await Rig.with(engine) { rig in
-            rig.list = (1...250).map { Listed("evt_\($0)", at: rig.start - .minutes(Int64(20 + $0))) }
+        try await ReconcilingRig.with(engine) { rig in
+            rig.list = (1...250).map { ListedEvent("evt_\($0)", at: rig.start - .minutes(Int64(20 + $0))) }
             for id in ["evt_3", "evt_120", "evt_250"] { try await rig.deliver(id) }
 
             let row = try await rig.reconcile()
@@ -34,8 +32,8 @@ struct EventReconcilingTests {
 
     @Test("a run that stops goes on at its page, whatever was committed", arguments: TestEngine.all)
     func goesOn(engine: TestEngine) async throws {
-        try await Rig.with(engine) { rig in
-            rig.list = (1...250).map { Listed("evt_\($0)", at: rig.start - .minutes(Int64(20 + $0))) }
+        try await ReconcilingRig.with(engine) { rig in
+            rig.list = (1...250).map { ListedEvent("evt_\($0)", at: rig.start - .minutes(Int64(20 + $0))) }
             rig.failAfter = 2
             await #expect(throws: Failure.self) { _ = try await rig.reconcile() }
             let stopped = try #require(try await rig.latest())
@@ -52,12 +50,32 @@ struct EventReconcilingTests {
         }
     }
 
+    @Test("a process that ends after any commit of a run has kept a page with its place", arguments: TestEngine.all)
+    func ends(engine: TestEngine) async throws {
+        for commits in 0..<3 {
+            try await ReconcilingRig.with(engine) { rig in
+                rig.list = (1...250).map { ListedEvent("evt_\($0)", at: rig.start - .minutes(Int64(20 + $0))) }
+                let begun = try await rig.begin()
+                rig.commitsLeft = commits
+                await #expect(throws: StoreError.self) { _ = try await rig.goOn(begun) }
+
+                rig.commitsLeft = nil
+                let row = try await rig.goOn(begun)
+
+                #expect((row.state, row.matched, row.missingHere) == ("done", 0, 250), "after \(commits)")
+                #expect(try await rig.count("events") == 250)
+            }
+        }
+    }
+
     @Test("a key that may not list ends the run, and a person is told; a run that works ends the alert")
     func refused() async throws {
-        try await Rig.with(.sqlite) { rig in
+        try await ReconcilingRig.with(.sqlite) { rig in
             rig.status = 403
             let row = try await rig.reconcile()
             #expect(row.state == "failed")
+            #expect(rig.result == .committed, "the run's end and its job's are one commit")
+            #expect(try await rig.count("jobs_done WHERE state = 'cancelled'") == 1)
             #expect(try await rig.count("alerts WHERE kind = 'events_not_listed' AND state = 'open'") == 1)
 
             rig.status = 200
@@ -66,9 +84,84 @@ struct EventReconcilingTests {
         }
     }
 
+    @Test("what cannot be read is kept for a person, once; the rest comes in", arguments: TestEngine.all)
+    func unreadable(engine: TestEngine) async throws {
+        try await ReconcilingRig.with(engine) { rig in
+            rig.list = (1...120).map {
+                ListedEvent("evt_\($0)", at: rig.start - .minutes(Int64(20 + $0)), isReadable: $0 != 7)
+            }
+
+            let row = try await rig.reconcile()
+
+            #expect((row.state, row.missingHere) == ("done", 120))
+            #expect(try await rig.count("events") == 119)
+            #expect(try await rig.count("reviews") == 1)
+            #expect(try await rig.count("deliveries WHERE flags = 'listed unreadable' AND reason IS NOT NULL") == 1)
+
+            let again = try await rig.reconcile(since: row.since)
+            #expect((again.state, again.matched, again.missingHere) == ("done", 120, 0))
+            #expect(try await rig.count("reviews") == 1)
+        }
+    }
+
+    @Test("an object that stands otherwise is put right, however often within a day", arguments: TestEngine.all)
+    func putRight(engine: TestEngine) async throws {
+        try await ReconcilingRig.with(engine) { rig in
+            rig.subscription = #"""
+                {"id":"sub_1","object":"subscription","customer":"cus_1","status":"active","livemode":false,
+                "cancel_at_period_end":false,"metadata":{"patchbay_user":"u_1"},"items":{"object":"list","data":[
+                {"id":"si_1","current_period_end":1999999999,"price":{"id":"price_1","object":"price"}}]}}
+                """#
+            let bench = BillingBench(rig.database)
+            func run() async throws -> (missing: Int64, differing: Int64, status: String?) {
+                let row = try await rig.reconcile("subscriptions")
+                let received = try await rig.database.read("received") { session in
+                    try session.rows("SELECT id FROM events WHERE state = 'queued' ORDER BY id") { row in
+                        try row.id() as ID<EventKind>
+                    }
+                }
+                for event in received { try await bench.run(event) }
+                let status = try await bench.subscription("sub_1")?.state?.status
+                return (row.missingHere, row.differing, status)
+            }
+            let first = try await run()
+            #expect(first == (1, 0, "active"))
+            let again = try await run()
+            #expect(again == (0, 0, "active"))
+
+            for _ in 0..<2 {
+                try await rig.database.write("drift") { session in
+                    try session.run(
+                        """
+                        UPDATE subscriptions
+                           SET status = 'past_due', stated_status = 'past_due', stated_at = stated_at - 3600000000
+                        """)
+                }
+                let righted = try await run()
+                #expect(righted == (0, 1, "active"))
+            }
+        }
+    }
+
+    @Test("a quota that is used up holds the run's lane, and counts as no attempt")
+    func held() async throws {
+        try await ReconcilingRig.with(.sqlite) { rig in
+            rig.list = [ListedEvent("evt_1", at: rig.start - .minutes(20))]
+            rig.isHeld = true
+            let interruption = await #expect(throws: JobInterruption.self) { _ = try await rig.reconcile() }
+            guard case .gated(_, let gate, _)? = interruption else { return #expect(Bool(false), "it is gated") }
+            #expect(gate == "circuit api.stripe.com")
+            let stopped = try #require(try await rig.latest())
+            #expect(stopped.state == "running" && stopped.problem != nil)
+
+            rig.isHeld = false
+            #expect(try await rig.goOn(stopped).state == "done")
+        }
+    }
+
     @Test("a second request while one runs gets that one; one whose job is gone is given up")
     func oneAtATime() async throws {
-        try await Rig.with(.sqlite) { rig in
+        try await ReconcilingRig.with(.sqlite) { rig in
             let first = try await rig.begin()
             #expect(try await rig.begin().id == first.id)
 
@@ -92,175 +185,29 @@ struct EventReconcilingTests {
 
         #expect((SilenceWorker.silence(in: heard) != nil) == told)
     }
-}
 
-/// An event in the platform's list.
-private struct Listed: Sendable {
-    let id: String
-    let at: Timestamp
-    init(_ id: String, at: Timestamp) {
-        self.id = id
-        self.at = at
-    }
-
-    var json: String {
-        #"{"id":"\#(id)","object":"event","type":"coupon.created","created":\#(at.seconds),"livemode":false,"#
-            + #""data":{"object":{"id":"co_1","object":"coupon"}}}"#
-    }
-}
-
-/// A gateway, a worker and a platform that lists what it is told to.
-private final class Rig: Sendable {
-    private struct State {
-        var list: [Listed] = []
-        var failAfter: Int?
-        var asked: [String] = []
-        var status = 200
-    }
-    let database: any Database
-    let start: Timestamp = .testNow
-    private let ids = Identifiers(now: { .testNow })
-    private let gateway: Gateway
-    private let app: ID<AppKind>
-    private let node: ID<NodeKind>
-    private let state = Mutex(State())
-
-    var list: [Listed] {
-        get { state.withLock { $0.list } }
-        set { state.withLock { $0.list = newValue } }
-    }
-    /// Answers before the platform is away.
-    var failAfter: Int? {
-        get { state.withLock { $0.failAfter } }
-        set { state.withLock { $0.failAfter = newValue } }
-    }
-    var asked: [String] {
-        get { state.withLock { $0.asked } }
-        set { state.withLock { $0.asked = newValue } }
-    }
-    var status: Int {
-        get { state.withLock { $0.status } }
-        set { state.withLock { $0.status = newValue } }
-    }
-
-    static func with(_ engine: TestEngine, _ body: (Rig) async throws -> Void) async throws {
-        try await TestDatabase.with(engine) { database in try await body(try await Rig(database)) }
-    }
-
-    private init(_ database: any Database) async throws {
-        self.database = database
-        let (fresh, time) = (ids.make(AppKind.self), TestClock().source)
-        app = try await database.write("app") { try $0.settingsApp(of: "stripe", id: fresh, at: .testNow) }
-        let secret = try Stripe().webhooks.secrets(in: "whsec_0123456789abcdef")
-        gateway = Gateway(
-            sources: [Stripe()],
-            secrets: WebhookSecrets(
-                settings: ["stripe": OwnedSecrets(app: app, secrets: secret, version: 1)], source: NoApps(),
-                time: time), database: database, rejections: RejectionLog(database: database, logger: .quiet),
-            ids: ids, bells: Bells(), metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
-        node = ids.make()
-        let node = node
-        try await database.write("node") { session in
-            try session.openNode(node, host: "test", process: 1, program: "test", at: .testNow)
-        }
-    }
-
-    private var worker: EventReconciling {
-        let caller = Caller(Stripe(), key: Secret("sk_test_1"), wire: List(rig: self), now: { .testNow })
-        return EventReconciling(
-            [ListedSource(Stripe(), caller: caller, app: app)], gateway: gateway, database: database, ids: ids,
-            time: TestClock().source, bells: Bells(), logger: .quiet)
-    }
-
-    func deliver(_ id: String) async throws {
-        guard let event = list.first(where: { $0.id == id }) else { return }
-        let body = Array(event.json.utf8)
-        let secrets = try Stripe().webhooks.secrets(in: "whsec_0123456789abcdef")
-        let headers = Stripe().webhooks.sign(body, with: secrets, at: .testNow)
-        let delivery = Delivery(
-            method: "POST", target: "/webhooks/stripe", headers: headers, body: body, receivedAt: .testNow)
-        let reply = await gateway.receive(delivery, for: "stripe", owner: nil, from: nil)
-        guard case .kept = reply else { throw Unreadable("not kept: \(reply)") }
-    }
-
-    func begin(since: Timestamp? = nil) async throws -> ReconciliationRow {
-        let (worker, ready) = (worker, (id: ids.make(ReconciliationKind.self), job: ids.make(JobKind.self)))
-        return try #require(
-            try await database.write("begin") {
-                try worker.begin("stripe", since: since, askedBy: nil, in: $0, at: .testNow, ids: ready)
-            })
-    }
-
-    func reconcile(since: Timestamp? = nil) async throws -> ReconciliationRow {
-        try await goOn(try await begin(since: since))
-    }
-
-    /// Runs the run's job, as a node that claimed it would.
-    func goOn(_ row: ReconciliationRow) async throws -> ReconciliationRow {
-        let node = node
-        let jobs = try await database.set("claim", in: .work) { session in
-            try session.claim(10, pools: [0, 1, 2], for: node, at: .testNow)
-        }
-        let job = try #require(jobs.first { $0.id == row.job })
-        func end(_ end: JobEnd) async throws {
-            _ = try await database.set("end", in: .work) {
-                try $0.complete([EndedJob(job: job, end: end, at: .testNow)])
+    @Test("a silence is over when the platform is heard again: neither by its length nor by what we asked for")
+    func silenceEnds() async throws {
+        try await ReconcilingRig.with(.sqlite) { rig in
+            let clock = TestClock(rig.start + .minutes(1))
+            let worker = SilenceWorker(
+                ["stripe", "tiktok"], database: rig.database, ids: Identifiers(now: { clock.now }), time: clock.source)
+            func look(after hours: Int64) async throws -> Int64 {
+                clock.advance(by: .hours(hours))
+                _ = try await worker.run(rig.job(of: SilenceWorker.kind))
+                return try await rig.count("alerts WHERE kind = 'webhooks_silent' AND state = 'open'")
             }
-        }
-        do {
-            if case .cancelled(let reason) = try await worker.run(job) { try await end(.cancelled(reason: reason)) }
-        } catch {
-            try await end(.released)
-            throw error
-        }
-        return try #require(try await self.row(row.id))
-    }
+            for number in 1...48 { try await rig.hear("evt_\(number)", at: rig.start - .hours(Int64(48 - number))) }
+            #expect(try await look(after: 1) == 0)
+            #expect(try await look(after: 3) == 1)
 
-    func row(_ id: ID<ReconciliationKind>) async throws -> ReconciliationRow? {
-        try await database.read("row") { try $0.reconciliation(id) }
-    }
-    func latest() async throws -> ReconciliationRow? {
-        let app = app
-        return try await database.read("latest") { try $0.latestReconciliation(of: app, stream: "events") }
-    }
-    func count(_ what: String) async throws -> Int64 {
-        try await database.read("count") { session in
-            try session.row(SQL(stringLiteral: "SELECT count(*) FROM \(what)")) { try $0.integer() } ?? 0
+            rig.list = [ListedEvent("evt_asked", at: rig.start - .minutes(20))]
+            #expect(try await rig.reconcile().missingHere == 1)
+            #expect(try await look(after: 0) == 1, "what we asked for ourselves is not heard")
+            #expect(try await look(after: 15 * 24) == 1, "nothing is usual any more")
+
+            try await rig.hear("evt_49", at: clock.now - .minutes(1))
+            #expect(try await look(after: 0) == 0)
         }
     }
-
-    /// Stripe's list of events: newest first, 100 a page.
-    fileprivate func answer(_ url: String) throws -> Answer {
-        try state.withLock { state in
-            state.asked.append(url)
-            if let failAfter = state.failAfter, state.asked.count > failAfter { throw WireProblem.gone }
-            guard state.status == 200 else {
-                return Answer(status: state.status, headers: [], body: Array(#"{"error":{"type":"x"}}"#.utf8))
-            }
-            func value(_ name: String) -> String? {
-                url.split(separator: "?").last?.split(separator: "&").first { $0.hasPrefix(name + "=") }
-                    .map { String($0.dropFirst(name.count + 1)) }
-            }
-            let since = value("created%5Bgte%5D").flatMap { Int64($0) } ?? 0
-            let until = value("created%5Blte%5D").flatMap { Int64($0) } ?? .max
-            var fit = state.list.filter { (since...until).contains($0.at.seconds) }.sorted { $0.at > $1.at }
-            if let after = value("starting_after"), let place = fit.firstIndex(where: { $0.id == after }) {
-                fit = Array(fit[(place + 1)...])
-            }
-            let page = fit.prefix(100).map(\.json).joined(separator: ",")
-            let body = #"{"object":"list","data":[\#(page)],"has_more":\#(fit.count > 100)}"#
-            return Answer(status: 200, headers: [], body: Array(body.utf8))
-        }
-    }
-}
-
-private enum WireProblem: Error { case gone }
-
-private struct List: Wire {
-    let rig: Rig
-    func send(_ request: WireRequest, within deadline: Duration) async throws -> Answer { try rig.answer(request.url) }
-}
-
-private struct NoApps: AppSecretsSource {
-    func secrets(of app: ID<AppKind>, provider: String, scheme: WebhookScheme) async throws -> OwnedSecrets? { nil }
 }

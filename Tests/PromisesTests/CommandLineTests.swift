@@ -89,6 +89,11 @@ struct CommandLineTests {
             }
             #expect(try await server.json("/v1/users/cy", key: key)["id"] == "cy")
 
+            let accents = try load("id\n\u{E9}\ne\u{301}\n", "--dry-run")
+            #expect(accents.status == 0 && accents.output.contains("2 users can be read"), "\(accents.output)")
+            let twice = try load("id,email,email\nx,a@rye.example,b@rye.example\n", "--dry-run")
+            #expect(twice.status == 2 && twice.output.contains("two columns are called email"), "\(twice.output)")
+
             let wrong = try load("name,email\nx,y\n")
             #expect(wrong.status == 2 && wrong.output.contains("column id"), "\(wrong.output)")
         }

@@ -19,6 +19,7 @@ struct DemoTests {
         let children = demo.children
         #expect(children.count == 3)
         try await demo.pasteCommands()
+        #expect(try await demo.connect(user: "rye") == "active")
         let before = try await demo.events()
 
         #expect(demo.interrupt() == 0)
@@ -85,6 +86,39 @@ struct DemoTests {
         }
         #expect(lastFound > 0)
         #expect(try await browser.get("/").contains("acknowledged"))
+    }
+
+    @Test("a server that is killed again before it answers is started again all the same")
+    func killedEarly() async throws {
+        let demo = try DemoProcess()
+        defer { demo.end() }
+        try await demo.start()
+        var last: pid_t = 0
+        for _ in 0..<3 {
+            let server = try await demo.server(after: last)
+            kill(server, SIGKILL)
+            last = server
+        }
+        _ = try await demo.server(after: last)
+        for _ in 0..<3000 where (try? await demo.events()) == nil { try await Task.sleep(for: .milliseconds(20)) }
+        #expect(try await demo.events() > 0)
+        #expect(demo.log.ranges(of: "The server ended by signal 9; it is started again.").count == 3)
+    }
+
+    @Test("what a broken application refused is sent again, though the server dies while it is asked to")
+    func mendedInBetween() async throws {
+        let demo = try DemoProcess()
+        defer { demo.end() }
+        try await demo.start()
+        try await demo.setFailing(true)
+        try await demo.says("The application is broken")
+        let server = try await demo.server(after: 0)
+        kill(server, SIGSTOP)
+        try await demo.setFailing(false)
+        // So long that the supervisor asks meanwhile; where it has not, it asks the next server, which is as well.
+        try await Task.sleep(for: .seconds(3))
+        kill(server, SIGKILL)
+        try await demo.says("The application is mended. What it had refused is sent again")
     }
 }
 
@@ -167,6 +201,24 @@ final class DemoProcess: Sendable {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.compactMap { pid_t($0) }.filter { Self.parent(of: $0) == own }
     }
+    /// The server's process, another than the one before it.
+    func server(after last: pid_t) async throws -> pid_t {
+        for _ in 0..<6000 {
+            let found = children.first { pid in
+                // Empty where it has ended.
+                let line = (try? String(contentsOfFile: "/proc/\(pid)/cmdline", encoding: .utf8)) ?? ""
+                return pid != last && Self.isRunning(pid) && line.hasSuffix("\u{0}serve\u{0}")
+            }
+            if let found { return found }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        throw ServerDied(log: log)
+    }
+    /// Waits until it says so on its terminal.
+    func says(_ text: String) async throws {
+        for _ in 0..<3000 where !log.contains(text) { try await Task.sleep(for: .milliseconds(20)) }
+        guard log.contains(text) else { throw ServerDied(log: log) }
+    }
     private static func stat(_ pid: pid_t) -> [Substring] {
         let text = (try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)) ?? ""
         return text.split(separator: ")").last.map { $0.split(separator: " ") } ?? []
@@ -193,6 +245,13 @@ final class DemoProcess: Sendable {
         #expect(status == 204)
     }
 
+    func setFailing(_ isFailing: Bool) async throws {
+        let (status, _) = try await send(
+            "POST", application + "/failing", [("Origin", application), ("Content-Type", "application/json")],
+            Array(#"{"failing":\#(isFailing)}"#.utf8))
+        #expect(status == 204)
+    }
+
     /// The three commands that it prints, in a shell; the last one shows the user whom the second brought.
     func pasteCommands() async throws {
         let lines = log.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
@@ -202,13 +261,49 @@ final class DemoProcess: Sendable {
         #expect(commands.count == 3)
         let output = folder + "-shell.log"
         defer { try? FileManager.default.removeItem(atPath: output) }
-        let script = commands.prefix(2).joined(separator: "\n") + "\nsleep 1\n" + (commands.last ?? "")
+        // The user is there once the event is applied.
+        let script =
+            commands.prefix(2).joined(separator: "\n") + """
+
+                for _ in $(seq 150); do
+                    found=$(\(commands.last ?? ""))
+                    case $found in *'"id":"rye"'*) break ;; esac
+                    sleep 0.2
+                done
+                echo "$found"
+                """
         let shell = try ChildProcess(
             "/bin/sh", ["-ec", script], environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"],
             output: output)
         #expect(shell.wait() == 0)
         let text = try String(contentsOfFile: output, encoding: .utf8)
         #expect(text.contains("taken") && text.contains("\"id\":\"rye\""), "\(text)")
+    }
+
+    /// From a link to the simulated TikTok's page, consent there, and back. How the connection then stands.
+    func connect(user: String) async throws -> String? {
+        func value(_ name: String, _ headers: [(String, String)]) -> String {
+            headers.first { $0.0.lowercased() == name }?.1 ?? ""
+        }
+        let json = ("Content-Type", "application/json")
+        let (made, session) = try await send(
+            "POST", base + "/v1/connect-sessions", [("Authorization", "Bearer \(key)"), json],
+            Array(#"{"user_id":"\#(user)","provider":"tiktok"}"#.utf8))
+        let link = try JSON.parse(session)["url"]?.text ?? ""
+        #expect(made == 201 && link.hasPrefix(base))
+        let (left, _, away) = try await exchange("GET", link + "/go", [])
+        let (asked, page) = try await send("GET", value("location", away), [])
+        #expect(left == 303 && asked == 200 && String(decoding: page, as: UTF8.self).contains("Rye wants"))
+        let (led, _, back) = try await exchange(
+            "POST", value("location", away), [("Content-Type", "application/x-www-form-urlencoded")],
+            Array("account=3&decision=allow".utf8))
+        let cookie = value("set-cookie", away).prefix { $0 != ";" }
+        let (met, _) = try await send("GET", value("location", back), [("Cookie", String(cookie))])
+        #expect(led == 302 && met == 200)
+        let (listed, rows) = try await send(
+            "GET", base + "/v1/connections?user_id=\(user)", [("Authorization", "Bearer \(key)")])
+        #expect(listed == 200)
+        return try JSON.parse(rows)["data"]?.elements?.first?["state"]?.text
     }
 
     func browser() async throws -> DemoBrowser {

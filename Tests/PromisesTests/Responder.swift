@@ -7,15 +7,27 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
     private let descriptor: Int32
     private let answer: @Sendable (String) -> [UInt8]
     private let pause: useconds_t
+    private let lingers: Bool
     private let state = Mutex<[[UInt8]]>([])
+    /// While it is shut, answers wait.
+    private let gate: NSCondition?
+    private let isShut = Mutex(true)
 
-    /// - Parameter pause: in milliseconds, before each answer; whoever comes meanwhile is answered beside.
-    convenience init(status: Int, body: String, pause: Int = 0) throws {
-        try self.init(status: status, pause: pause) { _ in body }
+    /// - Parameters:
+    ///   - pause: in milliseconds, before each answer; whoever comes meanwhile is answered beside.
+    ///   - lingers: it answers after a request's first bytes, and reads what else comes until the other side leaves.
+    ///   - waits: it answers nobody before `open`.
+    convenience init(status: Int, body: String, pause: Int = 0, lingers: Bool = false) throws {
+        try self.init(status: status, pause: pause, lingers: lingers) { _ in body }
     }
 
-    init(status: Int, pause: Int = 0, body: @escaping @Sendable (_ path: String) -> String) throws {
+    init(
+        status: Int, pause: Int = 0, lingers: Bool = false, waits: Bool = false,
+        body: @escaping @Sendable (_ path: String) -> String
+    ) throws {
+        gate = waits ? NSCondition() : nil
         self.pause = useconds_t(pause * 1000)
+        self.lingers = lingers
         answer = { path in
             let body = body(path)
             return Array(
@@ -50,13 +62,25 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
             }.map { String($0.dropFirst("webhook-id:".count)).filter { $0 != " " } }
         }
     }
-    func stop() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+    func stop() {
+        shutdown(descriptor, Int32(SHUT_RDWR))
+        open()
+    }
+    /// Whoever waits is answered, and whoever comes.
+    func open() {
+        isShut.withLock { $0 = false }
+        gate?.broadcast()
+    }
 
     private func serve() {
         while true {
             let connection = accept(descriptor, nil, nil)
             guard connection >= 0 else { break }
-            if pause > 0 { Thread { [self] in answer(on: connection) }.start() } else { answer(on: connection) }
+            if pause > 0 || lingers || gate != nil {
+                Thread { [self] in answer(on: connection) }.start()
+            } else {
+                answer(on: connection)
+            }
         }
         close(descriptor)
     }
@@ -68,9 +92,14 @@ final class Responder: @unchecked Sendable {  // The thread owns the descriptor;
         let count = recv(connection, &buffer, buffer.count, 0)
         if count > 0 { state.withLock { $0.append(Array(buffer[..<count])) } }
         if pause > 0 { usleep(pause) }
+        gate?.withLock { while isShut.withLock({ $0 }) { _ = gate?.wait(until: Date() + 1) } }
         let words = String(decoding: buffer.prefix(max(0, count)), as: UTF8.self).split(separator: " ").prefix(2)
         let bytes = answer(words.last.map(String.init) ?? "")
         _ = Glibc.send(connection, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+        if lingers {
+            shutdown(connection, Int32(SHUT_WR))
+            while recv(connection, &buffer, buffer.count, 0) > 0 {}
+        }
         close(connection)
     }
 }

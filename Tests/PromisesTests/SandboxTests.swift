@@ -82,6 +82,10 @@ struct SandboxTests {
                     try await server.json("/v1/users/rye", key: key)["subscription_status"] == "active"
                 })
 
+            let told = try CommandLineRun(
+                ["reconcile", "stripe", "events", "--since", "2026-01-01T00:00:00Z"],
+                environment: ["PATCHBAY_URL": "http://127.0.0.1:\(server.port)", "PATCHBAY_API_KEY": key])
+            #expect(told.status == 0 && told.output.hasSuffix("Nothing is missing.\n"), "\(told.output)")
             let (next, again) = try reconcile("events", "--since", "2026-01-01T00:00:00Z")
             #expect(next == 0)
             #expect(again["matched"] == found["missing_here"] && again["missing_here"] == 0)
@@ -110,6 +114,14 @@ struct SandboxTests {
                     environment: ["PATCHBAY_URL": "http://127.0.0.1:\(server.port)", "PATCHBAY_API_KEY": key])
                 return (run.status, try JSON.parse(run.output))
             }
+            let told = try CommandLineRun(
+                ["reconcile", "stripe", "subscriptions", "--dry-run"],
+                environment: ["PATCHBAY_URL": "http://127.0.0.1:\(server.port)", "PATCHBAY_API_KEY": key])
+            #expect(told.status == 1)
+            for line in [
+                "stripe, subscriptions as they stand there: 2 compared.\n",
+                "  2 were missing here: nothing was let in.\n", "Fetch it: patchbay reconcile stripe subscriptions\n",
+            ] { #expect(told.output.contains(line), "\(told.output)") }
             let (rehearsed, plan) = try reconcile("--dry-run")
             #expect(rehearsed == 1 && plan["missing_here"] == 2 && plan["dry_run"] == true)
             #expect(try await server.json("/v1/events", key: key)["data"]?.elements?.isEmpty == true)

@@ -23,7 +23,7 @@ struct SignatureTimingTests {
     func comparison() {
         let right = Array("5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd".utf8)
 
-        let t = Self.leastOfThree {
+        let t = Self.leastOfFive {
             Stopwatch.compare(right, rounds: isTorture ? 200_000 : 20_000) { constantTimeEqual($0, $1) }
         }
 
@@ -35,7 +35,7 @@ struct SignatureTimingTests {
         let secrets = try timed.source.webhooks.secrets(in: timed.secret)
         let (first, last) = (try timed.forged(at: .first), try timed.forged(at: .last))
 
-        let t = Self.leastOfThree {
+        let t = Self.leastOfFive {
             Stopwatch.welch(rounds: isTorture ? 50_000 : 5000) { isFirst in
                 let scheme = timed.source.webhooks
                 let delivery = isFirst ? first : last
@@ -50,18 +50,22 @@ struct SignatureTimingTests {
     func measure() {
         let right = Array("5257a869e7ecebeda32affa62cdca3fa51cad7e77a0e56ff536d0ce8e108d8bd".utf8)
 
-        let t = Stopwatch.compare(right, rounds: 20_000) { left, right in
-            for index in right.indices where left[index] != right[index] { return false }
-            return true
+        // Noise hides a leak from one measurement, never from all.
+        let isSeen = (0..<5).contains { _ in
+            let t = Stopwatch.compare(right, rounds: 20_000) { left, right in
+                for index in right.indices where left[index] != right[index] { return false }
+                return true
+            }
+            return t > 3 * Self.bound
         }
 
-        #expect(t > 3 * Self.bound)
+        #expect(isSeen)
     }
 
-    /// A machine that is busy in bursts makes one measurement bad, a leak all three.
-    private static func leastOfThree(_ measure: () -> Double) -> Double {
+    /// A machine that is busy in bursts makes one measurement bad, or some; a leak all five.
+    private static func leastOfFive(_ measure: () -> Double) -> Double {
         var least = Double.infinity
-        for _ in 0..<3 where least >= bound { least = min(least, measure()) }
+        for _ in 0..<5 where least >= bound { least = min(least, measure()) }
         return least
     }
 }

@@ -140,7 +140,8 @@ struct TikTokStreamsTests {
         let page = try read(
             #"""
             {"data":{"user":{"open_id":"723f24d7-e717-40f8-a2b6-cb8464cd23b4","display_name":"Tiktok é",
-            "is_verified":true,"follower_count":232}},"error":{"code":"ok","message":"","log_id":"20220829194722CBE87ED59D524E727021"}}
+            "is_verified":true,"follower_count":232}},"error":{"code":"ok","message":"",
+            "log_id":"20220829194722CBE87ED59D524E727021"}}
             """#, "profile")
         let row = try #require(page.rows.first)
         #expect(row.key == "723f24d7-e717-40f8-a2b6-cb8464cd23b4")

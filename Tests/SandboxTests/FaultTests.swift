@@ -24,6 +24,49 @@ struct FaultTests {
         #expect(rig.told() == ["customer.created"])
     }
 
+    @Test(
+        "what the sandbox is told is bounded, and the answer says by what",
+        arguments: [
+            ("PUT", "/story", #"{"rate":1e-300}"#, "0, or from 0.001 to 1000"),
+            ("PUT", "/story", #"{"rate":1001}"#, "1000"),
+            ("POST", "/send", deep(33, at: "stripe", "invoice.paid"), "deeper than 32 levels"),
+            ("POST", "/send", deep(60_000, at: "stripe", "invoice.paid"), "deeper than 32 levels"),
+            ("POST", "/send", deep(60_000, at: "tiktok", "authorization.removed"), "deeper than 32 levels"),
+        ])
+    func bounds(method: String, path: String, body: String, says: String) async throws {
+        let answer = try await control(method, path, body)
+        #expect(answer.status == 400)
+        #expect(try JSON.parse(answer.body).text("detail")?.contains(says) == true)
+    }
+
+    @Test("32 levels are deep enough", arguments: [("stripe", "invoice.paid"), ("tiktok", "authorization.removed")])
+    func levels(platform: String, event: String) async throws {
+        #expect(try await control("POST", "/send", Self.deep(32, at: platform, event)).status == 202)
+        #expect(try await control("PUT", "/story", #"{"rate":0.001}"#).status == 200)
+    }
+
+    private static func deep(_ levels: Int, at platform: String, _ event: String) -> String {
+        let name = Array(repeating: "a", count: levels).joined(separator: ".")
+        return #"{"platform":"\#(platform)","event":"\#(event)","overrides":{"\#(name)":1}}"#
+    }
+
+    private func control(_ method: String, _ path: String, _ body: String) async throws -> SandboxAnswer {
+        let rig = try TikTokRig()
+        let platforms: [any Platform] = [SimulatedStripe(), rig.tiktok]
+        let post = Post(keeper: rig.keeper, platforms: platforms, switches: rig.switches)
+        let running = Task { try await post.run() }
+        let control = Control(
+            keeper: rig.keeper, platforms: platforms, switches: rig.switches, post: post,
+            clock: Clock(keeper: rig.keeper, platforms: platforms), reset: { _ in })
+        let answer = control.answer(
+            SandboxRequest(
+                method: method, path: path, query: "", headers: [Field("Host", "127.0.0.1:1")],
+                body: Array(body.utf8), base: "http://127.0.0.1:1"))
+        running.cancel()
+        _ = await running.result
+        return answer
+    }
+
     @Test("a failing status before the effect is not kept under the key, one after it is")
     func failures() async throws {
         let rig = try Rig()

@@ -1,3 +1,4 @@
+import Foundation
 import Kit
 import ServiceLifecycle
 import Synchronization
@@ -23,6 +24,37 @@ struct PostTests {
         #expect(told.names.count == 24)
         #expect(Set(told.names).count == 12)
         #expect(told.names != told.names.sorted { Int($0.dropFirst()) ?? 0 < Int($1.dropFirst()) ?? 0 })
+    }
+
+    /// On threads of their own, since those that wait for each other for good would stop every other test.
+    @Test("webhooks that are mixed while more are mailed wait for nobody")
+    func crowd() async throws {
+        let rig = try Rig()
+        let (turns, hands) = (400, 2)
+        let switches = #"{"platform":"stripe","webhooks":{"shuffle":true}}"#
+        rig.switches.set([try Fault(JSON.parse(switches), platforms: ["stripe"])])
+        _ = try await rig.post("/v1/webhook_endpoints", "url=http://127.0.0.1:1/&enabled_events[]=*")
+        let post = Post(keeper: rig.keeper, platforms: [rig.stripe], switches: rig.switches)
+        rig.keeper.onMail { post.accept($0, rate: $1) }
+        let running = Task { try await post.run() }
+        let done = Atomic(0)
+        let count: @Sendable () -> Int = { done.load(ordering: .relaxed) }
+        for _ in 0..<hands {
+            Thread.detachNewThread {
+                for _ in 0..<turns {
+                    rig.keeper.turn { world in
+                        world.stream = "story"
+                        rig.stripe.act(in: world)
+                    }
+                    done.add(1, ordering: .relaxed)
+                }
+            }
+        }
+        for _ in 0..<600 where count() < turns * hands { try await Task.sleep(for: .milliseconds(50)) }
+
+        try #require(count() == turns * hands)
+        running.cancel()
+        _ = await running.result
     }
 
     @Test("one that is not acknowledged comes again, signed anew")

@@ -48,11 +48,42 @@ struct StripeClockTests {
         let samples = SimulatedStripe().samples
         #expect(samples.count > 20)
         for sample in samples {
-            let event = sample.event(seed: 1, at: Timestamp(seconds: 1_795_255_200))
+            let event = try sample.event(seed: 1, at: Timestamp(seconds: 1_795_255_200))
             let delivery = Delivery(method: "POST", target: "/", headers: [], body: event.bytes, receivedAt: .zero)
             let events = try SimulatedStripe().webhooks.events(delivery)
             #expect(events.map(\.type) == [sample.type])
             #expect(SimulatedStripe().webhooks.handles(sample.type))
         }
+    }
+
+    @Test("sums that nobody pays end at the largest amount there is, and end nothing else")
+    func largeSums() async throws {
+        let rig = try Rig()
+        let member = try await rig.member()
+        let customer = member["customer"]?.text ?? ""
+        let price =
+            try await rig.post(
+                "/v1/prices", "currency=usd&unit_amount=9999999999&product_data[name]=Loaf")["id"]?.text ?? ""
+        for _ in 0..<40 {
+            let item = try await rig.post(
+                "/v1/invoiceitems", "customer=\(customer)&quantity=1000000&pricing[price]=\(price)")
+            #expect(item.int("amount") == 9_999_999_999_000_000)
+        }
+        _ = Clock(keeper: rig.keeper, platforms: [rig.stripe]).advance(32 * 86_400)
+
+        let latest = try await rig.get("/v1/invoices", "customer=\(customer)&limit=1")["data"]?.elements?.first ?? .null
+        #expect(latest.int("total") == 999_999_999_999)
+        #expect(try await rig.get("/v1/balance")["pending"]?.elements?.first?.int("amount") ?? 0 > 0)
+    }
+
+    @Test("a subscription has at most 20 items, however they come")
+    func items() async throws {
+        let rig = try Rig()
+        let member = try await rig.member()
+        let price = member.data("items").first?["price", "id"]?.text ?? ""
+        let more = (0..<20).map { "items[\($0)][price]=\(price)" }.joined(separator: "&")
+        let answer = try await rig.send("POST", "/v1/subscriptions/\(member.text("id") ?? "")", more)
+        #expect(answer?.status == 400)
+        #expect(answer?.json["error", "message"] == "A subscription has at most 20 items.")
     }
 }

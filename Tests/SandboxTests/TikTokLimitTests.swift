@@ -185,14 +185,14 @@ struct TikTokLimitTests {
     func samples() throws {
         #expect(TikTokSamples.all.count == 9)
         for sample in TikTokSamples.all {
-            let event = sample.event(
+            let event = try sample.event(
                 seed: 7, at: Timestamp(seconds: 1_763_451_100),
                 changes: [("publish_id", "v_pub_file~v2-1.9"), ("event.user_openid", "open-9")])
             let content = try JSON.parse(try #require(event.text("content")))
             #expect(event.text("event") == sample.type && event.int("create_time") == 1_763_451_100)
             #expect(content.text("publish_id") == "v_pub_file~v2-1.9" && event.text("user_openid") == "open-9")
             #expect(
-                event
+                try event
                     == sample.event(
                         seed: 7, at: Timestamp(seconds: 1_763_451_100),
                         changes: [

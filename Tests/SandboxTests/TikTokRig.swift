@@ -32,20 +32,25 @@ struct TikTokRig {
         var data: JSON { json["data"] ?? .null }
     }
 
-    /// - Parameter upload: bytes that are sent, or how many are said to have been.
+    /// - Parameters:
+    ///   - upload: bytes that are sent, or how many are said to have been.
+    ///   - meanwhile: what happens between the request's head and its end.
     func send(
         _ method: String, _ target: String, _ body: String = "", headers: [Field] = [], host: String = "api",
-        upload: [UInt8]? = nil, count: Int64? = nil
+        upload: [UInt8]? = nil, count: Int64? = nil, meanwhile: () async -> Void = {}
     ) async -> Reply {
         let parts = target.split(separator: "?", maxSplits: 1).map(String.init)
         var request = SandboxRequest(
             method: method, path: parts.first ?? "/", query: parts.count > 1 ? parts[1] : "",
             headers: [Field("Host", "127.0.0.1:1")] + headers, body: Array(body.utf8), base: "http://127.0.0.1:1",
             host: host)
-        if case .digested(var digest, _) = front.intake(request) {
-            digest.update(upload ?? [])
-            request.upload = Upload(count: count ?? Int64(upload?.count ?? 0), digest: digest)
+        if case .digested(let digest, _) = front.intake(request) {
+            var taken = Upload(from: digest)
+            taken.digest.update(upload ?? [])
+            taken.count = count ?? Int64(upload?.count ?? 0)
+            request.upload = taken
         }
+        await meanwhile()
         guard let answer = await front.answer(request) else { return Reply(status: 0, headers: [], body: []) }
         return Reply(status: answer.status, headers: answer.headers, body: answer.body)
     }
@@ -122,14 +127,14 @@ struct TikTokRig {
     }
 
     /// One chunk: bytes, or a length alone.
-    func put(_ url: String, _ range: String, _ bytes: [UInt8]? = nil, count: Int64? = nil, type: String = "video/mp4")
-        async
-        -> Reply
-    {
+    func put(
+        _ url: String, _ range: String, _ bytes: [UInt8]? = nil, count: Int64? = nil, type: String = "video/mp4",
+        meanwhile: () async -> Void = {}
+    ) async -> Reply {
         let target = url.replacing("http://127.0.0.1:2", with: "")
         return await send(
             "PUT", target, headers: [Field("Content-Type", type), Field("Content-Range", range)], host: "upload",
-            upload: bytes, count: count)
+            upload: bytes, count: count, meanwhile: meanwhile)
     }
 
     /// A small film that was sent. Its publish id.

@@ -68,6 +68,29 @@ struct TikTokUploadTests {
         #expect(whole.text != other.text)
     }
 
+    @Test("a chunk that was begun before the one in front of it ended is asked for again, and the hash stays")
+    func twoUnderWay() async throws {
+        let rig = try TikTokRig()
+        let (token, size) = (await rig.access(), 11 << 20)
+        let film = (0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+        let chunk = size / 2
+        let source = TikTokRig.file(Int64(size), chunk: Int64(chunk), count: 2)
+        let begun = await rig.begin(token, source: source)
+        let url = begun.data.text("upload_url") ?? ""
+        let (first, last) = ("bytes 0-\(chunk - 1)/\(size)", "bytes \(chunk)-\(size - 1)/\(size)")
+
+        let tooEarly = await rig.put(url, last, Array(film[chunk...])) {
+            #expect(await rig.put(url, first, Array(film[..<chunk])).status == 206)
+        }
+        #expect(tooEarly.status == 416)
+        #expect(await rig.put(url, last, Array(film[chunk...])).status == 201)
+
+        var whole = ContentDigest()
+        whole.update(film)
+        let id = begun.data.text("publish_id") ?? ""
+        #expect(rig.keeper.turn { TikTokBooks(world: $0).post(id)?.json.text("hash") } == whole.text)
+    }
+
     @Test(
         "what the upload host refuses",
         arguments: [

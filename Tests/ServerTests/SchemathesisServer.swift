@@ -64,7 +64,7 @@ struct SchemathesisServer {
             evidence: "{}",
             choices: ["assign", "ignore"], provider: "stripe", openedAt: now, changeID: app.ids.make())
         let alert = NewAlert(
-            id: ID(stored: "alr_" + tail), kind: "job_dead", subject: "x", summary: "A job died.",
+            id: ID(stored: "alr_" + tail), kind: .jobDead, subject: "x", summary: "A job died.",
             action: "Look at it.", at: now,
             changeID: app.ids.make())
         let key = KeyRow(

@@ -34,6 +34,20 @@ struct HotPlanTests {
         }
     }
 
+    @Test("events by their values: indexed, found, counted, dropped")
+    func eventTerms() async throws {
+        try await plans { session in
+            try session.beginEventTerms(key: "k1")
+            _ = try session.indexEventTerms(key: "k1", at: .testNow, limit: 10, bytesMax: 1000) { _ in [1] }
+            var filter = EventFilter()
+            filter.term = 1
+            _ = try session.events(filter, ListPage(limit: 10))
+            _ = try session.search(filter, before: nil, since: nil, limit: 10)
+            _ = try session.countEvents(withTerm: 1, atMost: 10)
+            try session.dropEventTerms(of: ["evt_1"])
+        }
+    }
+
     @Test("connections: found, kept, refreshed, swept, listed")
     func connections() async throws {
         try await plans { session in
@@ -119,6 +133,27 @@ struct HotPlanTests {
         }
     }
 
+    @Test("calls: by each filter, by its own index")
+    func calls() async throws {
+        let fill: [(String, (inout CallFilter) -> Void)] = [
+            ("calls_provider (provider=?", { $0.provider = "p" }), ("calls_purpose (purpose=?", { $0.purpose = "p" }),
+            ("calls_connection (connection_id=?", { $0.connection = "c" }),
+            ("calls_user (user_id=?", { $0.userID = "u" }),
+            ("calls_subject (subject=?", { $0.subject = "s" }),
+            ("calls_correlation (correlation=?", { $0.correlation = "c" }),
+            ("calls_failed", { $0.outcome = "failed" }), ("calls_failed", { $0.outcome = "throttled" }),
+        ]
+        for (index, change) in fill {
+            var filter = CallFilter()
+            change(&filter)
+            let after = ids.make(CallKind.self).text
+            for page in [ListPage(limit: 20), ListPage(limit: 20, after: after), ListPage(limit: 20, ascending: true)] {
+                try await plans(reading: index) { [filter] in _ = try $0.calls(filter, page) }
+            }
+        }
+        try await plans(reading: "calls_user (user_id=?") { _ = try $0.calls(for: "u", after: "call_", limit: 5) }
+    }
+
     @Test("trace: everything about a subject, by an index of its own")
     func story() async throws {
         let indices = ["jobs_subject", "jobs_done_subject", "reviews_subject", "alerts_subject", "changes_subject"]
@@ -136,13 +171,17 @@ struct HotPlanTests {
 
     /// Tables of a few rows, whatever happens; `feed_pending` and `writes` are PostgreSQL's own and empty here.
     private static let small = [
-        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "writes", "endpoints",
+        "lane_clocks", "feed_head", "nodes", "n", "schedules", "apps", "feed_pending", "p", "writes", "endpoints",
     ]
 
     /// Runs the statements of `body`, and explains each.
     ///
-    /// - Parameter indices: each must carry a search by its first column.
-    private func plans(through indices: [String] = [], _ body: (Session) throws -> Void) async throws {
+    /// - Parameters:
+    ///   - indices: each must carry a search by its first column.
+    ///   - index: one that each statement reads, and how its search begins.
+    private func plans(
+        through indices: [String] = [], reading index: String? = nil, _ body: (Session) throws -> Void
+    ) async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
             let path = String(url.dropFirst("sqlite:".count))
             let database = try SQLiteDatabase(path: path, owner: true, logger: .quiet)
@@ -166,6 +205,9 @@ struct HotPlanTests {
                 steps += Self.steps(of: plan)
                 let scanned = Self.tablesScanned(by: plan)
                 #expect(scanned.allSatisfy(Self.small.contains), "scans \(scanned): \(text)")
+                if let index {
+                    #expect(Self.steps(of: plan).contains { $0.contains("INDEX \(index)") }, "\(plan): \(text)")
+                }
             }
             for index in indices {
                 let isSearched = steps.contains { $0.hasPrefix("SEARCH ") && $0.contains("INDEX \(index) (subject=?") }

@@ -250,12 +250,14 @@ struct Application {
 
 extension Application.Result {
     /// An open question is asked again where that can help; otherwise someone is told.
-    func finished(canAsk: Bool, failure: Failure?) -> Applied {
+    func finished(canAsk: Bool, problem: CallProblem?) -> Applied {
         let next: Applied.Next =
-            if open.isEmpty || !canAsk { .done } else if let failure {
-                failure.passes ? .retry(failure) : .done
-            } else {
-                .planAgain
+            if open.isEmpty || !canAsk { .done } else {
+                switch problem {
+                case nil: .planAgain
+                case .held(let hold): .held(hold)
+                case .failed(let failure): failure.passes ? .retry(failure) : .done
+                }
             }
         return Applied(state: state, next: next, userID: userID, linked: linked, unclear: next == .done ? unclear : [])
     }

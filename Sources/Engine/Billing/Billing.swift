@@ -21,10 +21,12 @@ public struct Billing: Sendable {
     }
 
     /// Reads an event and gets what is needed to apply it. A platform that does not answer is part of the plan.
-    public func plan(_ event: StoredEvent) async throws -> BillingPlan {
+    ///
+    /// - Parameter asks: false leaves open what only the platform can tell.
+    public func plan(_ event: StoredEvent, asks: Bool = true) async throws -> BillingPlan {
         let facts: [BillingFact]
         do { facts = try rules.facts(in: event) } catch {
-            return BillingPlan(facts: .failure(error), answers: [], failure: nil)
+            return BillingPlan(facts: .failure(error), answers: [], problem: nil)
         }
         let (rules, id) = (rules, event.id)
         let (questions, known) = try await database.read("billing.plan") { session in
@@ -34,16 +36,16 @@ public struct Billing: Sendable {
         for question in questions {
             if let answer = known.first(where: { question.isAnswered(by: $0) }).flatMap({ rules.read($0, of: event) }) {
                 answers.append(answer)
-            } else if let caller {
+            } else if asks, let caller {
                 do { answers.append(try await ask(question, for: event, by: caller)) } catch {
-                    return BillingPlan(facts: .success(facts), answers: answers, failure: error)
+                    return BillingPlan(facts: .success(facts), answers: answers, problem: error)
                 }
             }
         }
-        return BillingPlan(facts: .success(facts), answers: answers, failure: nil)
+        return BillingPlan(facts: .success(facts), answers: answers, problem: nil)
     }
 
-    private func ask(_ question: Question, for event: StoredEvent, by caller: Caller) async throws(Failure)
+    private func ask(_ question: Question, for event: StoredEvent, by caller: Caller) async throws(CallProblem)
         -> PlatformAnswer
     {
         let call = rules.source.subscription(question.subscription, in: event.account)
@@ -51,8 +53,9 @@ public struct Billing: Sendable {
         (context.userID, context.subject) = (event.userID, event.id.text)
         let (object, answer, at) = try await caller.ask(call, in: context)
         guard object.id.hasSameBytes(as: question.subscription) else {
-            throw Failure(
-                .garbled, "\(rules.source.about.name) answered with another subscription than it was asked for.")
+            throw .failed(
+                Failure(
+                    .garbled, "\(rules.source.about.name) answered with another subscription than it was asked for."))
         }
         return PlatformAnswer(
             object: object,
@@ -67,7 +70,7 @@ public struct BillingPlan: Sendable {
     let facts: Result<[BillingFact], Unreadable>
     let answers: [PlatformAnswer]
     /// Why a question is without its answer.
-    public let failure: Failure?
+    public let problem: CallProblem?
 }
 
 struct PlatformAnswer: Sendable {
@@ -117,6 +120,8 @@ public struct Applied: Sendable {
         /// Applied as far as is known; the platform must still be asked. The job tries again later, which repeats
         /// nothing.
         case retry(Failure)
+        /// The same, and the question has not left: the job waits at its gate.
+        case held(Hold)
     }
 
     public let state: State

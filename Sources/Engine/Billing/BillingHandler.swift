@@ -4,7 +4,7 @@ public import Store
 /// Gives a billing platform's events to `Billing`, and turns what became of them into the job's end.
 public struct BillingHandler: EventHandler {
     /// Of a subscription whose status is a guess; over when it is known.
-    static let unclearAlert = "subscription_unclear"
+    static let unclearAlert = AlertName.subscriptionUnclear
 
     private let billing: Billing
     private let ids: Identifiers
@@ -14,9 +14,15 @@ public struct BillingHandler: EventHandler {
         self.ids = ids
     }
 
-    public func plan(_ event: StoredEvent) async throws -> any EventPlan {
+    public func plan(_ event: StoredEvent) async throws -> any EventPlan { try await planned(event, asks: true) }
+
+    public func planWithoutAsking(_ event: StoredEvent) async throws -> any EventPlan {
+        try await planned(event, asks: false)
+    }
+
+    private func planned(_ event: StoredEvent, asks: Bool) async throws -> Planned {
         Planned(
-            rules: billing.rules, plan: try await billing.plan(event), event: event, ids: ReadyIDs(ids),
+            rules: billing.rules, plan: try await billing.plan(event, asks: asks), event: event, ids: ReadyIDs(ids),
             alerts: (0..<Planned.alertsMax).map { _ in (ids.make(AlertKind.self), ids.make(ChangeKind.self)) })
     }
 
@@ -41,7 +47,8 @@ public struct BillingHandler: EventHandler {
             switch next {
             case .done: .done
             case .planAgain: .planAgain
-            case .retry(let failure): .retry(reason: failure.message)
+            case .retry(let failure): .retry(reason: failure.message, wait: failure.retryAfter)
+            case .held(let hold): .held(hold)
             }
         }
 

@@ -27,7 +27,7 @@ public struct BillingRules: Sendable {
         case .success(let facts) where facts.isEmpty: return try work.ignored(in: session)
         case .success(let facts):
             let applied = try work.apply(facts, in: session, recall: { try statement(of: $0, about: $1, in: session) })
-            return applied.finished(canAsk: canAsk, failure: plan.failure)
+            return applied.finished(canAsk: canAsk, problem: plan.problem)
         }
     }
 

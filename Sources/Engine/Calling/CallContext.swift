@@ -38,20 +38,9 @@ public enum CallProblem: Error, Sendable, Equatable {
     case held(Hold)
     case failed(Failure)
 
-    /// For callers that know only failures: a hold is a wait.
-    func failure(at now: Timestamp) -> Failure {
-        switch self {
-        case .failed(let failure): failure
-        case .held(let hold):
-            hold.gate.hasPrefix("circuit")
-                ? Failure(.unavailable(retryAfter: hold.until - now), hold.reason, effect: Failure.Effect.none)
-                : Failure(.throttled(retryAfter: hold.until - now), hold.reason)
-        }
-    }
-
     /// For a job: its lane is held back, and nothing counts as an attempt.
     public var interruption: JobInterruption? {
         guard case .held(let hold) = self else { return nil }
-        return .gated(until: hold.until, by: hold.gate, reason: hold.reason)
+        return .gated(until: hold.until, by: hold.gate.name, reason: hold.reason)
     }
 }

@@ -32,13 +32,6 @@ public struct Caller: Sendable {
     /// A successful answer, and when it was in hand.
     public func answer(
         to outgoing: Outgoing, in context: CallContext? = nil
-    ) async throws(Failure) -> (answer: Answer, at: Timestamp) {
-        do { return try await exchange(outgoing, in: context) } catch { throw error.failure(at: now()) }
-    }
-
-    /// The same, telling what was held from what failed.
-    public func exchange(
-        _ outgoing: Outgoing, in context: CallContext? = nil
     ) async throws(CallProblem) -> (answer: Answer, at: Timestamp) {
         let outcome: Traffic.Outcome
         if let traffic {
@@ -77,10 +70,11 @@ public struct Caller: Sendable {
     /// What a call is for.
     public func ask<Output>(
         _ call: Call<Output>, in context: CallContext? = nil
-    ) async throws(Failure) -> (output: Output, answer: Answer, at: Timestamp) {
+    ) async throws(CallProblem) -> (output: Output, answer: Answer, at: Timestamp) {
         let (answer, at) = try await answer(to: call.outgoing, in: context)
         do { return (try call.read(answer), answer, at) } catch {
-            throw Failure(.garbled, "\(provider.about.name) answered something unreadable: \(error.reason)")
+            throw .failed(
+                Failure(.garbled, "\(provider.about.name) answered something unreadable: \(error.reason)"))
         }
     }
 

@@ -44,7 +44,7 @@ public final class Circuits: Sendable {
 
     private func hold(_ host: String, _ provider: About, until: Timestamp) -> Hold {
         Hold(
-            until: until, gate: "circuit \(host)",
+            until: until, gate: .circuit(host),
             reason: "\(provider.name) does not answer as it should. It is tried again at \(until.clockText).")
     }
 
@@ -59,22 +59,34 @@ public final class Circuits: Sendable {
             let isOpened = circuits[host, default: Circuit()].note(isFailure: isFailure, at: now)
             return (wasOpen, isOpened, circuits[host]?.state != .closed)
         }
-        do {
-            if isOpened || (wasOpen && isOpen && isFailure) {
-                let row = CircuitRow(
-                    host: host, provider: provider.id, openedAt: now, probeAt: now + Circuit.probeEvery, reason: reason)
-                try await database.set("circuit_open", in: .work) { try $0.open(row) }
-                if isOpened { logger.warning("circuit.opened", metadata: ["host": "\(host)"]) }
-            } else if wasOpen, !isOpen {
-                try await database.set("circuit_close", in: .work) { try $0.closeCircuit(host) }
-                logger.notice("circuit.closed", metadata: ["host": "\(host)"])
-            }
-        } catch {
-            logger.warning("circuit.not_shared", metadata: ["host": "\(host)", "problem": "\(error)"])
-        }
+        if isOpened { logger.warning("circuit.opened", metadata: ["host": "\(host)"]) }
+        if wasOpen, !isOpen { logger.notice("circuit.closed", metadata: ["host": "\(host)"]) }
+        guard isOpened || (wasOpen && isFailure) || (wasOpen && !isOpen) else { return }
+        await share(
+            CircuitRow(
+                host: host, provider: provider.id, openedAt: now, probeAt: now + Circuit.probeEvery, reason: reason))
     }
 
-    func isClosed(_ host: String) -> Bool { state.withLock { $0[host].map { $0.state == .closed } ?? true } }
+    /// Tells the others how a host's circuit stands. Writes end in any order: whoever wrote looks once more whether it
+    /// is still so.
+    private func share(_ row: CircuitRow) async {
+        var written: Bool?
+        while true {
+            let isOpen = state.withLock { $0[row.host].map { $0.state != .closed } ?? false }
+            guard written != isOpen else { return }
+            do {
+                if isOpen {
+                    try await database.set("circuit_open", in: .work) { try $0.open(row) }
+                } else {
+                    try await database.set("circuit_close", in: .work) { try $0.closeCircuit(row.host) }
+                }
+            } catch {
+                return logger.warning(
+                    "circuit.not_shared", metadata: ["host": "\(row.host)", "problem": "\(error)"])
+            }
+            written = isOpen
+        }
+    }
 
     /// Takes over what other nodes found, and what stood before this process.
     public func begin() async throws {

@@ -282,12 +282,23 @@ extension WireFailure {
         case is CancellationError: self = .cancelled
         case let error as HTTPClientError: self = Self.read(error)
         case let error as IOError: self = Self.read(error)
-        case let error as NIOConnectionError:
-            self = error.connectionErrors.first.map { WireFailure($0.error) } ?? .connect("the host cannot be reached")
+        case let error as NIOConnectionError: self = Self.read(error)
         case is NIOSSLError, is BoringSSLError, is NIOSSLExtraError: self = .tls(Self.words(for: error))
         case let error as HTTPParserError: self = error == .invalidEOFState ? .reset : .notHTTP
         default: self = .reset
         }
+    }
+
+    /// What the host itself said comes before what our side could not do: that one family has no route here says
+    /// nothing where the other was refused. A name that nobody resolves is not the host's fault at all.
+    private static func read(_ error: NIOConnectionError) -> WireFailure {
+        let failures = error.connectionErrors.map { WireFailure($0.error) }
+        let theirs = failures.last {
+            if case .ownNetwork = $0 { false } else { true }
+        }
+        if let failure = theirs ?? failures.last { return failure }
+        return error.dnsAError != nil || error.dnsAAAAError != nil
+            ? .ownNetwork("the host's name is not resolved") : .connect("the host cannot be reached")
     }
 
     private static func read(_ error: HTTPClientError) -> WireFailure {

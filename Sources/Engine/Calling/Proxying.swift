@@ -9,6 +9,8 @@ public struct Proxying: Sendable {
     public static let repeatableMax = 256 << 10
     /// The least that a body of known length must move in a second; a call has half a minute besides.
     static let leastBytesPerSecond: Int64 = 64 << 10
+    /// Of an answer that goes to nobody, in bytes.
+    private static let droppedMax = 64 << 10
     /// A body of unknown length may take so long.
     static let longest = Duration.hours(6)
 
@@ -84,18 +86,31 @@ public struct Proxying: Sendable {
 
     /// Passes a call on. The answer is the platform's own, whatever its status.
     ///
-    /// - Throws: `CallProblem` where there is none; what `credential` throws.
+    /// - Throws: `CallProblem` where there is none, `UnendedBody` where that is for want of the wish's own body; what
+    ///   `credential` throws.
     public func pass(_ wish: Wish, to target: Target) async throws -> StreamAnswer {
         let exchange = exchange(wish, target)
         var held = try await credential(target.connection, nil)
         var answer = try await attempt(1, wish, target, exchange, held)
         // The platform no longer takes the token: another, once, where the body can be sent again.
         if answer.status == 401, wish.body.canBeSentAgain {
+            // First, so that it is written down even where there is no other token.
+            await drop(answer)
             held = try await credential(target.connection, held.version)
-            try await answer.pass { _ in }
             answer = try await attempt(2, wish, target, exchange, held)
         }
         return answer
+    }
+
+    /// Reads what is left of an answer that goes to nobody; a long one is cut off with its connection.
+    private func drop(_ answer: StreamAnswer) async {
+        struct Enough: Error {}
+        var left = Self.droppedMax
+        let began = traffic.time.uptime()
+        try? await answer.pass { part in  // Cut off here or broken off there: nobody wants it.
+            left -= part.readableBytes
+            guard left > 0, traffic.time.uptime() - began < .seconds(5) else { throw Enough() }
+        }
     }
 
     private func exchange(_ wish: Wish, _ target: Target) -> Traffic.Exchange {
@@ -117,7 +132,7 @@ public struct Proxying: Sendable {
     ) async throws -> StreamAnswer {
         let ticket = try await traffic.permit(exchange)
         let (at, began) = (traffic.time.now(), traffic.time.uptime())
-        let count = ByteCount()
+        let count = Passage()
         let request = StreamRequest(
             method: wish.method, url: target.base + wish.path, headers: wish.headers,
             authorization: held.token.reveal { Secret(Array("Bearer ".utf8) + $0) }, body: wish.body.counted(by: count))
@@ -125,14 +140,17 @@ public struct Proxying: Sendable {
         do { answer = try await wire.send(request, within: exchange.deadline) } catch {
             var outcome = Traffic.Outcome()
             (outcome.failure, outcome.isOurs) = Failure.unheard(error, target.provider)
+            let isUnended = count.isWanting
+            outcome.isOurs = outcome.isOurs || isUnended
             outcome.bytesSent = count.value
             await traffic.conclude(exchange, number, ticket, outcome, at: at, took: traffic.time.uptime() - began)
+            if isUnended { throw UnendedBody() }
             throw CallProblem.failed(outcome.failure ?? Failure(.garbled, "No answer came."))
         }
         let head = Answer(status: answer.status, headers: answer.headers, body: [])
         traffic.heard(head, failure(head, target), ticket)
         return StreamAnswer(status: answer.status, headers: answer.headers) { [traffic] take in
-            let received = ByteCount()
+            let received = Passage()
             var outcome = Traffic.Outcome(answer: head, failure: failure(head, target))
             let ending: (any Error)?
             do {
@@ -165,11 +183,22 @@ public struct Proxying: Sendable {
     }
 }
 
-/// Bytes that have passed, for whoever asks from elsewhere.
-private final class ByteCount: Sendable {
+/// Whoever asked for a call did not give its body whole, and so no answer came.
+public struct UnendedBody: Error {}
+
+/// What has passed of a body, for whoever asks from elsewhere.
+private final class Passage: Sendable {
     private let bytes = Atomic<Int64>(0)
+    private let isAwaited = Atomic(false)
+    private let isBroken = Atomic(false)
+
     var value: Int64 { bytes.load(ordering: .relaxed) }
     func add(_ count: Int) { bytes.add(Int64(count), ordering: .relaxed) }
+
+    /// Whether its source broke off, or is being waited for now: what went wrong is not the platform's fault then.
+    var isWanting: Bool { isAwaited.load(ordering: .acquiring) || isBroken.load(ordering: .acquiring) }
+    func waits(_ waits: Bool) { isAwaited.store(waits, ordering: .releasing) }
+    func breaks() { isBroken.store(true, ordering: .releasing) }
 }
 
 extension StreamRequest.Body {
@@ -190,13 +219,14 @@ extension StreamRequest.Body {
         }
     }
 
-    fileprivate func counted(by count: ByteCount) -> Self {
+    fileprivate func counted(by count: Passage) -> Self {
         switch self {
         case .none: return self
         case .bytes(let bytes):
             count.add(bytes.count)
             return self
-        case .stream(let parts, let length): return .stream(Counted(parts: parts, count: count), length: length)
+        case .stream(let parts, let length):
+            return .stream(Counted(parts: parts, length: length, count: count), length: length)
         }
     }
 }
@@ -206,18 +236,31 @@ private struct Counted: AsyncSequence, Sendable {
     typealias Element = ByteBuffer
     typealias Failure = any Error
     let parts: any AsyncSequence<ByteBuffer, any Error> & Sendable
-    let count: ByteCount
+    let length: Int64?
+    let count: Passage
 
     struct Iterator: AsyncIteratorProtocol {
         var inner: any AsyncIteratorProtocol<ByteBuffer, any Error>
-        let count: ByteCount
+        let length: Int64?
+        let count: Passage
 
         mutating func next() async throws -> ByteBuffer? {
-            let part = try await inner.next(isolation: nil)
-            if let part { count.add(part.readableBytes) }
-            return part
+            count.waits(true)
+            defer { count.waits(false) }
+            do {
+                let part = try await inner.next(isolation: nil)
+                if let part { count.add(part.readableBytes) }
+                // Another length than was said is no call that a platform could answer.
+                if let length, part == nil ? count.value < length : count.value > length { count.breaks() }
+                return part
+            } catch {
+                count.breaks()
+                throw error
+            }
         }
     }
 
-    func makeAsyncIterator() -> Iterator { Iterator(inner: parts.makeAsyncIterator(), count: count) }
+    func makeAsyncIterator() -> Iterator {
+        Iterator(inner: parts.makeAsyncIterator(), length: length, count: count)
+    }
 }

@@ -53,9 +53,10 @@ public struct Traffic: Sendable {
         _ exchange: Exchange, _ attempt: @Sendable (Duration) async -> Outcome
     ) async throws(CallProblem) -> Outcome {
         let began = time.uptime()
-        var number = 1
+        var (number, last) = (1, Failure?.none)
         while true {
-            let ticket = try await permit(exchange)
+            let ticket: Quotas.Ticket
+            do { ticket = try await permit(exchange) } catch { throw error.after(last, at: time.now()) }
             if number == 1 { budget.earn(exchange.provider.id) }
             let outcome = await observed(
                 exchange, number, ticket, within: exchange.deadline - (time.uptime() - began), attempt)
@@ -65,7 +66,7 @@ public struct Traffic: Sendable {
                 time.uptime() - began + pause < exchange.deadline, budget.spend(exchange.provider.id)
             else { throw .failed(failure) }
             do { try await time.sleep(pause) } catch { throw .failed(failure) }
-            number += 1
+            (number, last) = (number + 1, failure)
         }
     }
 
@@ -131,5 +132,27 @@ public struct Traffic: Sendable {
         row.subject = exchange.context.subject
         row.correlation = exchange.context.correlation
         recorder.note(row)
+    }
+}
+
+extension CallProblem {
+    /// A call that is held when it is to be sent again has left before: what that may have done stays said, and the
+    /// hold only says until when it waits.
+    fileprivate func after(_ last: Failure?, at now: Timestamp) -> CallProblem {
+        guard case .held(let hold) = self, let last else { return self }
+        return .failed(
+            Failure(
+                last.kind.waiting(max(last.retryAfter ?? .zero, hold.until - now)), last.message, code: last.code,
+                who: last.who, effect: last.effect))
+    }
+}
+
+extension Failure.Kind {
+    fileprivate func waiting(_ wait: Duration) -> Self {
+        switch self {
+        case .throttled: .throttled(retryAfter: wait)
+        case .unavailable: .unavailable(retryAfter: wait)
+        case .unauthorized, .forbidden, .notFound, .refused, .garbled: self
+        }
     }
 }

@@ -33,8 +33,12 @@ public struct HTTPWire: Wire {
 
     /// An answer that points elsewhere is an answer: the key goes to one host only.
     public static var configuration: HTTPClient.Configuration {
-        HTTPClient.Configuration(
+        var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: .seconds(5), read: .seconds(20)))
+        // A host that refuses says so at once, and that nothing was sent: tried again silently until the deadline, it
+        // would look like a call of which nobody knows whether it left.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return configuration
     }
 
     public func send(_ request: WireRequest, within deadline: Duration) async throws -> Answer {

@@ -3,8 +3,8 @@ import Store
 
 /// What followers and operators hear of a connection, with ids made before the transaction.
 struct ConnectionNews: Sendable {
-    static let needsAttention = "connection_needs_attention"
-    static let needsReconnect = "connection_needs_reconnect"
+    private static let needsAttention = AlertName.connectionNeedsAttention
+    private static let needsReconnect = AlertName.connectionNeedsReconnect
 
     private let change: ID<ChangeKind>
     private let alert: ID<AlertKind>

@@ -5,6 +5,13 @@ public import Store
 public protocol EventHandler: Sendable {
     /// Reads the event and asks the platform where only it can tell. Runs outside any transaction.
     func plan(_ event: StoredEvent) async throws -> any EventPlan
+    /// The same for somebody who only looks: from what is known here, the platform is not asked.
+    func planWithoutAsking(_ event: StoredEvent) async throws -> any EventPlan
+}
+
+extension EventHandler {
+    /// Of a handler that never asks.
+    public func planWithoutAsking(_ event: StoredEvent) async throws -> any EventPlan { try await plan(event) }
 }
 
 /// Pure: may run more than once for one commit. Runs at read committed: it holds the rows that it decides on.
@@ -19,8 +26,10 @@ public struct EventEffect: Sendable {
         case done
         /// Something that was asked about changed meanwhile: plan and apply once more, now. Nothing is kept.
         case planAgain
-        /// What is known is kept; the job comes again for the rest.
-        case retry(reason: String)
+        /// What is known is kept; the job comes again for the rest, after what the platform asks to wait.
+        case retry(reason: String, wait: Duration? = nil)
+        /// What is known is kept; for the rest the job waits at the gate, which is no attempt.
+        case held(Hold)
     }
 
     public var next: Next
@@ -75,19 +84,30 @@ public struct EventApplying: JobWorker {
         if event.state == "ignored", event.body == nil { return .cancelled(reason: "The event's bytes are gone.") }
         for _ in 0..<Self.plansMax {
             let plan = try await handlers[event.provider]?.plan(event) ?? LoggedOnly(event: event)
-            if try await commit(plan, of: event, job: job) { return .committed }
+            switch try await commit(plan, of: event, job: job) {
+            case .ended: return .committed
+            case .planAgain: continue
+            case .givenUp(let reason): throw JobInterruption.hopeless(reason)
+            }
         }
         throw JobInterruption.later(at: time.now() + .seconds(5), reason: "What the platform answered was old already.")
     }
 
-    /// Effects, the event's state, the changes and the job's end: one transaction. False when nothing was kept and the
-    /// event must be planned again.
-    private func commit(_ plan: any EventPlan, of event: StoredEvent, job: ClaimedJob) async throws -> Bool {
+    private enum Committed: Sendable {
+        case ended
+        /// Nothing was kept.
+        case planAgain
+        /// What is known is kept, and the job has tried for the rest as often as it may.
+        case givenUp(String)
+    }
+
+    /// Effects, the event's state, the changes and the job's end: one transaction.
+    private func commit(_ plan: any EventPlan, of event: StoredEvent, job: ClaimedJob) async throws -> Committed {
         let now = time.now()
         let pause = retries.pause(after: job.attempt, failingFor: now - (job.firstFailedAt ?? now), chance: ids.unit())
         let (changeID, ready) = (ids.make(ChangeKind.self), EventReleasing.ReadyJobs(ids))
         do {
-            let released = try await database.set("apply_event", in: .work) { session in
+            let (released, committed) = try await database.set("apply_event", in: .work) { session in
                 try session.hold(job)
                 let effect = try plan.apply(session, at: now)
                 if effect.next == .planAgain { throw PlanAgain() }
@@ -97,23 +117,35 @@ public struct EventApplying: JobWorker {
                 }
                 for alert in effect.alerts { try session.raise(alert) }
                 try EventReleasing.enqueue(effect.linked, ready, in: session, at: now)
-                try end(job, after: effect.next, pause: pause, in: session, at: now)
-                return !effect.linked.released.isEmpty
+                let committed = try end(job, after: effect.next, pause: pause, in: session, at: now)
+                return (!effect.linked.released.isEmpty, committed)
             }
             bells.written.ring()
             if released { bells.jobs.ring() }
-            return true
+            return committed
         } catch is PlanAgain {
-            return false
+            return .planAgain
         }
     }
 
     private func end(
         _ job: ClaimedJob, after next: EventEffect.Next, pause: Duration?, in session: Session, at now: Timestamp
-    ) throws {
-        guard case .retry(let reason) = next, let pause else { return try session.succeed(job, at: now) }
-        let ended = EndedJob(job: job, end: .retry(at: now + pause, error: reason), at: now)
-        guard try session.complete([ended]) == [true] else { throw Fenced(job: job.id.text) }
+    ) throws -> Committed {
+        let end: JobEnd
+        switch next {
+        case .done, .planAgain: end = .succeeded
+        case .retry(let reason, let wait):
+            guard let pause else { return .givenUp("Failed \(job.attempt) times, last: \(reason.prefix(400))") }
+            end = .retry(at: now + max(pause, wait ?? .zero), error: reason)
+        case .held(let hold):
+            let lane = Lane(stored: job.lane, job.priority)
+            try session.gate(lane, until: hold.until, by: hold.gate.name, reason: hold.reason)
+            end = .released
+        }
+        guard try session.complete([EndedJob(job: job, end: end, at: now)]) == [true] else {
+            throw Fenced(job: job.id.text)
+        }
+        return .ended
     }
 
     private func received(_ event: StoredEvent, _ id: ID<ChangeKind>, about effect: EventEffect) -> NewChange {

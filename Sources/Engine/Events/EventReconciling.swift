@@ -29,8 +29,8 @@ public struct ListedSource: Sendable {
 public struct EventReconciling: JobWorker {
     public static let kind = "events.reconcile"
     public static let stream = "events"
-    static let alert = "events_missed"
-    static let refusedAlert = "events_not_listed"
+    static let alert = AlertName.eventsMissed
+    static let refusedAlert = AlertName.eventsNotListed
     private static let lane = Lane("reconcile", .sync)
     /// What happened so lately may still be on its way. Who asks by hand wants it all the same, and no alert.
     private static let settling = Duration.minutes(10)
@@ -43,10 +43,10 @@ public struct EventReconciling: JobWorker {
 
     public var kind: String { Self.kind }
     private let sources: [ListedSource]
-    private let gateway: Gateway
+    let gateway: Gateway
     private let database: any Database
     private let ids: Identifiers
-    private let time: TimeSource
+    let time: TimeSource
     private let bells: Bells
     private let logger: Logger
 
@@ -118,32 +118,44 @@ public struct EventReconciling: JobWorker {
             try await note("\(row.provider) cannot be asked: its key is not set.", of: id, endedAt: time.now())
             return .cancelled(reason: "\(row.provider) cannot be asked: its key is not set.")
         }
-        while row.state == "running" {
-            do { row = try await step(row, listed, job) } catch let failure as Failure {
-                guard failure.passes else {
-                    try await refused(failure, row)
-                    return .cancelled(reason: failure.message)
+        guard row.state == "running" else { return .cancelled(reason: "The run has ended already.") }
+        repeat {
+            do { row = try await step(row, listed, job) } catch let problem as CallProblem {
+                switch problem {
+                case .held(let hold):
+                    try await note(hold.reason, of: id, endedAt: nil)
+                    throw problem.interruption ?? .released
+                case .failed(let failure): return try await failed(failure, row, job)
                 }
-                try await note(failure.message, of: id, endedAt: nil)
-                if let wait = failure.retryAfter {
-                    throw JobInterruption.later(at: time.now() + wait, reason: failure.message)
-                }
-                throw failure
             }
-        }
+        } while row.state == "running"
         return .committed
     }
 
-    /// Asking again would not help: a person must do something first.
-    private func refused(_ failure: Failure, _ row: ReconciliationRow) async throws {
+    private func failed(_ failure: Failure, _ row: ReconciliationRow, _ job: ClaimedJob) async throws -> JobResult {
+        guard failure.passes else {
+            try await refused(failure, row, job)
+            return .committed
+        }
+        try await note(failure.message, of: row.id, endedAt: nil)
+        guard let wait = failure.retryAfter else { throw failure }
+        throw JobInterruption.later(at: time.now() + wait, reason: failure.message)
+    }
+
+    /// Asking again would not help: a person must do something first. The run's end, the alert and the job's end are
+    /// one commit.
+    private func refused(_ failure: Failure, _ row: ReconciliationRow, _ job: ClaimedJob) async throws {
         let now = time.now()
         let alert = NewAlert(
             id: ids.make(), kind: Self.refusedAlert, subject: row.app.text,
             summary: "\(row.provider) does not list its events: \(failure.message)",
             action: "Mend it, then: patchbay reconcile \(row.provider)", at: now, changeID: ids.make())
+        let ended = EndedJob(job: job, end: .cancelled(reason: failure.message), at: now)
         try await database.write("reconcile.refused", in: .work) { session in
+            try session.hold(job)
             try session.note(failure.message, of: row.id, endedAt: now)
             try session.raise(alert)
+            guard try session.complete([ended]) == [true] else { throw Fenced(job: job.id.text) }
         }
         bells.written.ring()
     }
@@ -172,12 +184,11 @@ public struct EventReconciling: JobWorker {
         let end = page.next == nil ? Ended(ids, logger: logger) : nil
         let (stepped, kept) = try await database.set("reconcile.page", in: .work) { session in
             try session.hold(job)
+            try session.survive(job)
             // Compared before anything is let in.
-            var found = try Self.compare(page, by: listed.rules, in: session)
-            let kept =
-                row.isDryRun
-                ? try session.missing(among: page.arrivals) : try session.keepMissing(page.arrivals)
-            if page.contents.isEmpty { found = Compared(matched: kept.duplicates, missingHere: kept.new) }
+            let (compared, arrivals) = try page.compared(by: listed.rules, in: session)
+            let kept = row.isDryRun ? try session.missing(among: arrivals) : try session.keepMissing(arrivals)
+            let found = compared ?? Compared(matched: kept.duplicates, missingHere: kept.new)
             try session.advance(row.id, found, to: page.next, at: now)
             guard let stepped = try session.reconciliation(row.id) else { throw StoreError.conflict }
             if let end {
@@ -190,59 +201,6 @@ public struct EventReconciling: JobWorker {
         if kept > 0 || end != nil { bells.written.ring() }
         end?.log(stepped)
         return stepped
-    }
-
-    /// What a page brings: what would come in, and of objects what they say.
-    private struct Page: Sendable {
-        var arrivals: [Arrival] = []
-        var contents: [EventContent] = []
-        var next: String?
-    }
-
-    private func page(_ row: ReconciliationRow, _ listed: ListedSource) async throws -> Page {
-        guard row.stream == Self.stream else { return try await objects(row, listed) }
-        let call = listed.source.events(since: row.since, until: row.until, after: row.position)
-        let found = try await listed.caller.ask(call).output
-        let now = time.now()
-        var page = Page(next: found.next)
-        for body in found.events {
-            page.arrivals.append(
-                try gateway.listed(body, by: row.provider, app: row.app, from: call.outgoing.path, at: now))
-        }
-        return page
-    }
-
-    /// The list was read at some moment between the question and the answer's date; clocks differ.
-    private static let doubt = Duration.seconds(10)
-
-    private func objects(_ row: ReconciliationRow, _ listed: ListedSource) async throws -> Page {
-        guard let source = listed.objects else { return Page() }
-        let began = time.uptime()
-        let call = source.objects(of: row.stream, after: row.position)
-        let found = try await listed.caller.ask(call).output
-        let now = time.now()
-        let asOf = (found.date ?? now) - (time.uptime() - began) - Self.doubt
-        var page = Page(next: found.next)
-        for object in found.objects {
-            page.arrivals.append(
-                try gateway.listed(
-                    object, by: row.provider, app: row.app, from: call.outgoing.path,
-                    asOf: Timestamp(seconds: asOf.seconds), at: now))
-            page.contents.append(EventContent(type: object.type, occurredAt: asOf, body: object.body))
-        }
-        return page
-    }
-
-    private static func compare(_ page: Page, by rules: BillingRules?, in session: Session) throws -> Compared {
-        var found = Compared()
-        for content in page.contents {
-            switch try rules?.standing(of: content, in: session) {
-            case .matched, nil: found.matched += 1
-            case .missing: found.missingHere += 1
-            case .differing: found.differing += 1
-            }
-        }
-        return found
     }
 
     private func note(_ problem: String, of id: ID<ReconciliationKind>, endedAt: Timestamp?) async throws {

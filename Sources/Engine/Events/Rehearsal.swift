@@ -15,12 +15,12 @@ public struct Rehearsal: Sendable {
     }
 
     /// The changes that it would write about this event or its user; nil where nothing here acts on its platform or
-    /// type. Nothing of it stays, and nobody is told.
+    /// type. Nothing of it stays, nobody is told, and no platform is asked: what only it can tell is left as it is.
     public func changes(of id: ID<EventKind>) async throws -> [Change]? {
         guard let event = try await database.read("event", { try $0.event(id) }),
             let handler = handlers[event.provider]
         else { return nil }
-        let (plan, now) = (try await handler.plan(event), time.now())
+        let (plan, now) = (try await handler.planWithoutAsking(event), time.now())
         do {
             try await database.set("rehearse", in: .maintenance) { session in
                 let before = try session.lastChange()

@@ -248,7 +248,7 @@ public struct Gateway: Sendable {
         return EventLane.of(key, app: app, priority: priority)
     }
 
-    private func review(of delivery: ID<DeliveryKind>, provider: String, problem: Unreadable, at now: Timestamp)
+    func review(of delivery: ID<DeliveryKind>, provider: String, problem: Unreadable, at now: Timestamp)
         -> NewReview
     {
         NewReview(

@@ -235,7 +235,7 @@ public final class JobRunner: Service {
     private func die(_ job: ClaimedJob, _ reason: String) async -> JobEnd? {
         let now = time.now()
         let alert = NewAlert(
-            id: ids.make(), kind: "job_dead", subject: job.id.text, summary: "\(job.kind): \(reason)",
+            id: ids.make(), kind: .jobDead, subject: job.id.text, summary: "\(job.kind): \(reason)",
             action: "Mend the cause, then: patchbay jobs retry \(job.id)", at: now, changeID: ids.make())
         let event = job.kind == EventApplying.kind ? ID<EventKind>(String(decoding: job.input, as: UTF8.self)) : nil
         do {

@@ -156,7 +156,7 @@ public final class NodeSession: Sendable {
                 for (job, alert) in zip(result.dead, alerts) {
                     try session.raise(
                         NewAlert(
-                            id: alert.0, kind: "job_dead", subject: job.text,
+                            id: alert.0, kind: .jobDead, subject: job.text,
                             summary: "The process ended \(Self.deathsMax) times while it ran this job.",
                             action: "Look at the job's input and the log before its last run, then retry it.", at: now,
                             changeID: alert.1))

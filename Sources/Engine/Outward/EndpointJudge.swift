@@ -4,9 +4,9 @@ import Store
 /// Decides what an endpoint is held to be: `active`, `failing`, `disabled`.
 ///
 /// Disabled only after days of nothing but failures, with warnings before; or at once when it says 410.
-struct EndpointJudge: Sendable {
+public struct EndpointJudge: Sendable {
     /// Of nothing but failures. Source: standard-webhooks, reference sender, 120 h.
-    static let patience = Duration.hours(120)
+    public static let patience = Duration.hours(120)
     /// Warnings are given when so much of it has passed.
     static let warnings = [0.5, 0.7, 0.9]
 

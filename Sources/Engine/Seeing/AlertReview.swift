@@ -33,8 +33,8 @@ public struct AlertReview: Sendable {
             // What stands now is looked at again: a person, or another node, may have been here meanwhile.
             let still = Set(
                 try session.endpointsWithoutAlert(failingBefore: now - Self.failingFor, limit: 10 * Self.most)
-                    .map { $0.kind + $0.endpoint.text })
-            for alert in alerts where still.contains(alert.kind + alert.subject) { try session.raise(alert) }
+                    .map { $0.kind.rawValue + $0.endpoint.text })
+            for alert in alerts where still.contains(alert.kind.rawValue + alert.subject) { try session.raise(alert) }
             for (alert, change) in over { try session.resolve(alert.kind, alert.subject, changeID: change, at: now) }
         }
         return true
@@ -42,7 +42,7 @@ public struct AlertReview: Sendable {
 
     private func alert(about condition: StandingCondition, at now: Timestamp) -> NewAlert {
         let url = condition.url.prefix { $0 != "?" }
-        let isFailing = condition.kind == "endpoint_failing"
+        let isFailing = condition.kind == .endpointFailing
         let since = condition.since.map { " since \($0.rfc3339)" } ?? ""
         return NewAlert(
             id: ids.make(), kind: condition.kind, subject: condition.endpoint.text,

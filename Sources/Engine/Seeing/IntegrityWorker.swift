@@ -6,7 +6,7 @@ public import Store
 /// PostgreSQL has checksums and tools of its own for this.
 public struct IntegrityWorker: JobWorker {
     public static let kind = "maintenance.integrity"
-    private static let alert = "store_damaged"
+    private static let alert = AlertName.storeDamaged
     private static let subject = "database"
 
     public var kind: String { Self.kind }

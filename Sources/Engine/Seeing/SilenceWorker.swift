@@ -3,10 +3,11 @@ public import Store
 
 /// Raises an alert when a platform that usually sends has been silent for longer than usual.
 ///
-/// Usual is what the last fortnight shows: the longest run of hours without a believed delivery.
+/// Usual is what the last fortnight shows: the longest run of hours without a believed delivery. Once told of, it is
+/// over when the platform is heard again, however long that takes.
 public struct SilenceWorker: JobWorker {
     public static let kind = "maintenance.silence"
-    static let alert = "webhooks_silent"
+    static let alert = AlertName.webhooksSilent
     /// The fortnight.
     private static let hours = 14 * 24
     /// Of a platform that was heard in fewer hours nobody knows what is usual.
@@ -32,14 +33,17 @@ public struct SilenceWorker: JobWorker {
 
     public func run(_ job: ClaimedJob) async throws -> JobResult {
         let now = time.now()
-        for provider in providers {
+        let used = try await database.read("silence.providers") { try $0.providersInUse() }
+        for provider in providers where used.contains(provider) {
             let heard = try await database.read("silence") {
                 try $0.hoursWithDeliveries(of: provider, hours: Self.hours, before: now)
             }
             let (id, change) = (ids.make(AlertKind.self), ids.make(ChangeKind.self))
             guard let (silent, usual) = Self.silence(in: heard) else {
-                try await database.write("silence.over", in: .maintenance) {
-                    try $0.resolve(Self.alert, provider, changeID: change, at: now)
+                if Self.isHeard(heard) {
+                    try await database.write("silence.over", in: .maintenance) {
+                        try $0.resolve(Self.alert, provider, changeID: change, at: now)
+                    }
                 }
                 continue
             }
@@ -53,6 +57,10 @@ public struct SilenceWorker: JobWorker {
         }
         return .done
     }
+
+    /// Whether it was heard lately. Of a platform that was silent so long that nothing usual is left in the fortnight,
+    /// nothing else says that it is well again.
+    static func isHeard(_ heard: [Bool]) -> Bool { heard.prefix(silenceLeast).contains(true) }
 
     /// The hours of silence until now and the longest usual silence; nil while it is no longer than usual.
     /// - Parameter heard: by hour, the latest first.

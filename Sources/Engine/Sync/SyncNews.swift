@@ -3,7 +3,7 @@ import Store
 
 /// What followers and operators hear of a run, with ids made before the transaction.
 struct SyncNews: Sendable {
-    static let alert = "sync_failed"
+    private static let alert = AlertName.syncFailed
 
     private let change: ID<ChangeKind>
     private let alertID: ID<AlertKind>

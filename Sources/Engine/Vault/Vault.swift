@@ -65,6 +65,15 @@ public struct Vault: Sendable {
         }
     }
 
+    /// A key of its own, made from one of the vault's: for hashes by which values are found and that nobody can make
+    /// without it. Nil when that key is not there.
+    func indexKey(from id: String) -> SymmetricKey? {
+        keyring.key(id).map {
+            HKDF<SHA256>.deriveKey(
+                inputKeyMaterial: $0, info: Data("patchbay\u{1F}event_terms".utf8), outputByteCount: 32)
+        }
+    }
+
     /// The same secret under the newest key; nil when it is under it already.
     public func resealed(_ sealed: Sealed, in place: Place) throws(VaultProblem) -> Sealed? {
         guard sealed.keyID != keyring.newest else { return nil }

@@ -103,13 +103,3 @@ extension Secret {
     /// For the request that carries it.
     var text: String { reveal { String(decoding: $0, as: UTF8.self) } }
 }
-
-extension OutsideURL {
-    /// Whether its host is this machine by name or address.
-    public var isOnThisMachine: Bool {
-        switch host {
-        case .name(let name): name == "localhost" || name.hasSuffix(".localhost")
-        case .address(let address): ["127.0.0.0/8", "::1"].compactMap { CIDR($0) }.contains { $0.contains(address) }
-        }
-    }
-}

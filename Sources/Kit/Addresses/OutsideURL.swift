@@ -9,10 +9,21 @@ public struct OutsideURL: Sendable, Equatable {
         case name(String)
         /// Whatever form it was written in: `0x7f.1` is `127.0.0.1`.
         case address(IPAddress)
+
+        /// Whether it is this machine itself, by name or address.
+        public var isThisMachine: Bool {
+            switch self {
+            case .name(let name): name == "localhost" || name.hasSuffix(".localhost")
+            case .address(let address): Self.loopback.contains { $0.contains(address) }
+            }
+        }
+        private static let loopback = ["127.0.0.0/8", "::1"].compactMap { CIDR($0) }
     }
 
     public let scheme: Scheme
     public let host: Host
+    /// Whether its host is this machine by name or address.
+    public var isOnThisMachine: Bool { host.isThisMachine }
     /// As written, or the usual one of the scheme.
     public let port: Int
     /// Path and query as written, at least `/`.

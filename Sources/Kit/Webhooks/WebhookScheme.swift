@@ -53,6 +53,8 @@ public struct WebhookScheme: Sendable {
     public let priority: Priority
     /// The types that something here acts upon; others are logged only.
     public let handled: EventTypes
+    /// By what people look for its events.
+    public let findable: FindableValues
     /// From a proven delivery to its events.
     public let events: @Sendable (Delivery) throws(Unreadable) -> [Event]
 
@@ -63,6 +65,7 @@ public struct WebhookScheme: Sendable {
         _ verification: Verification, secrets: WebhookSecret.Writing, tolerance: Tolerance?, repeatsFor: Duration,
         bodyLimit: Int = usualBodyLimit, priority: Priority = .event, handshake: Handshake? = nil,
         answers: WebhookAnswers = WebhookAnswers(), marksTests: Bool = false, handled: EventTypes,
+        findable: FindableValues = .none,
         events: @escaping @Sendable (Delivery) throws(Unreadable) -> [Event]
     ) {
         self.verification = verification
@@ -75,6 +78,7 @@ public struct WebhookScheme: Sendable {
         self.answers = answers
         self.marksTests = marksTests
         self.handled = handled
+        self.findable = findable
         self.events = events
     }
 

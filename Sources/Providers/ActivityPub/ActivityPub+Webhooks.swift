@@ -36,6 +36,9 @@ extension ActivityPub: OperatorConfigured {
             tolerance: .init(past: rules.window.most + rules.window.skew, future: rules.window.skew),
             repeatsFor: .days(7),
             handled: .none,
+            findable: FindableValues(
+                FindableValue("activity", json: "id"), FindableValue("actor", json: "actor", "actor.id"),
+                FindableValue("object", json: "object", "object.id")),
             events: events(in:))
     }
 

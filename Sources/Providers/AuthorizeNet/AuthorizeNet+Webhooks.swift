@@ -14,6 +14,10 @@ extension AuthorizeNet: OperatorConfigured {
         // Ten attempts: three at 3 minutes, three at 8 hours, four at 48 hours.
         repeatsFor: .days(10),
         handled: .none,
+        findable: FindableValues(
+            FindableValue("transaction or subscription", json: "payload.id"),
+            FindableValue("invoice", json: "payload.invoiceNumber", "payload.merchantReferenceId"),
+            FindableValue("customer profile", json: "payload.customerProfileId", "payload.profile.customerProfileId")),
         events: events(in:))
 
     public static func routes(_ settings: OperatorSettings) throws(BadValue) -> [WebhookRoute] {

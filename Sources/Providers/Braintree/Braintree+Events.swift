@@ -3,9 +3,7 @@ import Kit
 /// One notification a delivery. Braintree gives it no id: its XML is its name.
 extension Braintree {
     static func events(in delivery: Delivery) throws(Unreadable) -> [Event] {
-        guard let text = FormFields(delivery.body)?.values(of: "bt_payload").first,
-            let xml = Base64.decode(text.filter { $0 != UInt8(ascii: "\n") })
-        else { throw Unreadable("The payload is not base64.") }
+        guard let xml = notification(in: delivery.body) else { throw Unreadable("The payload is not base64.") }
         let found: [String: String]
         do { found = try NotificationXML.texts(xml, of: [kind, timestamp, merchant]) } catch {
             throw Unreadable(error.reason)
@@ -18,6 +16,22 @@ extension Braintree {
                 account: found[merchant].map { OutsideText.bounded($0) }, occurredAt: at,
                 body: delivery.body.indices)
         ]
+    }
+
+    private static func notification(in body: [UInt8]) -> [UInt8]? {
+        let text = FormFields(body)?.values(of: "bt_payload").first
+        return text.flatMap { Base64.decode($0.filter { $0 != UInt8(ascii: "\n") }) }
+    }
+
+    static let findable = FindableValues(
+        found("subscription", at: "subscription"), found("transaction", at: "transaction"),
+        found("dispute", at: "dispute"), found("merchant account", at: "merchant-account"))
+
+    private static func found(_ name: String, at subject: String) -> FindableValue {
+        let place = "notification/subject/\(subject)/id"
+        return FindableValue(name) { event in
+            notification(in: event).flatMap { try? NotificationXML.texts($0, of: [place]) }?[place]
+        }
     }
 
     private static let kind = "notification/kind"

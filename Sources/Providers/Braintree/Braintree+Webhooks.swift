@@ -14,6 +14,7 @@ extension Braintree: OperatorConfigured {
         repeatsFor: .days(1),
         handshake: .signed(challenge),
         handled: .none,
+        findable: findable,
         events: events(in:))
 
     /// Anyone may ask for the signature of a challenge, with the key of the deliveries: only what looks like one is

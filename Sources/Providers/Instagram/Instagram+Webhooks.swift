@@ -20,6 +20,11 @@ extension Instagram: OperatorConfigured {
             handshake: .echo(
                 challenge: "hub.challenge", token: "hub.verify_token", mode: Field("hub.mode", "subscribe")),
             handled: .none,
+            findable: FindableValues(
+                FindableValue("comment or message", json: "value.id", "value.comment_id", "message.mid"),
+                FindableValue("media", json: "value.media.id", "value.media_id"),
+                FindableValue("person", json: "value.from.id", "sender.id"),
+                FindableValue("user name", json: "value.from.username")),
             events: Self.events(in:))
     }
 

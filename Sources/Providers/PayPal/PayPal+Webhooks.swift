@@ -46,6 +46,14 @@ extension PayPal: OperatorConfigured {
             tolerance: .init(past: .days(3) + .hours(2), future: .hours(1)),
             repeatsFor: .days(4),
             handled: .none,
+            findable: FindableValues(
+                FindableValue("resource", json: "resource.id"),
+                FindableValue(
+                    "order", json: "resource.supplementary_data.related_ids.order_id", "resource.parent_payment",
+                    "resource.billing_agreement_id"),
+                FindableValue("the application's own number", json: "resource.custom_id", "resource.invoice_id"),
+                FindableValue(
+                    "e-mail address", json: "resource.payer.email_address", "resource.subscriber.email_address")),
             events: { delivery throws(Unreadable) in try events(in: delivery, areTests: environments == [.sandbox]) })
     }
 

@@ -35,9 +35,10 @@ extension SendGrid {
 
     /// `sg_message_id` begins with the id that sending the message answered; what follows the first full stop differs
     /// from recipient to recipient.
-    private static func message(of id: String) -> String {
+    static func message(of id: String) -> String {
         String(decoding: Array(id.utf8.prefix { $0 != UInt8(ascii: ".") }), as: UTF8.self)
     }
 
+    static let messageID = JSONScan([["sg_message_id"]])
     private static let scan = JSONScan([["sg_event_id"], ["event"], ["timestamp"], ["sg_message_id"]])
 }

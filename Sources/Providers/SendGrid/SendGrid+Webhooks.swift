@@ -21,6 +21,11 @@ extension SendGrid: OperatorConfigured {
         repeatsFor: .days(400),
         bodyLimit: 4 << 20,
         handled: .none,
+        findable: FindableValues(
+            FindableValue("recipient", json: "email"), FindableValue("message", json: "smtp-id"),
+            FindableValue("message at SendGrid") { event in
+                (try? messageID.read(event))?.text(0).map(message(of:))  // No JSON: no message.
+            }),
         events: events(in:))
 
     public static func routes(_ settings: OperatorSettings) throws(BadValue) -> [WebhookRoute] {

@@ -17,7 +17,19 @@ extension Stripe: WebhookSource {
         repeatsFor: .days(3),
         marksTests: true,
         handled: handledEvents,
+        findable: findable,
         events: events(in:))
+
+    /// What a person has in hand: an object's id, the customer's, an address, the application's own number.
+    private static let findable = FindableValues(
+        FindableValue("object", json: "data.object.id", "related_object.id"),
+        FindableValue("customer", json: "data.object.customer", "data.object.customer.id"),
+        FindableValue(
+            "e-mail address", json: "data.object.customer_email", "data.object.receipt_email",
+            "data.object.customer_details.email", "data.object.billing_details.email", "data.object.email"),
+        FindableValue(
+            "order", json: "data.object.metadata.order_id", "data.object.client_reference_id",
+            "data.object.payment_intent"))
 
     /// What changes a customer's subscription, payments or means of payment here.
     static let handledEvents: EventTypes = [

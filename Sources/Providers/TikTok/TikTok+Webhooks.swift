@@ -16,6 +16,13 @@ extension TikTok: OperatorConfigured {
         tolerance: .init(past: .seconds(300), future: .seconds(300), late: .hours(72)),
         repeatsFor: .hours(72),
         handled: EventTypes(["authorization.removed"] + newVideos),
+        findable: FindableValues(
+            FindableValue("account", json: "user_openid"),
+            FindableValue("publication") { event in
+                // A text that holds JSON.
+                let content = (try? content.read(event))?.text(0).map { Array($0.utf8) } ?? []
+                return (try? publication.read(content)).flatMap { $0.text(0) ?? $0.text(1) }
+            }),
         events: events(in:))
 
     public static func routes(_ settings: OperatorSettings) throws(BadValue) -> [WebhookRoute] {
@@ -45,5 +52,7 @@ extension TikTok: OperatorConfigured {
         ]
     }
 
+    private static let content = JSONScan([["content"]])
+    private static let publication = JSONScan([["publish_id"], ["share_id"]])
     private static let scan = JSONScan([["event"], ["user_openid"], ["create_time"], ["content"]])
 }

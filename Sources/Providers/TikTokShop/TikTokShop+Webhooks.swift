@@ -43,6 +43,10 @@ extension TikTokShop: OperatorConfigured {
             // Sent again after 2 minutes, 30 minutes, 3 hours and 12 hours, then never.
             repeatsFor: .days(1),
             handled: .none,
+            findable: FindableValues(
+                FindableValue("order", json: "data.order_id", "data.reverse_order_id"),
+                FindableValue("package or product", json: "data.package_id", "data.product_id"),
+                FindableValue("shop", json: "shop_id")),
             events: Self.events(in:))
         scheme.alternatives = Variant.allCases.filter { $0 != variant }.map {
             .init("\(Self.setting)=\($0.rawValue)", $0.scheme)

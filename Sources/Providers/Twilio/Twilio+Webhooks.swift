@@ -14,6 +14,9 @@ extension Twilio: OperatorConfigured {
         // No reply to an inbound message, no instruction to a call.
         answers: WebhookAnswers(kept: WebhookAnswer("text/xml", "<Response/>".utf8)),
         handled: .none,
+        findable: FindableValues(
+            FindableValue("message or call", form: "MessageSid", "SmsSid", "CallSid"),
+            FindableValue("recipient", form: "To"), FindableValue("sender", form: "From")),
         events: events(in:))
 
     static let signatureHeader = "X-Twilio-Signature"

@@ -14,6 +14,11 @@ extension X: OperatorConfigured {
         repeatsFor: .days(2),
         handshake: .signed(crc),
         handled: .none,
+        findable: FindableValues(
+            FindableValue("post", json: "id_str", "payload.id", "status.id"),
+            FindableValue(
+                "person", json: "user.id_str", "payload.author_id", "source.id", "message_create.sender_id"),
+            FindableValue("user name", json: "user.screen_name", "source.screen_name")),
         events: events(in:))
 
     /// The CRC signs what it is asked with the key that signs deliveries: whoever asks for the signature of a body

@@ -154,9 +154,9 @@ struct Control: Sendable {
     private func setStory(_ json: JSON) throws(BadControl) -> SandboxAnswer {
         var rate: Double?
         if let said = json.present("rate") {
-            guard let number = said.numberText.flatMap(Double.init), (0...Story.rateMax).contains(number) else {
-                throw BadControl("rate: must be a number of events a second from 0 to 1000.")
-            }
+            guard let number = said.numberText.flatMap(Double.init),
+                number == 0 || (Story.rateMin...Story.rateMax).contains(number)
+            else { throw BadControl("rate: must be a number of events a second: 0, or from 0.001 to 1000.") }
             rate = number
         }
         let pace = keeper.turn { world in
@@ -177,11 +177,13 @@ struct Control: Sendable {
         guard let sample = platform.samples.first(where: { $0.type == json.text("event") }) else {
             throw BadControl("event: must be one of \(platform.samples.map(\.type).joined(separator: ", ")).")
         }
-        return keeper.turn { world in
+        return try keeper.turn { world throws(BadControl) in
             let seed = Seed(value: UInt64(world.choice(.max)))
             var event = sample.make(.drawn(from: seed, at: Timestamp(seconds: world.now)))
             for member in json["overrides"]?.members ?? [] {
-                sample.change(&event, member.name, member.value)
+                do throws(SandboxFault) {
+                    try sample.change(&event, member.name, member.value)
+                } catch { throw BadControl("overrides: \(error.description)") }
             }
             let id = platform.keep(event, in: world)
             let sent = world.mail(id, type: sample.type, lane: id, from: platform)

@@ -63,6 +63,8 @@ final class Fetcher: Service {
     private let errands: AsyncStream<Errand>
     private let add: AsyncStream<Errand>.Continuation
 
+    /// Errands under way at once; the others wait in the order in which they came.
+    static let atOnce = 8
     /// A source that takes longer for one file has failed.
     private static let patience = TimeAmount.seconds(30)
 
@@ -73,7 +75,8 @@ final class Fetcher: Service {
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.timeout.connect = .seconds(2)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-        (errands, add) = AsyncStream.makeStream()
+        // As many as a world keeps: whoever is not among them is not in the world either.
+        (errands, add) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(World.objectsMax))
     }
 
     func accept(_ errands: [Errand]) { for errand in errands { add.yield(errand) } }
@@ -81,8 +84,16 @@ final class Fetcher: Service {
     func run() async throws {
         accept(keeper.turn { world in world.objects(of: Errand.kind).compactMap(Errand.init).reversed() })
         await cancelWhenGracefulShutdown { [self] in
-            await withDiscardingTaskGroup { group in
-                for await errand in errands { group.addTask { await self.go(errand) } }
+            await withTaskGroup(of: Void.self) { group in
+                var underWay = 0
+                for await errand in errands {
+                    if underWay == Self.atOnce {
+                        await group.next()
+                        underWay -= 1
+                    }
+                    group.addTask { await self.go(errand) }
+                    underWay += 1
+                }
                 group.cancelAll()
             }
         }
@@ -90,13 +101,15 @@ final class Fetcher: Service {
     }
 
     private func go(_ errand: Errand) async {
+        let key = errand.platform + " " + errand.id
+        // Reset, cancelled or too old meanwhile.
+        guard keeper.turn({ $0.object(Errand.kind, key) != nil }) else { return }
         var files: [FetchedFile] = []
         for address in errand.addresses { files.append(await fetch(address, atMost: errand.bytesMax)) }
         if Task.isCancelled { return }  // It is in the world still, and is done after the next start.
         let fetched = files
         keeper.turn { world in
-            let key = errand.platform + " " + errand.id
-            guard world.object(Errand.kind, key) != nil else { return }  // Reset or cancelled meanwhile.
+            guard world.object(Errand.kind, key) != nil else { return }
             world.delete(Errand.kind, key)
             platforms.first { $0.id == errand.platform }?.fetched(errand.id, fetched, in: world)
         }

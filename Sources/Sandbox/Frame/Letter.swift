@@ -53,12 +53,14 @@ extension World {
     @discardableResult
     func mail(_ event: String, type: String, lane: String, from platform: any Platform) -> Int {
         let endpoints = platform.endpoints(for: type, in: self)
-        for endpoint in endpoints {
-            let letter = Letter(
-                platform: platform.id, event: event, endpoint: endpoint, lane: lane, at: .zero)
-            put(Letter.kind, letter.id, letter.json)
-            add(letter)
-        }
+        for endpoint in endpoints { mail(event, to: endpoint, lane: lane, from: platform.id) }
         return endpoints.count
+    }
+
+    /// Sends an event to one endpoint.
+    func mail(_ event: String, to endpoint: String, lane: String, from platform: String) {
+        let letter = Letter(platform: platform, event: event, endpoint: endpoint, lane: lane, at: .zero)
+        put(Letter.kind, letter.id, letter.json)
+        add(letter)
     }
 }

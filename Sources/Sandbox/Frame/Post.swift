@@ -93,7 +93,7 @@ final class Post: Service {
 
     /// Where nothing new happens, what waits goes at once.
     private static func gap(_ rate: Double) -> Duration {
-        rate > 0 ? .microseconds(Int64(1_000_000 / max(rate, 0.001))) : .zero
+        rate > 0 ? .microseconds(Int64(1_000_000 / max(rate, Story.rateMin))) : .zero
     }
 
     /// The story's slider was moved: what waits is spread anew, or held.
@@ -145,7 +145,8 @@ final class Post: Service {
     }
 
     private func ready() -> [Letter] {
-        let now = keeper.realNow
+        // Asked before: a turn holds the world while it hands its letters in here, and would wait for the queue.
+        let (now, seed) = (keeper.realNow, keeper.seed)
         return state.withLock { state in
             var taken: [Letter] = []
             var index = 0
@@ -155,7 +156,7 @@ final class Post: Service {
                 if state.holdsPaced, letter.isPaced {
                     index += 1
                 } else if shuffles || state.busyLanes.insert(letter.lane).inserted {
-                    taken.append(state.queue.remove(at: shuffled(index, of: state.queue, shuffles, by: now)))
+                    taken.append(state.queue.remove(at: shuffled(index, of: state.queue, shuffles, by: now, seed)))
                     state.flying += 1
                 } else {
                     index += 1
@@ -166,10 +167,12 @@ final class Post: Service {
     }
 
     /// Among what may go, another than the first where disorder is asked for: chosen by the seed and its event.
-    private func shuffled(_ index: Int, of queue: [Letter], _ shuffles: Bool, by now: Timestamp) -> Int {
+    private func shuffled(
+        _ index: Int, of queue: [Letter], _ shuffles: Bool, by now: Timestamp, _ seed: Seed
+    ) -> Int {
         guard shuffles else { return index }
         let last = queue.lastIndex { $0.at <= now } ?? index
-        let draw = keeper.seed.draw(UInt64(queue[index].attempts), of: queue[index].id)
+        let draw = seed.draw(UInt64(queue[index].attempts), of: queue[index].id)
         return index + Int(draw % UInt64(min(last - index, 9) + 1))
     }
 

@@ -7,9 +7,14 @@ public struct Sample: Sendable {
     public let type: String
     let make: @Sendable (Ingredients) -> JSON
     /// Where a change by name goes.
-    var change: @Sendable (inout JSON, _ name: String, _ value: JSON) -> Void = { event, name, value in
-        event.set(Sample.place(of: name), value)
+    var change: Change = { event, name, value throws(SandboxFault) in
+        let path = try Sample.path(of: name)
+        event.set(path.first == "event" ? Array(path.dropFirst()) : ["data", "object"] + path, value)
     }
+
+    /// Puts a value into an event by its name: `event.` reaches the event itself, everything else what it is about; a
+    /// full stop goes deeper.
+    typealias Change = @Sendable (inout JSON, _ name: String, _ value: JSON) throws(SandboxFault) -> Void
 
     /// What a sample is made with.
     struct Ingredients: Sendable {
@@ -29,17 +34,27 @@ public struct Sample: Sendable {
     /// - Parameters:
     ///   - seed: the same seed, the same ids.
     ///   - time: when it happened.
-    public func event(seed: UInt64, at time: Timestamp, changes: [(name: String, value: String)] = []) -> JSON {
+    /// - Throws: what `path(of:)` throws.
+    public func event(
+        seed: UInt64, at time: Timestamp, changes: [(name: String, value: String)] = []
+    ) throws(SandboxFault) -> JSON {
         var event = make(.drawn(from: Seed(value: seed), at: time))
-        for said in changes { change(&event, said.name, JSON(said: said.value)) }
+        for said in changes { try change(&event, said.name, JSON(said: said.value)) }
         return event
     }
 
-    /// Where a change of this name belongs: `event.` reaches the event itself, everything else the object that it is
-    /// about; a full stop goes deeper.
-    static func place(of name: String) -> [String] {
-        let parts = name.split(separator: ".").map(String.init)
-        return parts.first == "event" ? Array(parts.dropFirst()) : ["data", "object"] + parts
+    /// Deeper than any event of a platform. Each level is a copy and a call of its own.
+    private static let levelsMax = 32
+
+    /// The names on the way to what a change is about, `items.0.price` or `customer`.
+    /// - Throws: where there are more levels than any event has.
+    public static func path(of name: String) throws(SandboxFault) -> [String] {
+        let parts = name.split(separator: ".", maxSplits: levelsMax).map(String.init)
+        guard parts.count <= levelsMax else {
+            throw SandboxFault(
+                "\(OutsideText.bounded(name, 80)): goes deeper than \(levelsMax) levels. Name a member further up.")
+        }
+        return parts
     }
 }
 

@@ -74,7 +74,7 @@ struct SandboxHTTP: Service {
     private static func digested(
         _ request: Request, from digest: ContentDigest, atMost limit: Int
     ) async throws -> Upload? {
-        var (upload, own) = (Upload(digest: digest), SHA256())
+        var (upload, own) = (Upload(from: digest), SHA256())
         for try await chunk in request.body {
             upload.count += Int64(chunk.readableBytes)
             guard upload.count <= limit else { return nil }

@@ -10,6 +10,8 @@ final class Story: Service {
     /// Events a second when it is calm: one every two seconds.
     static let calm = 0.5
     static let rateMax = 1000.0
+    /// Slower is nothing at all: an event every seventeen minutes.
+    static let rateMin = 0.001
     /// Letters that may wait before the story does.
     private static let waitingMax = 2000
 
@@ -45,7 +47,7 @@ final class Story: Service {
                     continue
                 }
                 let events = act(at: pace.rate)
-                next += .microseconds(Int64(Double(max(events, 1)) / max(pace.rate, 0.001) * 1_000_000))
+                next += .microseconds(Int64(Double(max(events, 1)) / max(pace.rate, Self.rateMin) * 1_000_000))
                 if next < .now - .seconds(1) { next = .now }
                 // A slider that was moved is seen within half a second, however calm the story was.
                 while next > .now, keeper.turn(Self.pace(in:)) == pace {

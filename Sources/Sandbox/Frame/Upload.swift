@@ -19,8 +19,12 @@ struct Upload: Sendable {
     var count: Int64 = 0
     /// Goes on from what it was given.
     var digest: ContentDigest
+    /// What it went on from: another piece of the same content may have ended meanwhile.
+    let start: ContentDigest
     /// Of this body alone, in hex.
     var sha256 = ""
+
+    init(from start: ContentDigest) { (digest, self.start) = (start, start) }
 }
 
 /// A hash over content that comes in pieces of any size, and goes on after a restart: SHA-256 over blocks of 4,096

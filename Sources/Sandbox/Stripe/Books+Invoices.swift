@@ -17,12 +17,20 @@ extension Books {
         var isProration = false
     }
 
+    /// No amount of Stripe's has more digits. Sums end here, so that what is reckoned with them never overflows.
+    private static let amountMax: Int64 = 999_999_999_999
+
+    /// The sum of amounts, each within ten thousand times the bound.
+    static func total(_ amounts: [Int64]) -> Int64 {
+        amounts.reduce(0) { min(max($0 + $1, -amountMax), amountMax) }
+    }
+
     func draft(
         for customer: JSON, subscription: JSON?, reason: String, lines: [Line], currency: String,
         period: (start: Int64, end: Int64), _ more: [JSONMember] = []
     ) -> JSON {
         let id = world.id(StripeResource.invoice.prefix)
-        let total = lines.reduce(0) { $0 + $1.amount }
+        let total = Self.total(lines.map(\.amount))
         let due = max(0, total)
         var parent: JSON = .null
         if let subscription {

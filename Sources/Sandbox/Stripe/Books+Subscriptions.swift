@@ -70,10 +70,12 @@ extension Books {
         find(.product, price.text("product"))?.text("name") ?? "Subscription"
     }
     private func interval(_ price: JSON) -> String { price["recurring", "interval"]?.text ?? "month" }
-    private func amount(_ price: JSON) -> String {
-        let minor = price.int("unit_amount")
-        let cents = minor % 100
-        return "\(minor / 100).\(cents < 10 ? "0" : "")\(cents) \((price.text("currency") ?? "usd").uppercased())"
+    private func amount(_ price: JSON) -> String { Self.money(price.int("unit_amount"), price.text("currency")) }
+
+    /// `19.99 USD`.
+    static func money(_ minor: Int64, _ currency: String?) -> String {
+        let cents = abs(minor % 100)
+        return "\(minor / 100).\(cents < 10 ? "0" : "")\(cents) \((currency ?? "usd").uppercased())"
     }
 
     /// Takes what waits for the customer's next invoice.

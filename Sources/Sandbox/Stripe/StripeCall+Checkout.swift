@@ -10,7 +10,7 @@ extension StripeCall {
         }
         if let customer = params.text("customer") { _ = try books.find(.customer, customer, param: "customer") }
         let lines = try sessionLines(mode)
-        let total = lines.reduce(0) { $0 + $1.int("amount_total") }
+        let total = Books.total(lines.map { $0.int("amount_total") })
         let id = books.world.id(StripeResource.checkoutSession.prefix, length: 58)
         let expires = params["expires_at"]?.integer ?? books.now + 86_400
         var session = books.make(

@@ -168,7 +168,7 @@ extension Books {
         }
         let added = list(of: lines, on: id, invoice.text("currency") ?? "usd")
         let data = invoice.data("lines") + (added["data"]?.elements ?? [])
-        let total = data.reduce(0) { $0 + $1.int("amount") }
+        let total = Self.total(data.map { $0.int("amount") })
         change(invoice, telling: "invoice.updated") { invoice in
             invoice.set("lines", .stripeList(data, url: "/v1/invoices/\(id)/lines", counted: true))
             for name in ["subtotal", "total", "subtotal_excluding_tax", "total_excluding_tax"] {

@@ -45,7 +45,7 @@ extension StripeCall {
             if isTrial { (line.amount, line.description) = (0, "Trial period for \(line.description)") }
             return line
         }
-        let isFree = lines.reduce(0) { $0 + $1.amount } == 0
+        let isFree = Books.total(lines.map(\.amount)) == 0
         if !isTrial, !isSent, !isFree, method == nil, behavior != "default_incomplete" {
             throw StripeError(
                 """
@@ -115,11 +115,15 @@ extension StripeCall {
             wanted.append(try self.wanted(item, "items[\(index)]"))
         }
         guard let first = wanted.first else { throw .missing("items") }
-        guard wanted.count <= 20 else { throw StripeError("A subscription has at most 20 items.", param: "items") }
+        try checkCount(wanted.count)
         for one in wanted where one.price["currency"] != first.price["currency"] {
             throw StripeError("All prices of a subscription must have the same currency.", param: "items")
         }
         return wanted
+    }
+
+    private func checkCount(_ count: Int) throws(StripeError) {
+        guard count <= 20 else { throw StripeError("A subscription has at most 20 items.", param: "items") }
     }
 
     private func wanted(_ item: JSON, _ path: String) throws(StripeError) -> Books.WantedItem {
@@ -231,6 +235,7 @@ extension StripeCall {
             lines += proration(old, items[place], subscription)
         }
         guard !items.isEmpty else { throw StripeError("A subscription must have at least one item.", param: "items") }
+        try checkCount(items.count)
         subscription = books.withItems(subscription, items)
         return lines
     }

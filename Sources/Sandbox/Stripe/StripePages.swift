@@ -41,7 +41,7 @@ extension SimulatedStripe {
         }
         let lines = session.data("_line_items").map { line in
             "<li>\(line.int("quantity")) × \(Self.escaped(line.text("description") ?? "")): "
-                + "\(Self.money(line.int("amount_total"), line.text("currency")))</li>"
+                + "\(Books.money(line.int("amount_total"), line.text("currency")))</li>"
         }
         let cards = Self.shownCards.map { "<option value=\"\($0.0)\">\($0.1)</option>" }
         let email = Self.escaped(session.text("customer_email") ?? "")
@@ -124,24 +124,19 @@ extension SimulatedStripe {
         }
         let lines = invoice.data("lines").map { line in
             let what = Self.escaped(line.text("description") ?? "")
-            return "<li>\(what): \(Self.money(line.int("amount"), line.text("currency")))</li>"
+            return "<li>\(what): \(Books.money(line.int("amount"), line.text("currency")))</li>"
         }
         return SandboxAnswer(
             200,
             html: Self.html(
                 "Invoice \(invoice.text("number") ?? "")",
-                "<ul>\(lines.joined())</ul><p>\(Self.money(invoice.int("total"), invoice.text("currency"))), "
+                "<ul>\(lines.joined())</ul><p>\(Books.money(invoice.int("total"), invoice.text("currency"))), "
                     + "\(Self.escaped(invoice.text("status") ?? "")).</p>"))
     }
 
     // MARK: Writing
 
     private static func redirect(_ address: String) -> SandboxAnswer { Page.redirect(address) }
-
-    private static func money(_ minor: Int64, _ currency: String?) -> String {
-        let cents = abs(minor % 100)
-        return "\(minor / 100).\(cents < 10 ? "0" : "")\(cents) \((currency ?? "usd").uppercased())"
-    }
 
     static func escaped(_ text: String) -> String { Page.escaped(text) }
 

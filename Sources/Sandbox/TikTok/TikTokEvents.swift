@@ -23,12 +23,8 @@ extension TikTokBooks {
         world.told += 1
         count("event.\(type)")
         guard isTold(type) else { return }
-        let letter = Letter(
-            platform: SimulatedTikTok.name, event: id, endpoint: SimulatedTikTok.callback,
-            lane: "tiktok " + (openID ?? ""),
-            at: .zero)
-        world.put(Letter.kind, letter.id, letter.json)
-        world.add(letter)
+        world.mail(
+            id, to: SimulatedTikTok.callback, lane: "tiktok " + (openID ?? ""), from: SimulatedTikTok.name)
     }
 
     /// Whether there is an address that takes events of this type.

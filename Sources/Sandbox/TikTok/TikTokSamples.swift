@@ -25,8 +25,10 @@ enum TikTokSamples {
         return all.map(String.init).joined()
     }
 
-    @Sendable private static func change(_ event: inout JSON, _ name: String, _ value: JSON) {
-        let path = name.split(separator: ".").map(String.init)
+    @Sendable private static func change(
+        _ event: inout JSON, _ name: String, _ value: JSON
+    ) throws(SandboxFault) {
+        let path = try Sample.path(of: name)
         if path.first == "event" { return event.set(Array(path.dropFirst()), value) }
         // Written by us; what a change has made unreadable begins anew.
         var content = (try? JSON.parse(event.text("content") ?? "{}")) ?? .object([])

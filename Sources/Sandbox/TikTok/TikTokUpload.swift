@@ -44,6 +44,8 @@ struct TikTokUpload {
         guard post.status == "PROCESSING_UPLOAD", range.lowerBound == post.uploaded,
             let next = post.plan.next(after: post.uploaded)
         else { return progress(416, post) }
+        // It was begun before the chunk in front of it had ended, so that its hash went on without that one.
+        guard upload.start == ContentDigest(post.json["digest"]) else { return progress(416, post) }
         guard range == next else { return refusal(400, "The chunk has another length than was announced.") }
         var post = post
         post.uploaded = range.upperBound + 1

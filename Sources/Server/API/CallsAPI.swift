@@ -5,7 +5,8 @@ import Store
 enum CallsAPI {
     static let list = Action(
         "listCalls", "List calls to platforms",
-        notes: "Each attempt is a line of its own. Bodies, queries and headers are not kept.", .needs(.read, "calls"),
+        notes: "Each attempt is a line of its own, written when it ended. Bodies, queries and headers are not kept.",
+        .needs(.read, "calls"),
         query: Paging.parameters + Paging.times + [
             Parameter("provider", .slug(), "To one provider."),
             Parameter("purpose", .slug(), "For one purpose."),
@@ -26,7 +27,10 @@ enum CallsAPI {
         filter.correlation = request.queryText("correlation")
         filter.outcome = request.queryText("outcome")
         let page = try request.page()
-        let rows = try await request.app.database.read("calls") { [filter] in try $0.calls(filter, page) }
+        let now = request.now
+        let rows = try await request.app.database.read("calls") { [filter] in
+            try $0.calls(filter, $0.upToHead(page, at: now))
+        }
         return request.list(rows, page, id: \.id.text, CallView.init)
     }
 

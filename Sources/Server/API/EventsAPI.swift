@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Store
 
@@ -17,11 +18,18 @@ enum EventsAPI {
         .needs(.read, "events"),
         query: Paging.parameters + Paging.times + filters + [
             Parameter(
-                "provider_event_id", .line(), "With the platform's own id: at most 100, newest first, on one page.")
+                "provider_event_id", .line(), "With the platform's own id: at most 100, newest first, on one page."),
+            Parameter(
+                "find", .line(),
+                "That hold this value: an order, a customer, an e-mail address or what else people look for a "
+                    + "platform's events by (/docs/providers/…). The whole value; capitals do not count."),
         ],
-        answers: [.list(of: EventView.schema)], problems: [.invalidCursor]
+        answers: [.list(of: EventView.schema)], problems: [.invalidCursor, .notSetUp]
     ) { request in
-        let (filter, page, now) = (request.eventFilter, try request.page(), request.now)
+        let (page, now) = (try request.page(), request.now)
+        guard let filter = try await request.app.finding(request.queryText("find"), in: request.eventFilter) else {
+            return request.list([EventRow](), page, id: \.id.text) { EventView(row: $0, payload: nil) }
+        }
         let platformID = request.queryText("provider_event_id")
         let (rows, bytes, read) = try await request.app.database.read("events") { session in
             let rows =
@@ -53,6 +61,23 @@ enum EventsAPI {
         }
         guard let view else { throw Problem(.notFound, "There is no event \(id).") }
         return .json(200, view)
+    }
+}
+
+extension App {
+    /// A filter that finds what holds a value as well; nil where no event can hold it.
+    ///
+    /// - Throws: `Problem(.notSetUp)` where nothing is found by values.
+    func finding(_ value: String?, in filter: EventFilter) async throws -> EventFilter? {
+        guard let value else { return filter }
+        guard let terms = hooks.eventTerms else {
+            throw Problem(
+                .notSetUp,
+                "Events are found by their values once PATCHBAY_ENCRYPTION_KEYS has a key: patchbay vault key")
+        }
+        var filter = filter
+        filter.term = try await terms.term(of: value)
+        return filter.term == nil ? nil : filter
     }
 }
 

@@ -47,7 +47,7 @@ enum JobsAPI {
         let changeID = request.app.ids.make(ChangeKind.self)
         let answer = try await request.wish("job.retried") { session, id, now in
             let wish = try session.retry(id, at: now)
-            if case .done = wish { try session.resolve("job_dead", id.text, changeID: changeID, at: now) }
+            if case .done = wish { try session.resolve(.jobDead, id.text, changeID: changeID, at: now) }
             return wish
         }
         return try await request.awaitingJob(answer)

@@ -8,7 +8,7 @@ enum RecordsAPI {
         Parameter("stream", .words(Providers.syncBook.names), "Platform and stream: `tiktok.videos`.")
     ]
     private static let connection = Parameter(
-        "connection_id", .id(ConnectionKind.self), "Whose account; it must be said.")
+        "connection_id", .id(ConnectionKind.self), "Whose account.", isRequired: true)
 
     static let list = Action(
         "listRecords", "List records",
@@ -92,10 +92,7 @@ extension APIRequest {
     }
 
     fileprivate func recordConnection() async throws -> ConnectionRow {
-        guard let text = queryText("connection_id") else {
-            throw Problem(.invalidQuery, [FieldProblem("connection_id", "must be said: whose rows are wanted.")])
-        }
-        let id = ID<ConnectionKind>(stored: text)
+        let id = ID<ConnectionKind>(stored: queryText("connection_id") ?? "")
         let row = try await app.database.read("connection") { try $0.connection(id) }
         guard let row, row.deletedAt == nil else { throw Problem(.notFound, "There is no connection \(id).") }
         let entry = try recordEntry()

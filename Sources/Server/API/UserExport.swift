@@ -6,6 +6,7 @@ import Store
 struct UserExport: Sendable {
     private static let window = 2000
     private static let changesAtOnce = 200
+    private static let callsAtOnce = 500
 
     let app: App
     let user: UserView
@@ -14,8 +15,8 @@ struct UserExport: Sendable {
     static let action = Action(
         "exportUser", "Export a user",
         notes: "Everything kept about the user as one document: what the application said, connections, "
-            + "subscriptions, payment methods, payments, the changes that were told, the platforms' events with "
-            + "their payloads.",
+            + "subscriptions, payment methods, payments, the changes that were told, the calls that were made, the "
+            + "platforms' events with their payloads.",
         .needs(.read, "users"), path: UsersAPI.path,
         answers: [.ok("What is kept.", schema)], problems: [.notFound]
     ) { request in
@@ -49,6 +50,9 @@ struct UserExport: Sendable {
                 "records", .map(of: .array(of: row), most: 500),
                 "Rows of the accounts that the user is connected to, by their table, with each step of their counts."),
             .required("changes", .array(of: row), "What was told about the user, as long as it is kept."),
+            .required(
+                "calls", .array(of: CallView.schema),
+                "Calls to platforms for the user, oldest first, as long as they are kept."),
             .required("events", .array(of: EventView.schema), "The platforms' events, oldest first."),
         ]))
 
@@ -65,6 +69,8 @@ struct UserExport: Sendable {
         try await RecordExport(database: database, user: id).write(to: &out)
         try await text("},\"changes\":[", to: &out)
         try await writeChanges(to: &out)
+        try await text("],\"calls\":[", to: &out)
+        try await writeCalls(to: &out)
         try await text("],\"events\":[", to: &out)
         try await writeEvents(to: &out)
         try await text("]}", to: &out)
@@ -84,6 +90,24 @@ struct UserExport: Sendable {
             }
             guard let end = page.last?.seq, page.count == Self.changesAtOnce else { return }
             last = end
+        }
+    }
+
+    private func writeCalls(to out: inout any ResponseBodyWriter) async throws {
+        let (database, id) = (app.database, user.user.id)
+        var last = ""
+        while true {
+            let page = try await database.read("export_calls") { [last] in
+                try $0.calls(for: id, after: last, limit: Self.callsAtOnce)
+            }
+            for row in page {
+                var writer = JSONWriter(capacity: 1024)
+                CallView(row: row).write(to: &writer)
+                let comma: [UInt8] = last.isEmpty ? [] : [UInt8(ascii: ",")]
+                try await out.write(ByteBuffer(bytes: comma + writer.bytes))
+                last = row.id.text
+            }
+            guard page.count == Self.callsAtOnce else { return }
         }
     }
 

@@ -25,6 +25,9 @@ enum BulkWork: Sendable, Equatable {
     /// Things are counted to here; more is shown as more.
     static let countMax = 10_000
 
+    /// How many things a run has. What was not counted to its end is one more than anything that is.
+    static func total(_ count: Int, isOpen: Bool) -> Int { isOpen ? countMax + 1 : count }
+
     var name: String {
         switch self {
         case .jobs(let act, _): "jobs.\(act.rawValue)"

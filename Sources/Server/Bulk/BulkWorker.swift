@@ -65,7 +65,7 @@ struct BulkWorker: JobWorker {
                 switch wish {
                 case .done:
                     step.done += 1
-                    try session.resolve("job_dead", id.text, changeID: change, at: now)
+                    try session.resolve(.jobDead, id.text, changeID: change, at: now)
                 case .unknown: (step.refused, step.reason) = (step.refused + 1, "It is no longer kept.")
                 case .refused(let state): (step.refused, step.reason) = (step.refused + 1, "It is \(state).")
                 }
@@ -84,7 +84,7 @@ struct BulkWorker: JobWorker {
         let found = try await database.read("bulk_review") { session in
             try session.openReviews(of: kind, after: run.position, until: until, limit: 1).first
         }
-        guard let review = found else { return try await finish(run, at: now) }
+        guard let review = found else { return try await finish(run, job, at: now) }
         let deciding = DecidingReview(deciders: deciders, ids: ids)
         var step = BulkStep(position: review.id.text)
         do {
@@ -100,7 +100,7 @@ struct BulkWorker: JobWorker {
             }
         } catch let problem as Problem {
             (step.done, step.refused, step.reason) = (0, 1, problem.detail)
-            try await noteDown(step, of: run, at: now)
+            try await noteDown(step, of: run, job, at: now)
         }
     }
 
@@ -119,19 +119,23 @@ struct BulkWorker: JobWorker {
             }
         // Queueing a change that is queued already changes nothing, so the step may come before its note.
         guard let step = try await endpoints.recover(wish, at: id, after: Int64(run.position)) else {
-            return try await finish(run, at: time.now())
+            return try await finish(run, job, at: time.now())
         }
         var noted = BulkStep(position: String(step.position), isLast: step.isLast)
         noted.done = step.queued
-        try await noteDown(noted, of: run, at: time.now())
+        try await noteDown(noted, of: run, job, at: time.now())
     }
 
     // MARK: Notes
 
-    private func noteDown(_ step: BulkStep, of run: BulkRun, at now: Timestamp) async throws {
-        _ = try await database.write("bulk_note", in: .work) { try $0.advance(run.id, by: step, at: now) }
+    /// - Throws: `Fenced` where another works on the run by now: it has notes of its own.
+    private func noteDown(_ step: BulkStep, of run: BulkRun, _ job: ClaimedJob, at now: Timestamp) async throws {
+        try await database.write("bulk_note", in: .work) { session in
+            try session.hold(job)
+            _ = try session.advance(run.id, by: step, at: now)
+        }
     }
-    private func finish(_ run: BulkRun, at now: Timestamp) async throws {
-        try await noteDown(BulkStep(position: run.position, isLast: true), of: run, at: now)
+    private func finish(_ run: BulkRun, _ job: ClaimedJob, at now: Timestamp) async throws {
+        try await noteDown(BulkStep(position: run.position, isLast: true), of: run, job, at: now)
     }
 }

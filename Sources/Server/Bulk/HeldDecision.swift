@@ -75,7 +75,10 @@ struct HeldDecisions: JobWorker {
             }
         } catch let problem as Problem {
             // Decided by another meanwhile, or nothing can come of it: the question is open as before.
-            try await database.write("release_review", in: .work) { _ = try $0.unclaim(held.review, by: held.actor) }
+            try await database.write("release_review", in: .work) { session in
+                try session.hold(job)
+                _ = try session.unclaim(held.review, by: held.actor)
+            }
             return .cancelled(reason: problem.detail)
         }
         bells.jobs.ring()
@@ -99,20 +102,40 @@ extension APIRequest {
             guard try session.liveJob(uniqueKey: HeldDecision.key(of: held.review)) == nil else {
                 throw Problem(.wrongState, "A decision of it is held. Take it back first.")
             }
-            _ = try session.claim(held.review, by: held.actor, at: now)
+            guard try session.claim(held.review, by: held.actor, at: now) else {
+                throw Self.taken(try session.review(held.review), held.review)
+            }
             try session.enqueue([job])
             return .noContent
         }
     }
 
-    /// Takes a held decision back. False when it has taken effect, or is about to.
+    /// Why a review is not this person's to decide.
+    private static func taken(_ review: Review?, _ id: ID<ReviewKind>) -> Problem {
+        guard let review else { return Problem(.notFound, "There is no review \(id).") }
+        guard review.state == "claimed" else {
+            return Problem(.wrongState, "It was decided already: \(review.decision ?? "").")
+        }
+        return Problem(
+            .wrongState,
+            "\(review.claimedBy ?? "Another") works on it. Ask them, or decide it at once: "
+                + "patchbay reviews decide \(id)")
+    }
+
+    /// Takes a held decision back, whoever made it. False when it has taken effect, or is about to.
     func takeBack(_ review: ID<ReviewKind>) async throws -> Bool {
-        try await app.database.write("take_back", in: .work) { [now, caller] session in
+        let auditID = app.ids.make(AuditKind.self)
+        return try await app.database.write("take_back", in: .work) { [self, now] session in
             guard let id = try session.liveJob(uniqueKey: HeldDecision.key(of: review)),
-                try session.job(id, at: now)?.state == "scheduled",
+                let job = try session.job(id, at: now), job.state == "scheduled",
+                let held = HeldDecision(stored: job.input),
                 try session.end(id, as: "cancelled", reason: "Taken back by a person.", at: now)
             else { return false }
-            _ = try session.unclaim(review, by: caller.id)
+            _ = try session.unclaim(review, by: held.actor)
+            try session.audit(
+                NewAudit(
+                    auditID, "review.taken_back", review.text, by: self,
+                    detail: ["decision": .string(held.choice), "decided_by": .string(held.actor)]))
             return true
         }
     }

@@ -14,7 +14,7 @@ extension Setting {
                 usual: "sqlite:patchbay.sqlite", example: "postgresql://patchbay:secret@db.internal/patchbay",
                 isSecret: true),
             Setting(
-                "PATCHBAY_REDIS_URL", "Redis for quotas that many nodes share. Holds nothing that may not be lost.",
+                "PATCHBAY_REDIS_URL", "Redis for quotas of many nodes, which share them through the database today.",
                 example: "redis://redis.internal:6379/0", isSecret: true, standing: .checked),
             Setting(
                 "PATCHBAY_MIGRATE", "on: serve brings the schema up to date. off: it refuses to start until you do.",
@@ -106,9 +106,7 @@ extension Setting {
     private static let retention = Group(
         title: "How long things are kept (30d, 36h; never for ever)",
         settings: Retention.Kind.allCases.map { kind in
-            Setting(
-                kind.settingName, kind.what, usual: "\(kind.usualDays)d", example: "\(kind.usualDays)d",
-                standing: kind == .calls ? .checked : .used)
+            Setting(kind.settingName, kind.what, usual: "\(kind.usualDays)d", example: "\(kind.usualDays)d")
         })
 }
 

@@ -165,7 +165,7 @@ extension SettingsValues {
     /// An address of this machine itself.
     func loopbackURL(_ name: String) throws(BadSetting) -> String? {
         guard let text = try secureURL(name, anyScheme: true) else { return nil }
-        guard (try? OutsideURL(text))?.isLoopback == true else {  // It was read above.
+        guard (try? OutsideURL(text))?.isOnThisMachine == true else {  // It was read above.
             throw BadSetting(name, "must be an address of this machine, such as http://127.0.0.1:4001.")
         }
         return text
@@ -176,19 +176,10 @@ extension SettingsValues {
         guard let text = text(name) else { return nil }
         let url: OutsideURL
         do { url = try OutsideURL(text) } catch { throw BadSetting(name, error.reason) }
-        guard url.scheme == .https || anyScheme || url.isLoopback else {
+        guard url.scheme == .https || anyScheme || url.isOnThisMachine else {
             throw BadSetting(name, "must begin with https://; plain http is for loopback only.")
         }
         return text.hasSuffix("/") ? String(text.dropLast()) : text
-    }
-}
-
-extension OutsideURL {
-    var isLoopback: Bool {
-        switch host {
-        case .name(let name): isLoopbackHost(name)
-        case .address(let address): isLoopbackHost(address.description)
-        }
     }
 }
 
@@ -263,7 +254,7 @@ extension Settings {
             let url: OutsideURL
             do { url = try OutsideURL(part) } catch { throw Unusable(error.reason) }
             guard url.target == "/" else { throw Unusable("\(shown(part)) is more than an origin: drop the path.") }
-            guard url.scheme == .https || url.isLoopback else {
+            guard url.scheme == .https || url.isOnThisMachine else {
                 throw Unusable("\(shown(part)) must begin with https://.")
             }
             origins.append(part.hasSuffix("/") ? String(part.dropLast()) : part)

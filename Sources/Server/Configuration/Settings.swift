@@ -156,7 +156,5 @@ public struct StripeSettings: Sendable {
 
 /// Whether a host is this machine itself.
 func isLoopbackHost(_ host: String) -> Bool {
-    if host == "localhost" || host.hasSuffix(".localhost") { return true }
-    guard let address = IPAddress(host) else { return false }
-    return ["127.0.0.0/8", "::1"].compactMap { CIDR($0) }.contains { $0.contains(address) }
+    (IPAddress(host).map(OutsideURL.Host.address) ?? .name(host)).isThisMachine
 }

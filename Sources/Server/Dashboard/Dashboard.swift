@@ -56,7 +56,7 @@ struct Dashboard: Sendable {
             let next = request.target == "/" ? nil : BrowserText.ownPath(request.target)
             return Self.redirect("/sign-in" + BrowserText.query([("next", next)]))
         }
-        guard page.needs == .viewer || visitor.isAdmin else { throw PageProblem.forbidden }
+        guard page.isOpen(to: visitor) else { throw PageProblem.forbidden }
         let content = try await page.load(request)
         if let demo = app.hooks.demo { await DemoPages.note(page, request, demo) }
         return try await draw(page, content, request)
@@ -151,7 +151,7 @@ struct Dashboard: Sendable {
         if case .some(.elsewhere(let path)) = error as? PageProblem { return Self.redirect(path) }
         let model = ProblemPage.model(error, request, since: outage.since(error, at: request.now))
         if model.status >= 500 {
-            context(request).error("page.failed", metadata: ["path": "\(request.path)", "reason": "\(error)"])
+            context(request).error("page.failed", metadata: ["route": "\(request.route)", "reason": "\(error)"])
         }
         return alone("problem", model.status, model.title, model, request)
     }

@@ -82,7 +82,7 @@ extension FrameModel {
         keys = request.reader.hasKeys ? "on" : "off"
         assets = Assets.shared.names
         mode = Self.mode(app.settings, words)
-        isLive = page.isLive && request.visitor != nil
+        isLive = page.isLive(request)
         lamps = [.ok, .running, .waiting, .paused].map { Lamp($0) }
         `operator` = request.visitor.map { visitor in
             OperatorModel(
@@ -128,11 +128,11 @@ extension FrameModel {
     }
 
     /// `ops@rye.example` is OP, `Mina Park` MP.
-    private static func initials(_ name: String) -> String {
-        let parts = name.split(separator: "@")[0].split { $0 == " " || $0 == "." || $0 == "-" }
-        let letters =
-            parts.count > 1 ? parts.prefix(2).compactMap(\.first).map(String.init) : [String(name.prefix(2))]
-        return letters.joined().uppercased()
+    static func initials(_ name: String) -> String {
+        let person = name.split(separator: "@").first ?? ""
+        let parts = person.split { $0 == " " || $0 == "." || $0 == "-" }
+        if parts.count > 1 { return String(parts.prefix(2).compactMap(\.first)).uppercased() }
+        return (person.isEmpty ? name[...] : person).prefix(2).uppercased()
     }
 
     // MARK: Navigation
@@ -160,7 +160,7 @@ extension FrameModel {
             case .connections: attention.connections
             default: 0
             }
-        let number = needs > Attention.countMax ? "\(Attention.countMax)+" : words.number(needs)
+        let number = words.number(needs, upTo: Attention.countMax)
         return Entry(
             href: entry.path, label: words("nav.\(entry.rawValue)"), icon: entry.rawValue, isHere: entry == here,
             isOff: !entry.isBuilt, needs: needs > 0 ? number : nil, open: nil)

@@ -17,12 +17,20 @@ struct Page: Sendable {
     var follows: [String] = []
     /// How often they are drawn anew although nothing in the feed says so; nil for never.
     var every: Duration?
+    /// Whether what it shows at an address is too dear to be drawn anew while one looks: it stands as it was.
+    var stands: @Sendable (PageRequest) -> Bool = { _ in false }
     /// Who may look: a page that is there to act is for those who may act.
     var needs = OperatorRow.Role.viewer
     let load: @Sendable (PageRequest) async throws -> PageContent
 
     /// Whether anything of it changes while one looks.
     var isLive: Bool { !follows.isEmpty || every != nil }
+
+    /// The same at one address, for one visitor.
+    func isLive(_ request: PageRequest) -> Bool { isLive && isOpen(to: request.visitor) && !stands(request) }
+
+    /// Whether a visitor may look.
+    func isOpen(to visitor: Visitor?) -> Bool { visitor.map { needs == .viewer || $0.isAdmin } ?? false }
 }
 
 /// What a page shows.

@@ -15,7 +15,8 @@ extension PageRequest {
         }
         let isProxied = context.peer.map(ClientAddress(trustedProxies: app.settings.trustedProxies).isProxy) ?? false
         return PageRequest(
-            app: app, method: request.method.rawValue, target: request.uri.string, parameters: parameters,
+            app: app, method: request.method.rawValue, route: context.endpointPath ?? "none",
+            target: request.uri.string, parameters: parameters,
             query: BrowserText.fields(request.uri.query ?? ""), form: [:],
             reader: Reader(cookies: cookies, acceptLanguage: request.headers[.acceptLanguage]), visitor: nil,
             address: ClientAddress(trustedProxies: app.settings.trustedProxies).of(request, context),
@@ -44,7 +45,7 @@ extension PageRequest {
 
     private func with(form: [String: String], visitor: Visitor?) -> PageRequest {
         PageRequest(
-            app: app, method: method, target: target, parameters: parameters, query: query, form: form,
+            app: app, method: method, route: route, target: target, parameters: parameters, query: query, form: form,
             reader: reader, visitor: visitor, address: address, browser: browser, isSecure: isSecure,
             correlation: correlation, now: now)
     }
@@ -52,7 +53,7 @@ extension PageRequest {
     /// The same request for another address of ours: what a live page asks when it is drawn anew.
     func asking(_ target: String, parameters: [String: String]) -> PageRequest {
         PageRequest(
-            app: app, method: "GET", target: target, parameters: parameters,
+            app: app, method: "GET", route: route, target: target, parameters: parameters,
             query: BrowserText.fields(target.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""), form: [:],
             reader: reader, visitor: visitor, address: address, browser: browser, isSecure: isSecure,
             correlation: correlation, now: app.now())

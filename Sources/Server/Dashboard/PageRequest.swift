@@ -6,6 +6,8 @@ import Store
 struct PageRequest: Sendable {
     let app: App
     let method: String
+    /// The path as it is declared, for the log: what came may hold a link that is a secret.
+    let route: String
     /// Path and query as they came.
     let target: String
     let parameters: [String: String]
@@ -54,6 +56,8 @@ struct Reader: Sendable {
     let hasKeys: Bool
 
     static let themes = ["system", "light", "dark"]
+    /// No place is further from UTC than this, in minutes.
+    private static let minutesEast: ClosedRange<Int64> = (-18 * 60)...(18 * 60)
 
     init(cookies: [String: String], acceptLanguage: String?) {
         let wanted = cookies["language"] ?? String((acceptLanguage ?? "").prefix(2)).lowercased()
@@ -62,7 +66,7 @@ struct Reader: Sendable {
         hasKeys = cookies["keys"] != "off"
         // `Europe%2FBerlin.60`: the name and the minutes east of UTC at present.
         let zone = cookies["zone"]?.split(separator: ".").map(String.init) ?? []
-        if zone.count == 2, let minutes = Int64(zone[1]), abs(minutes) <= 18 * 60,
+        if zone.count == 2, let minutes = Int64(zone[1]), Self.minutesEast.contains(minutes),
             let name = PercentEncoding.decode(zone[0], plusIsBlank: false), name.utf8.count <= 64
         {
             (self.zone, offset) = (name, .minutes(minutes))

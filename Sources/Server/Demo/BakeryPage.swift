@@ -7,6 +7,9 @@ struct StoryPace: Sendable, Equatable {
     let rate: Double
     let isPaused: Bool
 
+    /// What a story can be, in events a second: the sandbox sends no slower and no faster.
+    private static let (slowest, fastest) = (0.001, 1000.0)
+
     /// From 0 for nothing to 100 for a thousand a second.
     static func rate(at position: Double) -> Double { position < 1 ? 0 : pow(10, position * 0.04 - 1) }
 
@@ -15,6 +18,7 @@ struct StoryPace: Sendable, Equatable {
     var sentence: String {
         if isPaused { return "Paused: nothing new happens." }
         if rate <= 0 { return "Nothing new happens." }
+        let rate = min(max(rate, Self.slowest), Self.fastest)
         if rate < 0.95 { return "About one event every \(Int((1 / rate).rounded())) seconds." }
         return "About \(Int(rate.rounded())) events a second."
     }

@@ -1,5 +1,5 @@
 import FoundationEssentials
-import Kit
+public import Kit
 import StandardWebhooks
 import Synchronization
 
@@ -179,9 +179,9 @@ final class BakeryShop: Sendable {
 }
 
 /// How the bakery says things.
-enum BakeryWords {
+public enum BakeryWords {
     /// `mira_okafor_12` is Mira Okafor; `rye_12` stays.
-    static func name(_ user: String) -> String {
+    public static func name(_ user: String) -> String {
         let parts = user.split(separator: "_").filter { Int($0) == nil }
         guard parts.count > 1 else { return user }
         return parts.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(separator: " ")
@@ -219,9 +219,9 @@ enum BakeryWords {
         }
     }
 
-    /// `19.99 USD`.
-    static func money(_ amount: JSON?) -> String? {
+    /// `19.99 USD`, of a change's amount; nil where there is none.
+    public static func money(_ amount: JSON?) -> String? {
         guard let minor = amount?["amount"]?.integer, let currency = amount?["currency"]?.text else { return nil }
-        return "\(minor / 100).\(minor % 100 < 10 ? "0" : "")\(minor % 100) \(currency.uppercased())"
+        return MoneyText.of(minor, currency)
     }
 }

@@ -55,7 +55,7 @@ enum OwnMachine {
     /// Asked for by a name of loopback: a name elsewhere that points here is somebody's trick.
     static func isNamed(_ request: Request) -> Bool {
         guard let host = request.head.authority, let url = try? OutsideURL("http://" + host) else { return false }
-        return url.isLoopback
+        return url.isOnThisMachine
     }
 
     /// Sent by a page of this very address, or by a program that says so.

@@ -30,11 +30,23 @@ enum DocsProviders {
             body: """
                 <p>Webhook address of this server:</p><pre tabindex="0">\(base)/webhooks/\(guide.id)</pre>\
                 \(reach(settings))\(steps)\
-                \(events(setUp))\(permissions(guide))<h2>Settings</h2><dl>\(setUp.settings.map(setting))</dl>\
+                \(events(setUp))\(findable(guide))\(permissions(guide))\
+                <h2>Settings</h2><dl>\(setUp.settings.map(setting))</dl>\
                 <p>Of \(guide.name) itself: \
                 <a href="\(setUp.documentation)" rel="noreferrer">\(setUp.documentation)</a></p>
                 """
         ).page
+    }
+
+    /// By what a person finds its events.
+    private static func findable(_ guide: Guide) -> Markup {
+        let source = Providers.webhookSources.first { $0.about.id == guide.id }
+        guard let names = source?.webhooks.findable.all.map(\.name), !names.isEmpty else { return "" }
+        return """
+            <h2>Finding its events</h2><p>By the whole of a value: \(names.joined(separator: ", ")). In the dashboard \
+            type it into the search, or <code>find:</code> and it into the filter of the events; in the terminal \
+            <code>patchbay events list --find</code>.</p>
+            """
     }
 
     /// What may be asked for, where accounts are connected.

@@ -67,7 +67,7 @@ enum Amount {
     /// `340 µs`, `12.3 ms`, `4.0 s`.
     static func duration(_ duration: Duration) -> String {
         let microseconds = duration.microseconds
-        switch abs(microseconds) {
+        switch microseconds.magnitude {
         case ..<1000: return "\(microseconds) µs"
         case ..<1_000_000: return "\(oneDecimal(Double(microseconds) / 1000)) ms"
         default: return "\(oneDecimal(Double(microseconds) / 1e6)) s"

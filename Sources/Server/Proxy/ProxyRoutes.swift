@@ -33,8 +33,9 @@ struct ProxyRoutes: Sendable {
         let caller = try await app.authenticate(request, from: address)
         let limits = try app.take(
             RateLimiter.Policy(name: "key", perMinute: app.settings.rateLimits.key), caller.id)
-        guard caller.may(method == .get || method == .head ? .read : .write, "proxy") else {
-            throw Problem(.insufficientScope, "It needs the scope proxy:\(method == .get ? "read" : "write").")
+        let reads = method == .get || method == .head
+        guard caller.may(reads ? .read : .write, "proxy") else {
+            throw Problem(.insufficientScope, "It needs the scope proxy:\(reads ? "read" : "write").")
         }
         let id = context.parameters.get("connection") ?? ""
         let path = try Self.path(in: request.head.path ?? "", after: id)
@@ -47,18 +48,32 @@ struct ProxyRoutes: Sendable {
         guard let target = try await target(id) else {
             throw Problem(.notFound, "There is no connection \(OutsideText.bounded(id)).")
         }
+        let upload = try await Upload(request)
         let wish = Proxying.Wish(
-            method: method, path: path, headers: Self.passedOn(request.headers), body: try await Self.body(of: request),
+            method: method, path: path, headers: Self.passedOn(request.headers), body: upload.body,
             correlation: context.correlation.requestID, by: caller.name)
-        let answer: StreamAnswer
-        do { answer = try await proxying.pass(wish, to: target) } catch let problem as CallProblem {
-            throw Self.problem(problem, at: app.now())
-        } catch let failure as Failure {
-            throw Self.problem(.failed(failure), at: app.now())
+        do {
+            let answer = try await proxying.pass(wish, to: target)
+            // It has no body that anybody would read.
+            if method == .head {
+                try await answer.pass { _ in }
+                await upload.stop()
+            }
+            return Self.response(answer, to: upload, limits: limits)
+        } catch {
+            await upload.stop()
+            throw Self.readable(error, at: app.now())
         }
-        // It has no body that anybody would read.
-        if method == .head { try await answer.pass { _ in } }
-        return Self.response(answer, limits: limits)
+    }
+
+    private static func readable(_ error: any Error, at now: Timestamp) -> any Error {
+        switch error {
+        case let problem as CallProblem: problem.problem(at: now)
+        case let failure as Failure: CallProblem.failed(failure).problem(at: now)
+        case is UnendedBody:
+            Problem(.invalidRequest, "The request's body did not come whole in time; the platform has no answer to it.")
+        default: error
+        }
     }
 
     // MARK: What goes out
@@ -103,21 +118,32 @@ struct ProxyRoutes: Sendable {
         }
     }
 
-    private static func body(of request: Request) async throws -> StreamRequest.Body {
-        let length = request.headers[.contentLength].flatMap { Int64($0) }
-        let isChunked = request.headers[.transferEncoding] != nil
-        guard let length, !isChunked else {
-            return isChunked ? .stream(request.body, length: nil) : .none
+    /// What is passed on of a request's body. A large one is read while the call is under way, by the relay alone.
+    private struct Upload: Sendable {
+        let body: StreamRequest.Body
+        private let relay: BodyRelay?
+
+        init(_ request: Request) async throws {
+            let length = request.headers[.contentLength].flatMap { Int64($0) }
+            let isChunked = request.headers[.transferEncoding] != nil
+            if isChunked || (length ?? 0) > Int64(Proxying.repeatableMax) {
+                let relay = BodyRelay(request.body)
+                (body, self.relay) = (.stream(relay.parts, length: isChunked ? nil : length), relay)
+            } else if let length, length > 0 {
+                let bytes = try await request.body.collect(upTo: Proxying.repeatableMax)
+                (body, relay) = (.bytes(Array(bytes.readableBytesView)), nil)
+            } else {
+                (body, relay) = (.none, nil)
+            }
         }
-        guard length > 0 else { return .none }
-        guard length <= Int64(Proxying.repeatableMax) else { return .stream(request.body, length: length) }
-        let bytes = try await request.body.collect(upTo: Proxying.repeatableMax)
-        return .bytes(Array(bytes.readableBytesView))
+
+        /// To be awaited before the request's handler is left: the server reads the rest itself then.
+        func stop() async { await relay?.stop() }
     }
 
     // MARK: What comes back
 
-    private static func response(_ answer: StreamAnswer, limits: [Field]) -> Response {
+    private static func response(_ answer: StreamAnswer, to upload: Upload, limits: [Field]) -> Response {
         var fields = HTTPFields()
         for field in answer.headers {
             guard let name = HTTPField.Name(field.name), !ours.contains(name.canonicalName) || name == .contentLength,
@@ -135,26 +161,35 @@ struct ProxyRoutes: Sendable {
         let length = fields[.contentLength].flatMap { Int($0) }
         fields[.contentLength] = nil
         let body = ResponseBody(contentLength: length) { writer in
-            try await answer.pass { part in try await writer.write(part) }
+            do { try await answer.pass { part in try await writer.write(part) } } catch {
+                await upload.stop()
+                throw error
+            }
+            // A platform may have answered before it heard all: nobody waits for the rest.
+            await upload.stop()
             try await writer.finish(nil)
         }
         return Response(status: .init(code: answer.status), headers: fields, body: body)
     }
+}
 
-    static func problem(_ problem: CallProblem, at now: Timestamp) -> Problem {
-        switch problem {
-        case .held(let hold) where hold.gate.hasPrefix("quota"):
-            return Problem(.quotaReached, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+extension CallProblem {
+    /// As it is answered to whoever asked for the call.
+    func problem(at now: Timestamp) -> Problem {
+        switch self {
         case .held(let hold):
-            return Problem(.providerUnavailable, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            switch hold.gate {
+            case .quota: Problem(.quotaReached, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            case .circuit: Problem(.providerUnavailable, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            }
         case .failed(let failure):
             switch failure.kind {
-            case .notFound: return Problem(.notFound, failure.message)
-            case .forbidden: return Problem(.wrongState, failure.message)
-            case .unauthorized: return Problem(.needsReconnect, failure.message)
+            case .notFound: Problem(.notFound, failure.message)
+            case .forbidden: Problem(.wrongState, failure.message)
+            case .unauthorized: Problem(.needsReconnect, failure.message)
             case .throttled(let wait), .unavailable(let wait):
-                return Problem(.providerUnavailable, failure.message, retryAfter: wait ?? .seconds(5))
-            case .refused, .garbled: return Problem(.providerUnavailable, failure.message)
+                Problem(.providerUnavailable, failure.message, retryAfter: wait ?? .seconds(5))
+            case .refused, .garbled: Problem(.providerUnavailable, failure.message)
             }
         }
     }

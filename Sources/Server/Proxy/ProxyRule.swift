@@ -20,8 +20,11 @@ struct ProxyRule: Sendable, Equatable {
         template = path
     }
 
+    /// Whoever may GET may ask for the head alone.
+    ///
     /// - Parameter path: without its query.
     func allows(_ wanted: Outgoing.Method, _ path: String) -> Bool {
-        (method == nil || method == wanted) && KnownPath.matches(template, path)
+        let isAllowed = method == nil || method == wanted || (method == .get && wanted == .head)
+        return isAllowed && KnownPath.matches(template, path)
     }
 }

@@ -123,6 +123,15 @@ CREATE INDEX events_user ON events (user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX events_attention ON events (state, id) WHERE state IN ('waiting_review', 'failed');
 CREATE INDEX events_waiting ON events (provider, subject, id) WHERE state = 'waiting_review';
 
+-- By which values events are found: the first 8 bytes of a keyed hash of each. Made after the event, from its bytes;
+-- how far, and with which key, stands in `instance` (event_terms_to, event_terms_key).
+CREATE TABLE event_terms (
+    term                $INTEGER NOT NULL,
+    event_id            $TEXT NOT NULL,
+    PRIMARY KEY (term, event_id)
+) $CLUSTERED;
+CREATE INDEX event_terms_event ON event_terms (event_id);
+
 -- Jobs ------------------------------------------------------------------------------------------------------
 
 -- What fairness is between, and what a gate holds back. `turn` is the work a lane has used: the least goes first.
@@ -489,6 +498,9 @@ CREATE TABLE calls (
 CREATE INDEX calls_connection ON calls (connection_id, id) WHERE connection_id IS NOT NULL;
 CREATE INDEX calls_subject ON calls (subject, id) WHERE subject IS NOT NULL;
 CREATE INDEX calls_correlation ON calls (correlation, id) WHERE correlation IS NOT NULL;
+CREATE INDEX calls_user ON calls (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX calls_provider ON calls (provider, id);
+CREATE INDEX calls_purpose ON calls (purpose, id);
 CREATE INDEX calls_failed ON calls (id) WHERE outcome <> 'ok';
 
 -- Hosts of platforms that keep failing; a host that is well has no row. Who may try it next is decided here.

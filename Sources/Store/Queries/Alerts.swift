@@ -1,10 +1,27 @@
 public import Kit
 
+/// What someone should know of: its name as tables and the API have it.
+public enum AlertName: String, Sendable, CaseIterable {
+    case connectionNeedsAttention = "connection_needs_attention"
+    case connectionNeedsReconnect = "connection_needs_reconnect"
+    case endpointDisabled = "endpoint_disabled"
+    case endpointFailing = "endpoint_failing"
+    /// A platform lists events that never arrived.
+    case eventsMissed = "events_missed"
+    /// A platform refuses to list its events.
+    case eventsNotListed = "events_not_listed"
+    case jobDead = "job_dead"
+    case quotaHigh = "quota_high"
+    case storeDamaged = "store_damaged"
+    case subscriptionUnclear = "subscription_unclear"
+    case syncFailed = "sync_failed"
+    case webhooksSilent = "webhooks_silent"
+}
+
 /// A condition that someone should know of.
 public struct NewAlert: Sendable {
     public let id: ID<AlertKind>
-    /// `job_dead`, `quota_high`, `endpoint_failing`, …
-    public let kind: String
+    public let kind: AlertName
     public let subject: String
     public let summary: String
     /// What to do, in a sentence.
@@ -14,7 +31,7 @@ public struct NewAlert: Sendable {
     public let changeID: ID<ChangeKind>
 
     public init(
-        id: ID<AlertKind>, kind: String, subject: String, summary: String, action: String, at: Timestamp,
+        id: ID<AlertKind>, kind: AlertName, subject: String, summary: String, action: String, at: Timestamp,
         changeID: ID<ChangeKind>
     ) {
         self.id = id
@@ -34,7 +51,7 @@ extension Session {
         let kept = try row(
             """
             INSERT INTO alerts (id, kind, state, subject, summary, action, count, opened_at, last_at)
-            VALUES (\(alert.id), \(alert.kind), 'open', \(alert.subject), \(alert.summary), \(alert.action), 1,
+            VALUES (\(alert.id), \(alert.kind.rawValue), 'open', \(alert.subject), \(alert.summary), \(alert.action), 1,
                     \(alert.at), \(alert.at))
             ON CONFLICT (kind, subject) WHERE state <> 'resolved'
             DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary
@@ -46,19 +63,32 @@ extension Session {
             NewChange(
                 id: alert.changeID, type: "alert.raised", subject: alert.id.text, occurredAt: alert.at,
                 data: JSON.object([
-                    .init("id", .string(alert.id.text)), .init("kind", .string(alert.kind)),
+                    .init("id", .string(alert.id.text)), .init("kind", .string(alert.kind.rawValue)),
                     .init("subject", .string(alert.subject)), .init("summary", .string(alert.summary)),
                 ]).bytes)
         ])
         return true
     }
 
+    /// What alerts of a kind stand about, at most `limit`.
+    public func standingAlerts(of kind: AlertName, limit: Int) throws -> Set<String> {
+        Set(
+            try rows(
+                """
+                SELECT subject FROM alerts
+                 WHERE kind = \(kind.rawValue) AND state <> 'resolved'
+                 ORDER BY subject
+                 LIMIT \(limit)
+                """
+            ) { try $0.text() })
+    }
+
     /// Ends the alert about a subject, if one stands.
-    public func resolve(_ kind: String, _ subject: String, changeID: ID<ChangeKind>, at now: Timestamp) throws {
+    public func resolve(_ kind: AlertName, _ subject: String, changeID: ID<ChangeKind>, at now: Timestamp) throws {
         let resolved = try row(
             """
             UPDATE alerts SET state = 'resolved', resolved_at = \(now)
-             WHERE kind = \(kind) AND subject = \(subject) AND state <> 'resolved'
+             WHERE kind = \(kind.rawValue) AND subject = \(subject) AND state <> 'resolved'
             RETURNING id
             """
         ) { try $0.text() }
@@ -67,7 +97,8 @@ extension Session {
             NewChange(
                 id: changeID, type: "alert.resolved", subject: resolved, occurredAt: now,
                 data: JSON.object([
-                    .init("id", .string(resolved)), .init("kind", .string(kind)), .init("subject", .string(subject)),
+                    .init("id", .string(resolved)), .init("kind", .string(kind.rawValue)),
+                    .init("subject", .string(subject)),
                 ]).bytes)
         ])
     }

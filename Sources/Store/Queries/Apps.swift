@@ -70,6 +70,11 @@ extension Session {
         ) { try $0.id() } ?? id
     }
 
+    /// The platforms that some app stands for, those of the settings too.
+    public func providersInUse() throws -> Set<String> {
+        Set(try rows("SELECT DISTINCT provider FROM apps WHERE disabled_at IS NULL LIMIT 1000") { try $0.text() })
+    }
+
     public func addApp(
         _ id: ID<AppKind>, provider: String, name: String, clientID: String? = nil, at now: Timestamp
     ) throws {

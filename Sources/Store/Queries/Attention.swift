@@ -22,7 +22,7 @@ public struct AttentionList: Sendable {
     /// Open reviews of one kind.
     public struct Reviews: Sendable, Equatable {
         public let kind: String
-        /// At most `rowsMax`.
+        /// At most `Session.reviewsMax` and one more.
         public let count: Int
         public let oldest: ID<ReviewKind>
         /// The oldest.
@@ -32,12 +32,13 @@ public struct AttentionList: Sendable {
     public var reviews: [Reviews] = []
     /// Failing ones.
     public var endpoints: [Endpoint] = []
+    /// With those that are not shown.
+    public var counted = Attention()
 
     public init() {}
 
     /// Of each kind.
     static let shown = 20
-    static let rowsMax = 1000
 }
 
 extension Session {
@@ -45,13 +46,7 @@ extension Session {
         var attention = Attention()
         attention.alerts = try counted("alerts WHERE state <> 'resolved' AND state = 'open'")
         attention.reviews = try counted("reviews WHERE state <> 'decided'")
-        attention.reviewKinds =
-            try row(
-                """
-                SELECT count(DISTINCT kind)
-                  FROM (SELECT kind FROM reviews WHERE state <> 'decided' LIMIT \(AttentionList.rowsMax)) AS open
-                """
-            ) { Int(try $0.integer()) } ?? 0
+        attention.reviewKinds = try kindsOfOpenReviews().count
         attention.connections = try counted("oauth_accounts WHERE attention IS NOT NULL AND deleted_at IS NULL")
         attention.failingEndpoints = try counted("endpoints WHERE state = 'failing'")
         return attention
@@ -66,26 +61,17 @@ extension Session {
 
     public func attentionList() throws -> AttentionList {
         var list = AttentionList()
+        list.counted = try attention()
         let alerts = try rows(
             """
             SELECT id FROM alerts WHERE state <> 'resolved' AND state = 'open' ORDER BY id LIMIT \(AttentionList.shown)
             """
         ) { row -> ID<AlertKind> in try row.id() }
         list.alerts = try alerts.compactMap { try alert($0) }
-        let reviews = try rows(
-            """
-            SELECT kind, count(*), min(id)
-              FROM (SELECT kind, id FROM reviews WHERE state <> 'decided' ORDER BY kind, subject
-                     LIMIT \(AttentionList.rowsMax)) AS open
-             GROUP BY kind
-             ORDER BY kind
-            """
-        ) { row in (kind: try row.text(), count: Int(try row.integer()), oldest: try row.id(ReviewKind.self)) }
-        for kind in reviews.prefix(AttentionList.shown) {
+        for kind in try openReviewKinds().prefix(AttentionList.shown) {
             guard let oldest = try reviewRow(kind.oldest) else { continue }
             list.reviews.append(
-                AttentionList.Reviews(
-                    kind: kind.kind, count: kind.count, oldest: kind.oldest, first: oldest))
+                AttentionList.Reviews(kind: kind.kind, count: kind.count, oldest: kind.oldest, first: oldest))
         }
         list.endpoints = Array(
             try endpoints(state: "failing", ListPage(limit: AttentionList.shown)).prefix(AttentionList.shown))

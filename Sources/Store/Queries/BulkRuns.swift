@@ -4,7 +4,9 @@ public enum BulkRunKind: Identified { public static let idPrefix = "run" }
 
 /// Work on many things at once that a person started, as it stands.
 public struct BulkRun: Sendable, Equatable {
-    public enum State: String, Sendable { case running, done, cancelled }
+    /// `stopped` is not written anywhere: nothing works on it, since its job was cancelled or gave up. Where that job
+    /// runs again, the run goes on.
+    public enum State: String, Sendable { case running, done, cancelled, stopped }
 
     public let id: ID<BulkRunKind>
     /// What is done with each: `jobs.retry`, …
@@ -55,7 +57,8 @@ extension Session {
     public func bulkRun(_ id: ID<BulkRunKind>, held: Bool = false) throws -> BulkRun? {
         try row(
             """
-            SELECT id, what, selection, state, asked_by, asked_at, total, done, refused, reason, position, finished_at
+            SELECT id, what, selection, CASE WHEN \(Self.isStopped) THEN 'stopped' ELSE state END, asked_by, asked_at,
+                   total, done, refused, reason, position, finished_at
               FROM bulk_runs WHERE id = \(id) \(held ? dialect.forUpdate : "")
             """
         ) { row in
@@ -88,15 +91,21 @@ extension Session {
             == 1
     }
 
-    /// Forgets runs that began before a moment and have ended, at most `limit`.
+    /// Forgets runs that began before a moment and have ended or stopped, at most `limit`.
     public func sweepBulkRuns(before moment: Timestamp, _ limit: Int) throws -> Int {
         try run(
             """
             DELETE FROM bulk_runs
              WHERE id IN (SELECT id FROM bulk_runs
-                           WHERE id < \(ID<BulkRunKind>.floor(moment)) AND state <> 'running' ORDER BY id
+                           WHERE id < \(ID<BulkRunKind>.floor(moment)) AND (state <> 'running' OR \(Self.isStopped))
+                           ORDER BY id
                            LIMIT \(limit))
             """)
+    }
+
+    /// A run's job is about the run, and is gone from the living once it has ended, however that came.
+    private static var isStopped: SQL {
+        "(state = 'running' AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.subject = bulk_runs.id))"
     }
 
     /// Forgets ended runs whose selection names someone who is erased: a filter may hold a user's id.
@@ -104,7 +113,16 @@ extension Session {
         let ended = try rows("SELECT id, selection FROM bulk_runs WHERE state <> 'running' ORDER BY id LIMIT 10000") {
             (try $0.text(), try $0.blob())
         }
-        let named = ended.filter { String(decoding: $0.1, as: UTF8.self).contains(user) }.map(\.0)
+        let named = ended.filter { Self.names(user, in: $0.1) }.map(\.0)
         if !named.isEmpty { try run("DELETE FROM bulk_runs WHERE id IN (\(SQL.list(named)))") }
+    }
+
+    /// Whether a member of a selection is the user, or one of the user's lanes. Another user's id may hold this one's.
+    private static func names(_ user: String, in selection: [UInt8]) -> Bool {
+        guard let json = try? JSON.parse(selection) else { return true }  // Nothing can be done with it any more.
+        let lanes = Priority.allCases.map { Lane(user, $0).id }
+        return (json.members ?? []).compactMap(\.value.text).contains { text in
+            text.hasSameBytes(as: user) || lanes.contains { $0.hasSameBytes(as: text) }
+        }
     }
 }

@@ -60,6 +60,16 @@ public struct CallFilter: Sendable {
     /// `ok`, a kind of failure, or `failed` for all of them.
     public var outcome: String?
     public init() {}
+
+    /// Every failure is in one index, whatever its kind.
+    fileprivate var outcomeConditions: [SQL] {
+        switch outcome {
+        case nil: []
+        case "ok"?: ["t.outcome = 'ok'"]
+        case "failed"?: ["t.outcome <> 'ok'"]
+        case let outcome?: ["t.outcome <> 'ok'", "t.outcome = \(outcome)"]
+        }
+    }
 }
 
 extension Session {
@@ -81,19 +91,26 @@ extension Session {
             }, "ON CONFLICT (id) DO NOTHING")
     }
 
+    /// In the order in which they were written down, which is when they ended; a page's times are those, too. When a
+    /// call left says nothing of its place: an upload may end hours later.
     public func calls(_ filter: CallFilter, _ page: ListPage) throws -> [CallRow] {
-        var conditions = conditions([
+        let conditions = conditions([
             ("provider", filter.provider), ("purpose", filter.purpose), ("connection_id", filter.connection),
             ("user_id", filter.userID), ("subject", filter.subject), ("correlation", filter.correlation),
         ])
-        switch filter.outcome {
-        case nil: break
-        case "failed"?: conditions.append("t.outcome <> 'ok'")
-        case let outcome?: conditions.append("t.outcome = \(outcome)")
-        }
         return try list(
-            Listed(columns: Self.callColumns, from: "calls t", createdAt: "t.at", prefix: "call"), where: conditions,
-            page, Self.call)
+            Listed(columns: Self.callColumns, from: "calls t", createdAt: nil, prefix: "call"),
+            where: conditions + filter.outcomeConditions, page, Self.call)
+    }
+
+    /// The calls made for one user, oldest first.
+    public func calls(for user: String, after last: String, limit: Int) throws -> [CallRow] {
+        try rows(
+            """
+            SELECT \(Self.callColumns) FROM calls t
+             WHERE t.user_id = \(user) AND t.id > \(last)
+             ORDER BY t.id LIMIT \(limit)
+            """, Self.call)
     }
 
     public func call(_ id: ID<CallKind>) throws -> CallRow? {

@@ -22,11 +22,15 @@ public struct Arrival: Sendable {
     public let review: NewReview?
     /// Counts where all its events are known, and leaves no trace otherwise: its signature is right, its time is over.
     public let repeatsOnly: Bool
+    /// What stands for the content of a body in which no event can be read, where it may come again and again: its
+    /// identity is kept, and no event.
+    public let unread: ArrivingEvent?
 
     public init(
         id: ID<DeliveryKind>, provider: String, app: ID<AppKind>, receivedAt: Timestamp, method: String,
         target: [UInt8], headers: [UInt8], remote: String?, body: [UInt8], checksum: Int64, flags: String?,
-        reason: String?, events: [ArrivingEvent], review: NewReview?, repeatsOnly: Bool = false
+        reason: String?, events: [ArrivingEvent], review: NewReview?, repeatsOnly: Bool = false,
+        unread: ArrivingEvent? = nil
     ) {
         self.id = id
         self.provider = provider
@@ -43,6 +47,7 @@ public struct Arrival: Sendable {
         self.events = events
         self.review = review
         self.repeatsOnly = repeatsOnly
+        self.unread = unread
     }
 }
 
@@ -106,27 +111,35 @@ extension Session {
     /// How many events of arrivals are known and not known; keeps nothing.
     public func missing(among arrivals: [Arrival]) throws -> Kept {
         let candidates = arrivals.flatMap { arrival in
-            arrival.events.map { Candidate(arrival: 0, scope: arrival.app.text, event: $0) }
+            (arrival.events + [arrival.unread].compactMap(\.self)).map {
+                Candidate(arrival: 0, scope: arrival.app.text, event: $0)
+            }
         }
         let missing = try candidates.count { try !unknown(among: [$0]).isEmpty }
         return Kept(new: missing, duplicates: candidates.count - missing)
     }
 
     /// Keeps those events of arrivals that are not known, as `keep` does, and leaves no trace of the others: a platform
-    /// listed them, nothing was delivered again.
+    /// listed them, nothing was delivered again. What cannot be read counts as an event each.
     public func keepMissing(_ arrivals: [Arrival]) throws -> Kept {
         let candidates = arrivals.enumerated().flatMap { number, arrival in
             arrival.events.map { Candidate(arrival: number, scope: arrival.app.text, event: $0) }
         }
-        let new = try claimIdentities(of: candidates)
+        let unread = arrivals.enumerated().compactMap { number, arrival in
+            arrival.unread.map { Candidate(arrival: number, scope: arrival.app.text, event: $0) }
+        }
+        let new = try claimIdentities(of: candidates + unread)
         let fresh = candidates.filter { new.contains($0.event.id.text) }
-        let numbers = Set(fresh.map(\.arrival)).sorted()
+        let freshUnread = unread.filter { new.contains($0.event.id.text) }
+        let numbers = Set((fresh + freshUnread).map(\.arrival)).sorted()
         try insertBodies(numbers.map { arrivals[$0] })
         try insertEvents(fresh, of: arrivals)
         try insertDeliveries(arrivals, numbers, whole: Set(numbers), firstEvents: fresh, originals: [:])
         try enqueue(fresh.compactMap(\.event.job))
         try append(fresh.compactMap(\.event.change))
-        return Kept(new: fresh.count, duplicates: candidates.count - fresh.count)
+        for review in freshUnread.compactMap({ arrivals[$0.arrival].review }) { _ = try open(review) }
+        let kept = fresh.count + freshUnread.count
+        return Kept(new: kept, duplicates: candidates.count + unread.count - kept)
     }
 
     /// Keeps the events of a delivery that was kept before and could not be read then; its body is there already.

@@ -72,6 +72,7 @@ extension Session {
         try run("DELETE FROM customers WHERE user_id = \(user)")
         try forgetBulkRuns(naming: user)
         return [
+            ("calls", try run("UPDATE calls SET user_id = NULL WHERE user_id = \(user)")),
             ("connections", try eraseConnections(of: user, at: now)),
             ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
             ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),
@@ -195,6 +196,7 @@ extension Session {
              WHERE id = \(id)
             """)
         try run("DELETE FROM fetched WHERE event_id = \(id)")
+        try dropEventTerms(of: [id.text])
         try run(
             """
             UPDATE reviews

@@ -58,6 +58,12 @@ extension Session {
         guard held == false else { throw Fenced(job: job.id.text) }
     }
 
+    /// Forgets how often a process died while it ran a job that gets further each time: that job is not what kills it.
+    public func survive(_ job: ClaimedJob) throws {
+        guard job.deaths > 0 else { return }
+        try run("UPDATE jobs SET deaths = 0 WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)")
+    }
+
     /// Deletes what has ended and appends it to `jobs_done`; what was asked for again meanwhile stays, as new.
     private func remove(_ ended: [EndedJob]) throws -> Set<String> {
         guard !ended.isEmpty else { return [] }

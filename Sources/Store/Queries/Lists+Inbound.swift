@@ -55,14 +55,19 @@ public struct EventFilter: Sendable {
     public var connectionID: String?
     public var userID: String?
     public var state: String?
+    /// Of a findable value (`event_terms`).
+    public var term: Int64?
     public init() {}
 
     var conditions: [SQL] {
-        Store.conditions([
-            ("provider", provider), ("type", type), ("connection_id", connectionID), ("user_id", userID),
-            ("state", state),
-        ])
+        [found].compactMap { $0 }
+            + Store.conditions([
+                ("provider", provider), ("type", type), ("connection_id", connectionID), ("user_id", userID),
+                ("state", state),
+            ])
     }
+
+    var found: SQL? { term.map { "t.id IN (SELECT event_id FROM event_terms WHERE term = \($0))" } }
 }
 
 extension Session {

@@ -54,8 +54,8 @@ struct Listed {
     let columns: SQL
     /// With its joins; the table itself is called `t`.
     let from: SQL
-    /// When its rows came to be.
-    let createdAt: SQL
+    /// When its rows came to be; nil where only their ids say it, to the millisecond.
+    let createdAt: SQL?
     /// The prefix of its ids; nil where ids are not ours and say nothing of time.
     let prefix: String?
 }
@@ -67,9 +67,13 @@ extension Session {
     ) throws -> [Value] {
         var conditions = conditions
         if let after = page.after { conditions.append(page.ascending ? "t.id > \(after)" : "t.id < \(after)") }
-        if let moment = page.createdAfter { conditions.append("\(table.createdAt) > \(moment)") }
-        if let moment = page.createdBefore { conditions.append("\(table.createdAt) < \(moment)") }
-        if let prefix = table.prefix { conditions += Self.idRange(page, prefix) }
+        if let createdAt = table.createdAt {
+            if let moment = page.createdAfter { conditions.append("\(createdAt) > \(moment)") }
+            if let moment = page.createdBefore { conditions.append("\(createdAt) < \(moment)") }
+        }
+        if let prefix = table.prefix {
+            conditions += Self.idRange(page, prefix, slack: table.createdAt == nil ? .zero : .seconds(1))
+        }
         if conditions.isEmpty { conditions.append("1 = 1") }
         return try rows(
             """
@@ -81,15 +85,16 @@ extension Session {
             """, read)
     }
 
-    /// Ids sort by time, so the primary key finds a time; a second of slack, since ids never go backwards and may
-    /// run ahead of the clock.
-    private static func idRange(_ page: ListPage, _ prefix: String) -> [SQL] {
+    /// Ids sort by time, so the primary key finds a time.
+    ///
+    /// - Parameter slack: to each side, where a column decides: ids never go backwards and may run ahead of the clock.
+    private static func idRange(_ page: ListPage, _ prefix: String, slack: Duration) -> [SQL] {
         var range: [SQL] = []
         if let moment = page.createdAfter {
-            range.append("t.id >= \(prefix + ID<EventKind>.first(at: moment - .seconds(1)).text.dropFirst(3))")
+            range.append("t.id >= \(prefix + ID<EventKind>.first(at: moment - slack).text.dropFirst(3))")
         }
         if let moment = page.createdBefore {
-            range.append("t.id < \(prefix + ID<EventKind>.first(at: moment + .seconds(1)).text.dropFirst(3))")
+            range.append("t.id < \(prefix + ID<EventKind>.first(at: moment + slack).text.dropFirst(3))")
         }
         return range
     }

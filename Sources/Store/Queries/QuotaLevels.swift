@@ -63,8 +63,10 @@ public struct KeptLevel: Sendable {
     public let quota: String
     public let subject: String
     public let state: [UInt8]
-    /// Held by nodes.
+    /// Held by nodes that may still account for it.
     public let held: Int
+    /// What nobody accounted for: used when it ended, as long as its window counts it.
+    public let abandoned: [(units: Int, endedAt: Timestamp)]
 }
 
 extension Session {
@@ -126,22 +128,33 @@ extension Session {
         try keep(meter, key, by: plan, at: now)
     }
 
-    /// The most recent of them.
-    public func keptLevels(_ limit: Int) throws -> [KeptLevel] {
-        try rows(
+    /// The most recent of them, by the clock that their slices end by.
+    public func keptLevels(_ limit: Int, at now: Timestamp) throws -> [KeptLevel] {
+        let levels = try rows(
             """
-            SELECT l.key, l.quota, l.subject, l.state,
-                   CAST(coalesce((SELECT sum(s.units) FROM quota_slices s WHERE s.key = l.key), 0) AS BIGINT)
-              FROM quota_levels l
-             ORDER BY l.updated_at DESC, l.key
-             LIMIT \(limit)
+            SELECT key, quota, subject, state FROM quota_levels ORDER BY updated_at DESC, key LIMIT \(limit)
             """
         ) { row in
-            KeptLevel(
-                key: try row.text(), quota: try row.text(), subject: try row.text(), state: try row.blob(),
-                held: Int(try row.integer()))
+            (key: try row.text(), quota: try row.text(), subject: try row.text(), state: try row.blob())
+        }
+        guard !levels.isEmpty else { return [] }
+        let slices = try rows(
+            """
+            SELECT key, units, expires_at FROM quota_slices
+             WHERE key IN (\(SQL.list(levels.map(\.key)))) ORDER BY key, expires_at
+            """
+        ) { row in (key: try row.text(), units: Int(try row.integer()), endsAt: try row.time()) }
+        let byKey = Dictionary(grouping: slices, by: \.key)
+        return levels.map { level in
+            let (ended, open) = (byKey[level.key] ?? []).reduce(into: ([Ended](), 0)) { sum, slice in
+                if slice.endsAt <= now { sum.0.append((slice.units, slice.endsAt)) } else { sum.1 += slice.units }
+            }
+            return KeptLevel(
+                key: level.key, quota: level.quota, subject: level.subject, state: level.state, held: open,
+                abandoned: ended)
         }
     }
+    private typealias Ended = (units: Int, endedAt: Timestamp)
 
     /// The clock that all nodes share: the server's, where there is one.
     public func sharedClock(or now: Timestamp) throws -> Timestamp {

@@ -173,7 +173,8 @@ extension Session {
 // MARK: Silence
 
 extension Session {
-    /// For each hour before a moment, the latest first: whether a believed delivery of a provider came in it.
+    /// For each hour before a moment, the latest first: whether a provider delivered something believed in it. What we
+    /// have asked for ourselves is not its delivery.
     public func hoursWithDeliveries(of provider: String, hours: Int, before moment: Timestamp) throws -> [Bool] {
         try (0..<hours).map { hour in
             let (from, to) = (moment - .hours(Int64(hour) + 1), moment - .hours(Int64(hour)))
@@ -181,7 +182,8 @@ extension Session {
                 """
                 SELECT 1 FROM deliveries
                  WHERE id >= \(ID<DeliveryKind>.floor(from)) AND id < \(ID<DeliveryKind>.floor(to))
-                   AND provider = \(provider) AND verdict <> 'rejected' LIMIT 1
+                   AND provider = \(provider) AND verdict <> 'rejected'
+                   AND (flags IS NULL OR flags NOT LIKE 'listed%') LIMIT 1
                 """
             ) { _ in true } ?? false
         }

@@ -30,7 +30,7 @@ extension Session {
         case .deliveries:
             return try deleteOldest("deliveries", before: ID<DeliveryKind>.floor(now - limits.deliveries).text, limit)
         case .syncs: return try expireSyncs(before: now - limits.syncs, limit: limit)
-        case .events: return try deleteOldest("events", before: ID<EventKind>.floor(now - limits.events).text, limit)
+        case .events: return try expireEvents(before: ID<EventKind>.floor(now - limits.events), limit)
         case .attempts:
             return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)
         case .calls: return try deleteOldest("calls", before: ID<CallKind>.floor(now - limits.calls).text, limit)
@@ -104,6 +104,13 @@ extension Session {
         let name = SQL(stringLiteral: table)
         return try run(
             "DELETE FROM \(name) WHERE id IN (SELECT id FROM \(name) WHERE id < \(id) ORDER BY id LIMIT \(limit))")
+    }
+
+    private func expireEvents(before id: ID<EventKind>, _ limit: Int) throws -> Int {
+        let old = try rows("SELECT id FROM events WHERE id < \(id) ORDER BY id LIMIT \(limit)") { try $0.text() }
+        guard !old.isEmpty else { return 0 }
+        try dropEventTerms(of: old)
+        return try run("DELETE FROM events WHERE id IN (\(SQL.list(old)))")
     }
 
     /// What still waits for a person keeps its bytes: without them it could never be applied, or read.

@@ -26,18 +26,40 @@ extension Session {
             """, Self.review)
     }
 
-    /// How many wait of each kind, counted to `reviewsMax` together.
+    /// Kinds of open reviews, the one that waits longest first.
+    private static var kindsMax: Int { 50 }
+
+    /// How many wait of each kind, each counted to `reviewsMax` and one more; the kind that waits longest first.
     public func openReviewKinds() throws -> [ReviewsOfKind] {
+        try kindsOfOpenReviews().compactMap(reviews).sorted { $0.oldest < $1.oldest }
+    }
+
+    /// From kind to kind along the index, so that the many of one hide no other.
+    func kindsOfOpenReviews() throws -> [String] {
         try rows(
             """
-            SELECT kind, count(*), min(id)
-              FROM (SELECT kind, id FROM reviews WHERE state <> 'decided' LIMIT \(Self.reviewsMax)) AS waiting
-             GROUP BY kind
-             ORDER BY min(id)
+            WITH RECURSIVE kinds(kind) AS (
+                SELECT min(kind) FROM reviews WHERE state <> 'decided'
+                UNION ALL
+                SELECT (SELECT min(r.kind) FROM reviews r WHERE r.state <> 'decided' AND r.kind > kinds.kind)
+                  FROM kinds WHERE kinds.kind IS NOT NULL)
+            SELECT kind FROM kinds WHERE kind IS NOT NULL LIMIT \(Self.kindsMax)
             """
-        ) { row in
-            ReviewsOfKind(kind: try row.text(), count: Int(try row.integer()), oldest: try row.id())
+        ) { try $0.text() }
+    }
+
+    private func reviews(of kind: String) throws -> ReviewsOfKind? {
+        let count = try row(
+            """
+            SELECT count(*) FROM (SELECT 1 FROM reviews WHERE state <> 'decided' AND kind = \(kind)
+                                   LIMIT \(Self.reviewsMax + 1)) AS waiting
+            """
+        ) { Int(try $0.integer()) }
+        let oldest = try row("SELECT min(id) FROM reviews WHERE state <> 'decided' AND kind = \(kind)") {
+            try $0.optionalText()
         }
+        guard let oldest = oldest ?? nil else { return nil }
+        return ReviewsOfKind(kind: kind, count: count ?? 0, oldest: ID(stored: oldest))
     }
 
     /// The reviews that were decided last, by when they were opened; among the newest `reviewsMax`.

@@ -3,7 +3,7 @@ public import Kit
 /// Something that a person must decide: question, evidence, choices.
 public struct NewReview: Sendable {
     public let id: ID<ReviewKind>
-    /// `event_without_user`, `unknown_outcome`, `unreadable_delivery`, …
+    /// `event_without_user`, `unreadable_delivery`, …
     public let kind: String
     /// What it is about. One open review for each kind and subject; more of the same is counted.
     public let subject: String

@@ -4,6 +4,8 @@ public import Kit
 public struct SearchHit: Sendable, Equatable {
     public enum Kind: String, Sendable, CaseIterable {
         case event, user, customer, subscription, payment, paymentMethod = "payment_method", endpoint, type
+        /// Events that hold it as a value.
+        case value
     }
     public let kind: Kind
     /// What names it: an id of ours, the platform's, the application's, or a type.
@@ -13,6 +15,10 @@ public struct SearchHit: Sendable, Equatable {
     public let owner: String?
     /// Whether the whole of what was searched for is its id.
     public let isExact: Bool
+
+    public init(kind: Kind, id: String, provider: String?, owner: String?, isExact: Bool) {
+        (self.kind, self.id, self.provider, self.owner, self.isExact) = (kind, id, provider, owner, isExact)
+    }
 }
 
 extension Session {

@@ -2,8 +2,8 @@ public import Kit
 
 /// A condition that stands in the tables and has no alert yet.
 public struct StandingCondition: Sendable {
-    /// `endpoint_failing`, `endpoint_disabled`.
-    public let kind: String
+    /// `endpointFailing` or `endpointDisabled`.
+    public let kind: AlertName
     public let endpoint: ID<EndpointKind>
     public let url: String
     public let since: Timestamp?
@@ -12,7 +12,7 @@ public struct StandingCondition: Sendable {
 
 /// An open alert whose condition no longer stands.
 public struct SettledAlert: Sendable {
-    public let kind: String
+    public let kind: AlertName
     public let subject: String
 }
 
@@ -21,7 +21,7 @@ extension Session {
     public func endpointsWithoutAlert(failingBefore moment: Timestamp, limit: Int) throws -> [StandingCondition] {
         try rows(
             """
-            SELECT 'endpoint_' || e.state, e.id, e.url, e.failing_since, e.state_reason FROM endpoints e
+            SELECT e.state, e.id, e.url, e.failing_since, e.state_reason FROM endpoints e
              WHERE ((e.state = 'failing' AND e.failing_since < \(moment))
                     OR (e.state = 'disabled' AND e.state_reason <> 'by hand'))
                AND NOT EXISTS (SELECT 1 FROM alerts a
@@ -31,15 +31,15 @@ extension Session {
             """
         ) { row in
             StandingCondition(
-                kind: try row.text(), endpoint: try row.id(), url: try row.text(), since: try row.optionalTime(),
-                reason: try row.optionalText())
+                kind: try row.text() == "failing" ? .endpointFailing : .endpointDisabled, endpoint: try row.id(),
+                url: try row.text(), since: try row.optionalTime(), reason: try row.optionalText())
         }
     }
 
     /// Alerts about endpoints that are well, gone or otherwise ill, and about dead jobs that were done after all: by
     /// the job itself, by another about the same event, or because nobody keeps them any more.
     public func settledAlerts(_ limit: Int) throws -> [SettledAlert] {
-        try rows(
+        let found = try rows(
             """
             SELECT a.kind, a.subject FROM alerts a
              WHERE a.state <> 'resolved'
@@ -55,6 +55,7 @@ extension Session {
              ORDER BY a.kind, a.subject
              LIMIT \(limit)
             """
-        ) { row in SettledAlert(kind: try row.text(), subject: try row.text()) }
+        ) { row in (kind: AlertName(rawValue: try row.text()), subject: try row.text()) }
+        return found.compactMap { alert in alert.kind.map { SettledAlert(kind: $0, subject: alert.subject) } }
     }
 }

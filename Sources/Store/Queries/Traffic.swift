@@ -135,6 +135,7 @@ extension Session {
 extension EventFilter {
     /// The one condition that an index of events carries; nil where the primary key must do.
     var indexed: SQL? {
+        if let found { return found }
         if let userID { return "t.user_id = \(userID)" }
         if state == "waiting_review" || state == "failed" {
             return state == "failed"

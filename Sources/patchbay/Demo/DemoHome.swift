@@ -7,6 +7,8 @@ struct DemoHome: Sendable {
     let path: String
     let webhookSecret: String
     let stripeKey: String
+    /// The simulated TikTok's app.
+    let tiktok: (key: String, secret: String)
     let encryptionKey: String
     /// Held open as long as this process lives.
     private let lock: Int32
@@ -29,6 +31,10 @@ struct DemoHome: Sendable {
         encryptionKey = try Self.kept(path + "/encryption-key") { Keyring.written(id: "demo", ids.bytes(32)) }
         webhookSecret = try Self.kept(path + "/stripe-webhook-secret") { "whsec_demo_" + random() }
         stripeKey = try Self.kept(path + "/stripe-secret-key") { "sk_test_demo_" + random() }
+        tiktok = (
+            try Self.kept(path + "/tiktok-client-key") { "awdemo" + random().prefix(10) },
+            try Self.kept(path + "/tiktok-client-secret") { "demo_" + random() }
+        )
     }
 
     func file(_ name: String) -> String { "\(path)/\(name)" }

@@ -3,7 +3,7 @@ import Engine
 import Foundation
 import Kit
 import NIOCore
-import NIOHTTP1
+import Server
 import Stripe
 
 /// Tells on the terminal what happens, one line each, at most a few of a kind in a while.
@@ -31,22 +31,29 @@ struct Narrator: Sendable {
         var budget = Budget(pause: Self.pause)
         while !Task.isCancelled {
             do {
-                for try await (id, change) in try await changes(after: position) {
-                    position = id
-                    await tell(change, &budget)
+                var messages = ServerSentEvents()
+                for try await chunk in try await changes(after: position) {
+                    for message in try messages.read(chunk.readableBytesView) {
+                        guard let id = message.id.flatMap({ Int64($0) }) else { continue }
+                        position = id
+                        await tell(try JSON.parse(message.data), &budget)
+                    }
                 }
             } catch {
-                await untilAsked()  // The server is down, or has let us go.
+                await untilAsked()  // The server is down, or refuses.
+                continue
             }
+            await untilAsked()  // It has let us go.
         }
     }
 
-    /// A moment, before somebody who is down is asked again.
+    /// A moment, before somebody who has just ended a stream, or would not begin one, is asked again.
     private func untilAsked() async {
         try? await Task.sleep(for: .milliseconds(300))  // Cancelled: the loop ends.
     }
 
-    private func changes(after: Int64?) async throws -> AsyncThrowingStream<(Int64, JSON), any Error> {
+    /// - Throws: where the answer is no stream of changes.
+    private func changes(after: Int64?) async throws -> HTTPClientResponse.Body {
         let api = await supervisor.api
         let head: Int64
         if let after {
@@ -55,26 +62,8 @@ struct Narrator: Sendable {
             head = try await api.send("GET", "/v1/changes", query: [("limit", "1")])["head"]?.integer ?? 0
         }
         let types = "payment.failed,endpoint.failing,endpoint.disabled,alert.raised"
-        var request = HTTPClientRequest(url: "\(api.base)/v1/changes/stream?types=\(types)&after=\(head)")
-        api.key.reveal {
-            request.headers.add(name: "Authorization", value: "Bearer " + String(decoding: $0, as: UTF8.self))
-        }
-        let answer = try await Loopback.client.execute(request, deadline: .distantFuture)
-        let (stream, out) = AsyncThrowingStream.makeStream(of: (Int64, JSON).self)
-        let reading = Task {
-            var parser = ServerSentEvents()
-            do {
-                for try await chunk in answer.body {
-                    for message in try parser.read(chunk.readableBytesView) {
-                        guard let id = message.id.flatMap(Int64.init) else { continue }
-                        out.yield((id, try JSON.parse(message.data)))
-                    }
-                }
-                out.finish()
-            } catch { out.finish(throwing: error) }
-        }
-        out.onTermination = { _ in reading.cancel() }
-        return stream
+        return try await api.stream(
+            "/v1/changes/stream", query: [("types", types), ("after", String(head))], headers: [])
     }
 
     private func tell(_ change: JSON, _ budget: inout Budget) async {
@@ -85,8 +74,8 @@ struct Narrator: Sendable {
         let more = before > 0 ? " (and \(before) more of the kind before)" : ""
         switch type {
         case "payment.failed":
-            let who = People.name(change["user_id"]?.text)
-            let money = Self.money(data?["amount"])
+            let who = Self.name(change["user_id"]?.text)
+            let money = BakeryWords.money(data?["amount"]).map { " of \($0)" } ?? ""
             let why = data?["problem"]?.text.map { ": \($0)" } ?? ""
             terminal.tell(.failed, "\(who)'s payment\(money) failed\(why)\(more)")
         case "endpoint.failing":
@@ -97,10 +86,7 @@ struct Narrator: Sendable {
         }
     }
 
-    private static func money(_ amount: JSON?) -> String {
-        guard let minor = amount?["amount"]?.integer, let currency = amount?["currency"]?.text else { return "" }
-        return " of \(minor / 100).\(minor % 100 < 10 ? "0" : "")\(minor % 100) \(currency.uppercased())"
-    }
+    static func name(_ user: String?) -> String { user.map(BakeryWords.name) ?? "Somebody" }
 
     // MARK: Deliveries
 
@@ -204,22 +190,11 @@ private struct Budget {
     }
 }
 
-/// The members' names, as their ids hold them.
-enum People {
-    /// `mira_okafor_12` is Mira Okafor, `rye_12` stays.
-    static func name(_ user: String?) -> String {
-        guard let user else { return "Somebody" }
-        let parts = user.split(separator: "_").filter { Int($0) == nil }
-        guard parts.count > 1 else { return user }
-        return parts.map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(separator: " ")
-    }
-}
-
 extension Supervisor {
     func note(payment change: JSON) {
         guard let event = change["data", "event_id"]?.text, event != facts.payment?.event else { return }
         facts.payment = .init(
-            event: event, who: People.name(change["user_id"]?.text), why: change["data", "problem"]?.text,
+            event: event, who: Narrator.name(change["user_id"]?.text), why: change["data", "problem"]?.text,
             at: change["occurred_at"]?.text ?? Timestamp.system.rfc3339)
         keepFacts()
     }

@@ -70,7 +70,7 @@ extension Supervisor {
             let now = Timestamp.system
             try await looking.look(at: now)
             let count = try await looking.count(in: database, at: now)
-            witness = looking
+            if looking.control == witness?.control { witness = looking }
             facts.killed = .init(
                 at: now.rfc3339, acknowledged: count.acknowledged, found: count.found,
                 downMilliseconds: Int(down.microseconds / 1000))
@@ -134,10 +134,13 @@ extension Supervisor {
             facts.broken = .init(from: .system)
             terminal.tell(.failed, "The application is broken: it answers 500. Patchbay tries again, later and later.")
         } else if let from = facts.broken?.from {
-            facts.broken?.until = .system
+            let until = Timestamp.system  // What is sent again may arrive before it is answered that it will be.
             let answer = try await api.send(
                 "POST", "/v1/endpoints/\(endpoint)/recover", body: ["failed_since": .string(from.rfc3339)],
                 headers: [("Idempotency-Key", "mend-\(from.microseconds)")])
+            // Somebody else has noted it meanwhile. Where the server did not answer, it is not noted and asked again.
+            guard facts.broken?.from == from, facts.broken?.until == nil else { return }
+            facts.broken?.until = until
             let queued = answer["queued"]?.integer ?? 0
             terminal.tell(.ok, "The application is mended. What it had refused is sent again: \(queued).")
         }
@@ -165,7 +168,7 @@ extension Supervisor {
     private func watchApplication() async throws {
         let state = try await Loopback.json("GET", places.application + "/state")
         try await noteBroken(state["failing"]?.boolean ?? false)
-        guard var broken = facts.broken, !facts.isRetried else { return }
+        guard let broken = facts.broken, !facts.isRetried else { return }
         let failed = try await attempts("failed", after: broken.from, order: "desc")
         var again = 0
         if let mended = broken.until {
@@ -174,9 +177,10 @@ extension Supervisor {
             again = Set(delivered.compactMap { $0["change_id"]?.text }).intersection(changes).count
         }
         guard failed.count != broken.failed || again != broken.delivered else { return }
-        broken.failed = failed.count
-        broken.delivered = again
-        facts.broken = broken
+        // It may have been mended, or broken anew, while the server was asked.
+        guard facts.broken?.from == broken.from else { return }
+        facts.broken?.failed = failed.count
+        facts.broken?.delivered = again
         keepFacts()
     }
 

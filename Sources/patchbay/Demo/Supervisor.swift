@@ -18,6 +18,7 @@ actor Supervisor {
         let supervisor: String
         var sandbox = ""
         var stripe = ""
+        var tiktok = ""
         var webhooks: String { server + "/webhooks/stripe" }
     }
 
@@ -80,7 +81,7 @@ actor Supervisor {
             group.addTask { try await control.run() }
             try await start()
             for role in Role.allCases { group.addTask { try await self.keep(role) } }
-            group.addTask { try await self.tellStory() }
+            group.addTask { await self.beginStory() }
             group.addTask { await self.killOnDemand() }
             group.addTask { await self.watch() }
             group.addTask { await Narrator(supervisor: self).follow() }
@@ -117,14 +118,17 @@ actor Supervisor {
                 [
                     "sandbox", "--file", home.file("sandbox.journal"), "--port", "0", "--until-input-ends",
                     "--webhook-url", places.webhooks, "--webhook-secret", home.webhookSecret, "--secret-key",
-                    home.stripeKey, "--story", "0",
+                    home.stripeKey, "--webhook-url", "tiktok=\(places.server)/webhooks/tiktok", "--key",
+                    "tiktok.client_key=\(home.tiktok.key)", "--key", "tiktok.client_secret=\(home.tiktok.secret)",
+                    "--story", "0",
                 ], output: input)
         }
         guard let json = try? JSON.parse(await Self.firstLine(of: output)), let control = json["control"]?.text,
-            let stripe = json["stripe", "base_url"]?.text
+            let stripe = json["stripe", "base_url"]?.text, let tiktok = json["tiktok", "base_url"]?.text
         else { throw ended(.sandbox) }
         places.sandbox = control
         places.stripe = stripe
+        places.tiktok = tiktok
         witness = Witness(control: control, webhookURL: places.webhooks)
     }
 
@@ -150,6 +154,17 @@ actor Supervisor {
             try await Task.sleep(for: .milliseconds(10))
         }
         throw ended(.server)
+    }
+
+    /// The same for one that has served before: whoever kills it once more before it answers does not end the demo,
+    /// until that has been so too often.
+    private func startServerAgain() async throws {
+        while true {
+            do { return try await startServer() } catch {
+                guard !isStopping, let status = children[.server]?.status else { throw error }
+                try await noteEnd(of: .server, status)
+            }
+        }
     }
 
     private func startApplication() throws {
@@ -182,6 +197,8 @@ actor Supervisor {
     private var serverSettings: [String: String] {
         Self.settingsValues(home, ports).merging([
             "STRIPE_BASE_URL": places.stripe, "STRIPE_SECRET_KEY": home.stripeKey,
+            "TIKTOK_BASE_URL": places.tiktok, "TIKTOK_CLIENT_KEY": home.tiktok.key,
+            "TIKTOK_CLIENT_SECRET": home.tiktok.secret, "PATCHBAY_APPLICATION_NAME": "Rye, a bakery",
             "PATCHBAY_SANDBOX_URL": places.sandbox, "PATCHBAY_DEMO_CONTROL": places.supervisor,
             "PATCHBAY_DEMO_TOKEN": token,
         ]) { $1 }
@@ -212,19 +229,26 @@ actor Supervisor {
             let status = await child.ended()
             guard !isStopping else { return }
             let isAsked = role == .server && isKilling
-            serverDiedAt = .now
+            if role == .server { serverDiedAt = .now }
             if !isAsked { try await noteEnd(of: role, status) }
             switch role {
-            case .server: try await startServer()
+            case .server: try await startServerAgain()
             case .application: try startApplication()
             case .sandbox:
                 try await startSandbox()
-                try await tellStory()
+                await beginStory()
                 // Its port is another: the others are told by a start of their own.
                 children[.server]?.signal(SIGTERM)
                 children[.application]?.signal(SIGTERM)
             }
             if role == .server { await serverIsBack(wasKilled: isAsked) }
+        }
+    }
+
+    /// A sandbox that ends while it is told goes on with what its file holds.
+    private func beginStory() async {
+        do { try await tellStory() } catch {
+            if !isStopping { terminal.tell(.note, "The story waits where it was: \(error)") }
         }
     }
 

@@ -316,7 +316,7 @@ struct BillingTests {
     // MARK: The platform
 
     /// Two changes of one second with one missing between them.
-    private static let gap = (
+    static let gap = (
         created:
             #"""
         {"id":"evt_1","created":1795255200,"type":"customer.subscription.created",\#

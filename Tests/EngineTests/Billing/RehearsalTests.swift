@@ -37,6 +37,23 @@ struct RehearsalTests {
         }
     }
 
+    @Test("who looks lets nobody be asked, where only the platform can tell", arguments: TestEngine.all)
+    func unasked(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let bench = BillingBench(database)
+            bench.wire.becomes(.silent)
+            try await bench.deliver(BillingTests.gap.created)
+            let id = try await bench.receive(BillingTests.gap.later)
+            let handler = BillingHandler(bench.billing, ids: bench.ids)
+            let rehearsal = Rehearsal(database: database, handlers: ["stripe": handler], time: .system)
+
+            let changes = try #require(try await rehearsal.changes(of: id))
+            #expect(!changes.isEmpty && bench.wire.requests.isEmpty)
+            try await bench.run(id)
+            #expect(bench.wire.requests.count == 1)
+        }
+    }
+
     @Test("of a platform that nothing here acts on there is nothing to say")
     func unhandled() async throws {
         try await TestDatabase.with(.sqlite) { database in

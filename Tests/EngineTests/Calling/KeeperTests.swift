@@ -67,6 +67,22 @@ struct KeeperTests {
         }
     }
 
+    @Test("what a dead node held stands in the levels for one window, though nobody asks", arguments: TestEngine.all)
+    func abandoned(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let dead = QuotaNode("a", [daily], database, clock)
+            for _ in 0..<4 { #expect(await dead.take("shares") != nil) }
+            let other = QuotaNode("b", [daily], database, clock)
+            func used() async throws -> Int { try await other.quotas.standing().first?.levels.first?.used ?? 0 }
+
+            clock.advance(by: .hours(2))
+            let early = try await used()
+            clock.advance(by: .hours(24))
+            let late = try await used()
+            #expect(early >= 4 && late == 0)
+        }
+    }
+
     @Test("what a node held when it died counts as used, and not for ever", arguments: TestEngine.all)
     func death(_ engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
@@ -114,6 +130,22 @@ struct KeeperTests {
             for index in 0..<8 { #expect(await nodes[index % 2].spend("calls", .sync)) }
             #expect(await !nodes[0].spend("calls", .sync))
             #expect(await nodes[1].spend("calls", .person))
+        }
+    }
+
+    @Test("what was given out of the reserve is not for ordinary work", arguments: TestEngine.all)
+    func reserve(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let quota = Quota("calls", 100, per: .rolling(.minutes(10)), for: .connection)
+            let node = QuotaNode("a", [quota], database, clock)
+            for _ in 0..<100 { guard await node.spend("calls", .sync) else { break } }
+            // One unit more than it needs is handed out with it.
+            let ticket = try #require(await node.take("calls", .urgent))
+
+            #expect(await !node.spend("calls", .sync))
+            node.quotas.giveBack(ticket)
+            #expect(await !node.spend("calls", .sync), "and neither is what came back")
+            #expect(await node.spend("calls", .person))
         }
     }
 

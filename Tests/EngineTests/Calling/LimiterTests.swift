@@ -23,11 +23,11 @@ struct LimiterTests {
         let hold = #expect(throws: Hold.self) { _ = try limiter.take([need], as: Claimant("a", .urgent)) }
         let second = #expect(throws: Hold.self) { _ = try limiter.take([need], as: Claimant("b", .urgent)) }
 
-        #expect(hold?.gate == "quota tiktok/uploads")
+        #expect(hold?.gate == .quota("tiktok/uploads"))
         #expect(
             hold?.reason == "TikTok takes 6 uploads a minute. This one starts at "
                 + "\((clock.now + .minutes(1)).clockText).")
-        #expect(second?.ahead == 1 && second?.reason.hasSuffix("One goes before it.") == true)
+        #expect(second?.reason.hasSuffix("One goes before it.") == true)
     }
 
     @Test("several quotas are taken together or not at all")
@@ -64,6 +64,33 @@ struct LimiterTests {
         #expect(take("old sync", .sync))
     }
 
+    @Test("whoever is held by one quota keeps its place at the others, for a minute at most")
+    func places() throws {
+        let limiter = make()
+        let wide = QuotaNeed(1, of: quota(1, per: .rolling(.seconds(10)), "calls"), for: "app")
+        let narrow = QuotaNeed(1, of: quota(1, per: .rolling(.seconds(30)), "inits"), for: "conn_1")
+        func isHeld(_ needs: [QuotaNeed], _ name: String) -> Bool {
+            do { limiter.settle(try limiter.take(needs, as: Claimant(name, .event))) } catch { return true }
+            return false
+        }
+        #expect(!isHeld([wide], "x") && !isHeld([narrow], "y"))
+        #expect(isHeld([wide, narrow], "a"), "it stands in line at the wide one")
+        clock.advance(by: .seconds(11))
+        #expect(isHeld([wide, narrow], "a"), "there is room at the wide one, none at the narrow one")
+        #expect(isHeld([wide], "b"), "who came later does not go first")
+        clock.advance(by: .seconds(20))
+        #expect(!isHeld([wide, narrow], "a"))
+
+        let daily = QuotaNeed(1, of: quota(1, per: .rolling(.days(1)), "shares"), for: "conn_1")
+        clock.advance(by: .seconds(11))
+        #expect(!isHeld([wide], "x") && !isHeld([daily], "y"))
+        #expect(isHeld([wide, daily], "a"))
+        clock.advance(by: .seconds(11))
+        #expect(isHeld([wide, daily], "a"))
+        clock.advance(by: .seconds(66))
+        #expect(!isHeld([wide], "b"), "who waits for a day holds nobody up")
+    }
+
     @Test("whoever does not come back gives up its place")
     func absent() throws {
         let limiter = make()
@@ -95,14 +122,15 @@ struct LimiterTests {
     func swept() throws {
         let limiter = make()
         let quota = quota(10, per: .rolling(.seconds(1)))
-        for number in 0..<70_000 {
-            limiter.settle(try limiter.take([QuotaNeed(1, of: quota, for: "c\(number)")], as: Claimant("a", .sync)))
-            if number == 60_000 { clock.advance(by: .seconds(5)) }
+        for wave in 0..<6 {
+            for number in 0..<30_000 {
+                let need = QuotaNeed(1, of: quota, for: "c\(wave)_\(number)")
+                limiter.settle(try limiter.take([need], as: Claimant("a", .sync)))
+            }
+            clock.advance(by: .seconds(5))
         }
-        for number in 0..<70_000 {
-            limiter.settle(try limiter.take([QuotaNeed(1, of: quota, for: "d\(number)")], as: Claimant("a", .sync)))
-        }
-        #expect(limiter.keys < 140_000)
+        // A shard of the 64 that holds 1024 drops what counts nothing; of 180,000 only the last wave still might.
+        #expect(limiter.keys <= 64 * 1024)
     }
 
     @Test("many tasks at once never take more than there is")

@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import Kit
 import Logging
 import Store
@@ -13,7 +14,10 @@ private struct Plain: Callable, Limited {
     let api = APIHost(
         address: "https://api.example.com", addressSetting: "PLAIN_BASE_URL", keySetting: "PLAIN_KEY",
         authorization: .bearer)
-    let quotas = [Quota("calls", 1000, per: .rolling(.minutes(1)), for: .app)]
+    let quotas = [
+        Quota("calls", 1000, per: .rolling(.minutes(1)), for: .app),
+        Quota("rare", 1, per: .rolling(.minutes(1)), for: .app),
+    ]
 
     func failure(in answer: Answer, at now: Timestamp) -> Failure? {
         switch answer.status {
@@ -82,7 +86,7 @@ struct TrafficTests {
         try await TestDatabase.with(engine) { database in
             let wire = Script([503])
             let (caller, recorder, _) = caller(wire, database)
-            await #expect(throws: Failure.self) { _ = try await caller.answer(to: reading) }
+            await #expect(throws: CallProblem.self) { _ = try await caller.answer(to: reading) }
             #expect(wire.sent == 3)
 
             let good = Script([503, 200])
@@ -110,14 +114,63 @@ struct TrafficTests {
         }
     }
 
+    @Test("a call that is held when it is to be sent again says what its first attempt may have done")
+    func heldAfterAnAttempt() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let rare = Outgoing(.get, "/v1/things", within: .minutes(5), spends: [Spending(1, of: "rare")])
+            var context = CallContext("thing", as: Claimant("lane", .urgent))
+            context.app = "app_1"
+            let (caller, asked) = (caller(Script([503]), database).0, context)
+            let problem = await #expect(throws: CallProblem.self) { _ = try await caller.answer(to: rare, in: asked) }
+            #expect(problem?.failure?.effect == .possible)
+            guard case .unavailable(let wait?)? = problem?.failure?.kind else { return #expect(Bool(false)) }
+            #expect(wait > .seconds(50), "and when it may go on")
+        }
+    }
+
+    @Test("a name that nobody resolves did nothing and is not the platform's fault")
+    func unresolved() async throws {
+        try await failing(at: "http://no-such-host.invalid") { problem, circuits in
+            #expect(problem?.failure?.effect == Failure.Effect.none)
+            #expect(circuits.isEmpty)
+        }
+    }
+
+    @Test("a host that refuses connections did nothing, which is its own fault, and is found out at once")
+    func refusedConnection() async throws {
+        try await failing(at: "http://127.0.0.1:1") { problem, circuits in
+            #expect(problem?.failure?.effect == Failure.Effect.none)
+            #expect(circuits.map(\.host) == ["127.0.0.1:1"])
+        }
+    }
+
+    /// Calls by the real network that all fail; the first problem, and the circuits that are open then.
+    private func failing(
+        at address: String, _ check: (CallProblem?, [CircuitRow]) -> Void
+    ) async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+            let caller = Caller(
+                Plain(), key: Secret("k"), address: address, wire: HTTPWire(client: client), now: { clock.now },
+                traffic: self.caller(Script([200]), database).2)
+            var first: CallProblem?
+            for _ in 0..<6 {
+                let outgoing = Outgoing(.post, "/v1/things", within: .seconds(60))
+                do throws(CallProblem) { _ = try await caller.answer(to: outgoing) } catch { first = first ?? error }
+            }
+            try await client.shutdown()
+            check(first, try await database.read("c") { try $0.circuits() })
+        }
+    }
+
     @Test("a platform's wish to wait is obeyed, or given back to the job when it is longer than the call may take")
     func retryAfter() async throws {
         try await TestDatabase.with(.sqlite) { database in
             let wire = Script([503], headers: [Field("Retry-After", "30")])
-            let failure = await #expect(throws: Failure.self) {
+            let problem = await #expect(throws: CallProblem.self) {
                 _ = try await caller(wire, database).0.answer(to: reading)
             }
-            #expect(failure?.kind == .unavailable(retryAfter: .seconds(30)) && wire.sent == 1)
+            #expect(problem?.failure?.kind == .unavailable(retryAfter: .seconds(30)) && wire.sent == 1)
 
             let short = Script([503, 200], headers: [Field("Retry-After", "4")])
             let began = clock.now
@@ -148,18 +201,18 @@ struct TrafficTests {
     func circuit(_ engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let wire = Script([503])
-            let (one, _, traffic) = caller(wire, database)
+            let (one, _, _) = caller(wire, database)
             let (other, _, _) = caller(wire, database)
-            while traffic.circuits.isClosed("api.example.com") { _ = try? await one.answer(to: reading) }
+            while try await database.read("c", { try $0.circuits() }).isEmpty { _ = try? await one.answer(to: reading) }
             // The other node finds it so by itself, from its own failures.
             for _ in 0..<10 { _ = try? await other.answer(to: reading) }
             let before = wire.sent
             for _ in 0..<600 {
                 clock.advance(by: .seconds(1))
                 for caller in [one, other] {
-                    do throws(CallProblem) { _ = try await caller.exchange(reading) } catch {
+                    do throws(CallProblem) { _ = try await caller.answer(to: reading) } catch {
                         guard case .held(let hold) = error else { continue }
-                        #expect(hold.gate == "circuit api.example.com")
+                        #expect(hold.gate == .circuit("api.example.com"))
                     }
                 }
             }
@@ -172,7 +225,7 @@ struct TrafficTests {
             var answered = 0
             for _ in 0..<60 {
                 clock.advance(by: .seconds(1))
-                for caller in [one, other] where (try? await caller.exchange(reading)) != nil { answered += 1 }
+                for caller in [one, other] where (try? await caller.answer(to: reading)) != nil { answered += 1 }
             }
             #expect(answered >= 60)
             let left = try await database.read("c") { try $0.circuits() }
@@ -184,9 +237,10 @@ struct TrafficTests {
     func refusals() async throws {
         try await TestDatabase.with(.sqlite) { database in
             let wire = Script([400])
-            let (caller, _, traffic) = caller(wire, database)
+            let caller = caller(wire, database).0
             for _ in 0..<50 { _ = try? await caller.answer(to: reading) }
-            #expect(wire.sent == 50 && traffic.circuits.isClosed("api.example.com"))
+            let open = try await database.read("c") { try $0.circuits() }
+            #expect(wire.sent == 50 && open.isEmpty)
         }
     }
 
@@ -212,10 +266,16 @@ struct TrafficTests {
 
     @Test("a job is told by which gate it waits; it is no attempt")
     func gate() {
-        let hold = Hold(until: .testNow, gate: "quota plain/calls", reason: "Plain takes 6 calls a minute.")
+        let hold = Hold(until: .testNow, gate: .quota("plain/calls"), reason: "Plain takes 6 calls a minute.")
         #expect(
             CallProblem.held(hold).interruption
                 == .gated(until: .testNow, by: "quota plain/calls", reason: "Plain takes 6 calls a minute."))
         #expect(CallProblem.failed(Failure(.refused, "No.")).interruption == nil)
+    }
+}
+
+extension CallProblem {
+    fileprivate var failure: Failure? {
+        if case .failed(let failure) = self { failure } else { nil }
     }
 }

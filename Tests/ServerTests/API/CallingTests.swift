@@ -67,6 +67,65 @@ struct CallingTests {
         }
     }
 
+    @Test("calls stand in the order in which they ended, and a page's times are those: an upload takes hours")
+    func order() async throws {
+        try await TestAPI.with { api in
+            let ids = api.app.ids
+            func call(_ purpose: String, took: Duration) -> CallRow {
+                var row = CallRow(
+                    id: ids.make(), provider: "p", purpose: purpose, method: "GET", host: "h", path: "/",
+                    at: api.clock.now - took)
+                row.latency = took
+                return row
+            }
+            var rows: [CallRow] = []
+            for (purpose, took) in [("one", Duration.zero), ("upload", .hours(3)), ("two", .zero)] {
+                api.clock.advance(.hours(1))
+                rows.append(call(purpose, took: took))
+            }
+            let (kept, middle) = (rows, rows[1].at + .hours(3))
+            try await api.database.write("calls") { try $0.insert(kept) }
+            func list(_ query: String) async throws -> [String] {
+                try await api.get("/v1/calls?\(query)").data.compactMap { $0["purpose"]?.text }
+            }
+            func text(_ moment: Timestamp) -> String { moment.rfc3339.replacing(":", with: "%3A") }
+
+            #expect(try await list("created_after=\(text(middle - .minutes(30)))") == ["two", "upload"])
+            #expect(try await list("created_before=\(text(middle - .minutes(30)))") == ["one"])
+            api.clock.advance(.seconds(10))
+            #expect(try await list("order=asc") == ["one", "upload", "two"])
+            let late = call("late", took: .hours(5))
+            try await api.database.write("calls") { try $0.insert([late]) }
+            #expect(try await list("order=asc") == ["one", "upload", "two"], "what may still change is not at its end")
+            #expect(try await list("order=desc").first == "late")
+        }
+    }
+
+    @Test("calls for a user are part of the user's export, and nameless once the user is erased")
+    func personal() async throws {
+        try await TestAPI.with { api in
+            let said: JSON = ["email": "rye@example.com"]
+            try await api.send("PUT", "/v1/users/rye", said.bytes)
+            let ids = api.app.ids
+            let rows = (0..<3).map { number in
+                var row = CallRow(
+                    id: ids.make(), provider: "tiktok", purpose: "proxy", method: "GET", host: "open.tiktokapis.com",
+                    path: "/v2/user/info/", at: api.clock.now)
+                row.userID = number == 1 ? "ada" : "rye"
+                return row
+            }
+            try await api.database.write("calls") { try $0.insert(rows) }
+
+            let export = try await api.get("/v1/users/rye/export").json
+            #expect(export["calls"]?.elements?.compactMap { $0["id"]?.text } == [rows[0].id.text, rows[2].id.text])
+
+            let begun = try await api.send("DELETE", "/v1/users/rye")
+            #expect(begun.json["erased", "calls"]?.integer == 2)
+            let left = try await api.get("/v1/calls").data
+            #expect(left.count == 3 && left.compactMap { $0["user_id"]?.text } == ["ada"])
+        }
+    }
+
     @Test("circuits that are open are listed with their next try")
     func circuits() async throws {
         try await TestAPI.with { api in

@@ -105,7 +105,7 @@ struct JobsTests {
         try await TestAPI.with(engine) { api async throws in
             let dead = job(api)
             let alert = NewAlert(
-                id: api.app.ids.make(), kind: "job_dead", subject: dead.id.text, summary: "It died.",
+                id: api.app.ids.make(), kind: .jobDead, subject: dead.id.text, summary: "It died.",
                 action: "Look at it.", at: api.clock.now, changeID: api.app.ids.make())
             try await api.database.write("add") { [now = api.clock.now] session in
                 try session.enqueue([dead])
@@ -241,11 +241,11 @@ struct JobsTests {
     func alerts(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
             let alert = NewAlert(
-                id: api.app.ids.make(), kind: "quota_high", subject: "job_1", summary: "A job died.",
+                id: api.app.ids.make(), kind: .quotaHigh, subject: "job_1", summary: "A job died.",
                 action: "Look at it.",
                 at: api.clock.now, changeID: api.app.ids.make())
             let same = NewAlert(
-                id: api.app.ids.make(), kind: "quota_high", subject: "job_1", summary: "It died again.",
+                id: api.app.ids.make(), kind: .quotaHigh, subject: "job_1", summary: "It died again.",
                 action: "Look at it.",
                 at: api.clock.now, changeID: api.app.ids.make())
             let isNew = try await api.database.write("raise") { session in
@@ -262,7 +262,7 @@ struct JobsTests {
             try await api.app.sweep(hourly: false)
             #expect(try await api.get("/v1/alerts?state=open").ids == [alert.id.text])
             try await api.database.write("resolve") { [ids = api.app.ids, now = api.clock.now] in
-                try $0.resolve("quota_high", "job_1", changeID: ids.make(), at: now)
+                try $0.resolve(.quotaHigh, "job_1", changeID: ids.make(), at: now)
             }
             #expect(
                 try await api.post(path, ["until": .string((api.clock.now + .hours(1)).rfc3339)]).code == "wrong_state")

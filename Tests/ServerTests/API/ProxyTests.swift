@@ -35,41 +35,63 @@ private final class UpstreamWire: StreamWire {
     }
 }
 
+/// A platform that takes a body to its end, and answers only a whole one: a client would call the rest a failure.
+private struct Swallowing: StreamWire {
+    struct Unended: Error {}
+    func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
+        guard case .stream(let parts, let length) = request.body else { throw Unended() }
+        var left = length ?? 0
+        for try await part in parts { left -= Int64(part.readableBytes) }
+        guard left == 0 else { throw Unended() }
+        return StreamAnswer(status: 200, headers: []) { _ in }
+    }
+}
+
 @Suite("Calls on a connection's behalf")
 struct ProxyTests {
     private static let id = "conn_01kb2c3d4e5f6g7h8j9k0m1n2p"
 
+    /// - Parameter hasAnother: whether there is another token when one is refused.
     private func with(
-        _ wire: UpstreamWire, _ body: @Sendable @escaping (TestAPI) async throws -> Void
+        _ wire: any StreamWire, hasAnother: Bool = true, _ body: @Sendable @escaping (TestAPI) async throws -> Void
     ) async throws {
         let refreshes = Counter()
         try await TestAPI.with(assemble: { database, ids, clock in
-            let time = TimeSource(now: { clock.now }, uptime: { clock.now - .testNow }, sleep: { _ in })
-            let recorder = CallRecorder(database: database, metrics: Metrics(), time: .system, logger: .quiet)
-            let quotas = Quotas(
-                book: QuotaBook(Providers.limited), limiter: Limiter(time: time), keeper: nil, isShared: false,
-                node: { "n" }, time: time, logger: .quiet)
-            let traffic = Traffic(
-                quotas: quotas, circuits: Circuits(database: database, time: time, logger: .quiet),
-                recorder: recorder, ids: ids, time: time)
-            let proxying = Proxying(traffic: traffic, wire: wire) { _, refused in
-                if refused != nil { refreshes.add() }
+            let proxying = Self.proxying(wire, database, ids, clock) { _, refused in
+                if refused != nil {
+                    guard hasAnother else { throw Failure(.unauthorized, "TikTok no longer accepts this connection.") }
+                    refreshes.add()
+                }
                 return Proxying.Credential(token: Secret("token-\(refreshes.value)"), version: Int64(refreshes.value))
             }
             let app = App(
                 database: database, ids: ids, now: { clock.now }, sleep: { _ in }, settings: .test, logger: .quiet,
                 hooks: Hooks())
-            let paths = Providers.all.compactMap { $0 as? any PathKnowing }.flatMap(\.paths)
-            let about = About(id: "tiktok", name: "TikTok", version: "v2", documentation: "https://example.com")
-            let routes = ProxyRoutes(app: app, proxying: proxying) { id in
-                guard id == Self.id else { return nil }
-                return Proxying.Target(
-                    connection: id, userID: "user_1", app: "app_1", provider: about,
-                    base: "https://open.tiktokapis.com", paths: paths)
-            }
+            let routes = ProxyRoutes(app: app, proxying: proxying) { id in id == Self.id ? Self.target : nil }
             return (Hooks(), routes.all)
         }) { api in try await body(api) }
     }
+
+    private static func proxying(
+        _ wire: any StreamWire, _ database: any Database, _ ids: Identifiers, _ clock: TurningClock,
+        credential: @escaping @Sendable (String, Int64?) async throws -> Proxying.Credential
+    ) -> Proxying {
+        let time = TimeSource(now: { clock.now }, uptime: { clock.now - .testNow }, sleep: { _ in })
+        let recorder = CallRecorder(database: database, metrics: Metrics(), time: .system, logger: .quiet)
+        let quotas = Quotas(
+            book: QuotaBook(Providers.limited), limiter: Limiter(time: time), keeper: nil, isShared: false,
+            node: { "n" }, time: time, logger: .quiet)
+        let traffic = Traffic(
+            quotas: quotas, circuits: Circuits(database: database, time: time, logger: .quiet),
+            recorder: recorder, ids: ids, time: time)
+        return Proxying(traffic: traffic, wire: wire, credential: credential)
+    }
+
+    private static let target = Proxying.Target(
+        connection: id, userID: "user_1", app: "app_1",
+        provider: About(id: "tiktok", name: "TikTok", version: "v2", documentation: "https://example.com"),
+        base: "https://open.tiktokapis.com",
+        paths: Providers.all.compactMap { $0 as? any PathKnowing }.flatMap(\.paths))
 
     private final class Counter: Sendable {
         private let count = Atomic(0)
@@ -126,6 +148,54 @@ struct ProxyTests {
         }
     }
 
+    @Test("a refusal is written down even where no other token is to be had")
+    func refusedRefresh() async throws {
+        let wire = UpstreamWire()
+        wire.answer([401])
+        try await with(wire, hasAnother: false) { api in
+            let reply = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/")
+            #expect(reply.status == 409 && reply.body.contains("needs_reconnect"))
+            let calls = try await eventually(in: api) { $0.count == 1 }
+            #expect(calls.map(\.status) == [401] && calls.map(\.outcome) == ["unauthorized"])
+        }
+    }
+
+    @Test(
+        "who goes away in the middle of an upload says nothing of the platform: no circuit opens",
+        arguments: [true, false])
+    func goneAway(breaksOff: Bool) async throws {
+        struct Gone: Error {}
+        try await TestDatabase.with(.sqlite) { database in
+            let clock = TurningClock()
+            let proxying = Self.proxying(
+                Swallowing(), database, Identifiers(now: { clock.now }), clock
+            ) { _, _ in Proxying.Credential(token: Secret("t"), version: 0) }
+            for _ in 0..<8 {
+                let parts = AsyncThrowingStream<ByteBuffer, any Error> { source in
+                    source.yield(ByteBuffer(repeating: 0x61, count: 300 << 10))
+                    source.finish(throwing: breaksOff ? Gone() : nil)
+                }
+                let wish = Proxying.Wish(
+                    method: .post, path: "/v2/video/query/", headers: [], body: .stream(parts, length: 1 << 20),
+                    correlation: nil, by: "key")
+                await #expect(throws: UnendedBody.self) { _ = try await proxying.pass(wish, to: Self.target) }
+            }
+            let open = try await database.read("c") { try $0.circuits() }
+            #expect(open.isEmpty)
+        }
+    }
+
+    /// The calls that are written down, once they are what is waited for.
+    private func eventually(in api: TestAPI, _ isSo: ([CallRow]) -> Bool) async throws -> [CallRow] {
+        var rows: [CallRow] = []
+        for _ in 0..<3000 {
+            rows = try await api.database.read("calls") { try $0.calls(CallFilter(), ListPage(limit: 50)) }
+            if isSo(rows) { break }
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        return rows
+    }
+
     @Test("what the platform would refuse for quota is not sent; the answer says when")
     func quota() async throws {
         let wire = UpstreamWire()
@@ -168,6 +238,8 @@ struct ProxyTests {
             #expect(try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/", key: key).status == 403)
             #expect(
                 try await send(api, "POST", "/v1/proxy/\(Self.id)/v2/video/list/", key: key, body: "{}").status == 403)
+            #expect(try await send(api, "HEAD", "/v1/proxy/\(Self.id)/v2/video/list/", key: key).status == 200)
+            #expect(try await send(api, "HEAD", "/v1/proxy/\(Self.id)/v2/user/info/", key: key).status == 403)
             let other = try await TestAPI.makeKey(api.app, ["events:read"])
             #expect(try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/video/list/", key: other).status == 403)
             let wrong = try await api.post(
@@ -184,11 +256,7 @@ struct ProxyTests {
         try await with(wire) { api in
             _ = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/video/list/?cursor=secret")
             _ = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/people/rye.baker")
-            var rows: [CallRow] = []
-            for _ in 0..<200 where rows.count < 2 {
-                rows = try await api.database.read("calls") { try $0.calls(CallFilter(), ListPage(limit: 10)) }
-                try await Task.sleep(for: .milliseconds(10))
-            }
+            let rows = try await eventually(in: api) { $0.count == 2 }
             #expect(Set(rows.map(\.path)) == ["/v2/video/list/", "/v2/{}/{}"])
             #expect(rows.allSatisfy { $0.connection == Self.id && $0.userID == "user_1" && $0.purpose == "proxy" })
             #expect(rows.allSatisfy { $0.bytesReceived == 13 && $0.correlation?.hasPrefix("req_") == true })

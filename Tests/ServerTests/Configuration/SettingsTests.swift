@@ -1,6 +1,7 @@
 import Foundation
 import Kit
 import Logging
+import Store
 import Testing
 
 @testable import Server
@@ -144,6 +145,28 @@ struct SettingsTests {
             "PATCHBAY_SERVICE_HOST": "10.0.0.1", "PATCHBAY_PORT": "tcp://10.0.0.1:80", "PATCHBAY_PORT_80_TCP": "x",
             "PATCHBAY_URL": "http://x", "PATCHBAY_API_KEY": "x", "HOME": "/root",
         ])
+    }
+
+    @Test("every time of keeping reaches the rows that it is about", arguments: Retention.Kind.allCases)
+    func retention(kind: Retention.Kind) throws {
+        let path: WritableKeyPath<RetentionLimits, Duration> =
+            switch kind {
+            case .bodies: \.bodies
+            case .deliveries: \.deliveries
+            case .events: \.events
+            case .changes: \.changes
+            case .attempts: \.attempts
+            case .calls: \.calls
+            case .jobs: \.jobs
+            case .deadJobs: \.deadJobs
+            case .syncs: \.syncs
+            case .metrics: \.metrics
+            }
+        var expected = RetentionLimits()
+        expected[keyPath: path] = .days(3)
+        #expect(try Settings.load(environment: [kind.settingName: "3d"]).retention.limits == expected)
+        #expect(Setting.exampleFile.contains("\n#\(kind.settingName)=\(kind.usualDays)d\n"))
+        #expect(Setting.all.first { $0.name == kind.settingName }?.standing == .used)
     }
 
     @Test("no setting's value is printed", arguments: ["SQUEAMISH_OSSIFRAGE_0123456789"])

@@ -81,6 +81,26 @@ struct FrameTests {
     func next(asked: String, shown: String) { #expect(BrowserText.ownPath(asked) == shown) }
 
     @Test(
+        "a zone that a cookie names is taken where there is such a place, and is UTC else",
+        arguments: [
+            ("Europe%2FBerlin.60", "Europe/Berlin", 60), ("x.-1080", "x", -1080), ("x.1081", "UTC", 0),
+            ("x.-1081", "UTC", 0), ("x.-9223372036854775808", "UTC", 0), ("x.9223372036854775807", "UTC", 0),
+            ("x.9223372036854775808", "UTC", 0), ("x.", "UTC", 0), (".60", "UTC", 0), ("x", "UTC", 0),
+        ])
+    func zone(cookie: String, name: String, minutes: Int64) {
+        let reader = Reader(cookies: ["zone": cookie], acceptLanguage: nil)
+        #expect(reader.zone == name && reader.offset == .minutes(minutes))
+    }
+
+    @Test(
+        "an operator's letters, whatever the name",
+        arguments: [
+            ("ops@rye.example", "OP"), ("Mina Park", "MP"), ("@", "@"), ("@@", "@@"), ("", ""), (" ", " "),
+            ("..@x", ".."), ("@mina", "MI"),
+        ])
+    func initials(name: String, letters: String) { #expect(FrameModel.initials(name) == letters) }
+
+    @Test(
         "moments are written by their distance",
         arguments: [
             (-60, "10:14:00"), (-86_400 * 3, "25 Nov 10:15"), (-86_400 * 400, "24 Oct 2025"),

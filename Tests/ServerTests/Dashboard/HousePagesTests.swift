@@ -111,6 +111,9 @@ struct HousePagesTests {
             let other = try await Browser.signedIn(api, as: .viewer, name: "mina")
             let page = try await browser.get("/system/operators")
             #expect(page.html.contains("mina"))
+            #expect(page.html.ranges(of: "last used").count == 2)
+            let seen = try await other.get("/system/operators").html
+            #expect(seen.contains("ops") && seen.ranges(of: "last used").count == 1, "a viewer sees their own only")
             let path = try #require(
                 page.html.matches(of: /\/system\/operators\/op_[0-9a-z]+\/sessions\/ses_[0-9a-z]+\/end/).map {
                     String($0.0)
@@ -120,6 +123,34 @@ struct HousePagesTests {
             let gone = try await [other.get("/jobs").status, browser.get("/jobs").status].sorted()
             #expect(gone == [200, 303])
         }
+    }
+
+    @Test("an endpoint's query, which may hold secrets, is for those who may change it")
+    func secretAddress() async throws {
+        try await TestAPI.withEndpoints(.sqlite) { api in
+            let admin = try await Browser.signedIn(api)
+            _ = try await admin.act("/endpoints/new", ["url": "https://app.example.com/hooks?token=canary-7"])
+            let id = try #require(try await api.get("/v1/endpoints").ids.first)
+            let viewer = try await Browser.signedIn(api, as: .viewer, name: "mina")
+            for path in ["/endpoints", "/endpoints/\(id)", "/search?q=app.example.com", "/audit", "/"] {
+                let html = try await viewer.get(path).html
+                #expect(!html.contains("canary-7"), "\(path)")
+            }
+            #expect(try await admin.get("/endpoints/\(id)").html.contains("token=canary-7"))
+        }
+    }
+
+    @Test(
+        "an address is shown without its secrets",
+        arguments: [
+            ("https://app.example/hooks?token=s", "https://app.example/hooks"),
+            ("https://u:p@app.example/hooks#x", "https://app.example/hooks"),
+            ("https://app.example?token=s", "https://app.example"), ("https://u:p@h:8443/", "https://h:8443/"),
+            ("nonsense", "nonsense"),
+        ])
+    func addresses(url: String, shown: String) {
+        #expect(EndpointWords.address(url) == shown)
+        #expect(!Hosts.of(url).contains("token") && !Hosts.of(url).contains("@"))
     }
 
     @Test(

@@ -4,6 +4,7 @@ import Kit
 import Testing
 
 @testable import Server
+@testable import Store
 
 @Suite("Words and templates")
 struct WordsTests {
@@ -18,6 +19,32 @@ struct WordsTests {
             #expect(Self.gaps(english(key)) == Self.gaps(korean(key)), "\(key)")
             #expect(!korean(key).isEmpty && !english(key).isEmpty)
         }
+    }
+
+    @Test("every alert has a sentence in every language, its gaps filled", arguments: AlertName.allCases)
+    func alerts(name: AlertName) {
+        for language in Words.Language.allCases {
+            let words = Words.of(language)
+            let alert = Self.alert(name.rawValue)
+            for text in [StoredSentences.summary(alert, words), StoredSentences.action(alert, words)] {
+                #expect(!text.isEmpty && !text.contains("{"))
+                #expect(language == .english || text.unicodeScalars.contains { (0xAC00...0xD7A3).contains($0.value) })
+            }
+        }
+    }
+
+    @Test("an alert that only a newer program knows speaks for itself")
+    func unknownAlert() {
+        let alert = Self.alert("odd")
+        #expect(StoredSentences.summary(alert, Words.of(.korean)) == alert.summary)
+        #expect(StoredSentences.action(alert, Words.of(.korean)) == alert.action)
+    }
+
+    private static func alert(_ kind: String) -> AlertRow {
+        AlertRow(
+            id: ID(stored: "alr_1"), kind: kind, state: "open", subject: "ep_1",
+            summary: "https://app.example/hook: 7 are gone.", action: "Do this: patchbay doctor", count: 1,
+            openedAt: .zero, lastAt: .zero, silencedUntil: nil, resolvedAt: nil)
     }
 
     @Test("templates name only words that exist")

@@ -50,6 +50,18 @@ struct BakeryTests {
         }
     }
 
+    @Test(
+        "a pace has a sentence, whatever a sandbox says that it is",
+        arguments: [
+            (0.5, "About one event every 2 seconds."), (1e-300, "About one event every 1000 seconds."),
+            (1e300, "About 1000 events a second."), (.infinity, "About 1000 events a second."),
+            (0, "Nothing new happens."), (40, "About 40 events a second."),
+        ])
+    func pace(rate: Double, sentence: String) {
+        let pace = StoryPace(rate: rate, isPaused: false)
+        #expect(pace.sentence == sentence && (0...100).contains(pace.position))
+    }
+
     @Test("what another secret signed is refused, and changes nothing")
     func refuses() throws {
         try withShop { shop, _ throws in

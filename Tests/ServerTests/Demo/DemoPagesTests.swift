@@ -90,9 +90,22 @@ struct DemoPagesTests {
         ])
     func switches(form: [String: String]) {
         let set = SandboxSwitches(form)
-        #expect(SandboxSwitches(set.faults(of: "stripe"), of: "stripe") == set)
-        #expect(set.isOff == form.isEmpty)
-        #expect(SandboxSwitches(set.faults(of: "stripe"), of: "other").isOff)
+        let (read, others) = SandboxSwitches.read(set.faults(of: "stripe"))
+        #expect(read == set && others.isEmpty)
+        #expect(set.faults(of: "stripe").isEmpty == form.isEmpty)
+    }
+
+    @Test("what the switches cannot say stands beside them, and is neither theirs nor lost")
+    func others() throws {
+        let faults = try [
+            #"{"platform":"stripe","path":"/v1/*","status":500}"#, #"{"platform":"stripe","status":401}"#,
+            #"{"platform":"stripe","latency_ms":5000}"#, #"{"platform":"stripe","status":503}"#,
+            #"{"platform":"stripe","webhooks":{"wrong_signature":true}}"#,
+            #"{"platform":"stripe","webhooks":{"repeat":1}}"#, #"{"platform":"stripe","drop":"during"}"#,
+        ].map { try JSON.parse($0) }
+        let (read, others) = SandboxSwitches.read(faults)
+        #expect(read.latency == "5000" && read.error.isEmpty && read.again == "1" && read.drop.isEmpty)
+        #expect(others == [0, 1, 3, 4, 6].map { faults[$0] })
     }
 
     @Test("what no switch offers is not sent on")
@@ -100,6 +113,6 @@ struct DemoPagesTests {
         let set = SandboxSwitches([
             "latency": "1,\"x\":2", "error": "200", "times": "-1", "drop": "both", "repeat": "NaN",
         ])
-        #expect(set.isOff)
+        #expect(set == SandboxSwitches([:]))
     }
 }

@@ -50,16 +50,35 @@ public final class Limiter: Sendable {
         public static let none = Ticket(needs: [])
     }
 
-    /// Takes all that is needed, or nothing.
-    public func take(_ needs: [QuotaNeed], as claimant: Claimant) throws(Hold) -> Ticket {
+    /// Takes all that is needed, or nothing. Whoever gets nothing keeps its place in every line.
+    ///
+    /// - Parameter staysInLine: more than this decides whether the units stand; `leave` says when they do.
+    public func take(
+        _ needs: [QuotaNeed], as claimant: Claimant, staysInLine: Bool = false
+    ) throws(Hold) -> Ticket {
         let moment = moment()
         for (index, need) in needs.enumerated() {
             let held = withEntry(need) { $0.take(need, as: claimant, at: moment, now: time.now) }
             guard let held else { continue }
             for taken in needs[..<index] { withEntry(taken) { $0.meter.giveBack(taken.units, by: $0.quota.plan) } }
+            stay(in: needs, claimant, until: held.until)
             throw held
         }
-        return Ticket(needs: needs)
+        let ticket = Ticket(needs: needs)
+        if !staysInLine { leave(ticket, claimant) }
+        return ticket
+    }
+
+    /// The whole ticket stands: its claimant waits nowhere any more.
+    func leave(_ ticket: Ticket, _ claimant: Claimant) {
+        for need in ticket.needs { withEntry(need) { $0.line.leave(claimant) } }
+    }
+
+    /// One of several quotas sends a claimant away until then: it keeps the places that it has at the others.
+    func stay(in needs: [QuotaNeed], _ claimant: Claimant, until: Timestamp) {
+        let now = moment().steady
+        let steady = now + (until - time.now()).microseconds
+        for need in needs { withEntry(need) { $0.line.stay(claimant, until: steady, at: now) } }
     }
 
     /// The call was answered, or nobody listens for its answer any more.
@@ -179,9 +198,7 @@ extension Limiter.Entry {
             }
         }
         switch meter.take(need.units, for: claimant.priority, behind: ahead, by: quota.plan, at: moment) {
-        case .granted:
-            line.leave(claimant)
-            return nil
+        case .granted: return nil
         case .later(let until, let limit):
             return hold(need, claimant, until: until, limit: limit, ahead: ahead, at: moment, now: now())
         }
@@ -202,8 +219,8 @@ extension Limiter.Entry {
             default: " More than \(QuotaLine.placesMax) go before it."
             }
         return Hold(
-            until: time, gate: "quota \(quota.id)",
-            reason: "\(quota.sentence(limit)) This one starts at \(time.clockText).\(place)", ahead: ahead)
+            until: time, gate: .quota(quota.id),
+            reason: "\(quota.sentence(limit)) This one starts at \(time.clockText).\(place)")
     }
 
     var shortestWindow: Duration { quota.quota.limits.map(\.window.length).min() ?? .seconds(1) }

@@ -90,19 +90,31 @@ public struct Claimant: Sendable, Hashable {
 
 /// Why a call does not leave now, and when it may.
 public struct Hold: Error, Sendable, Equatable {
+    /// What holds a call.
+    public enum Gate: Sendable, Equatable {
+        /// By its id.
+        case quota(String)
+        /// Of a host.
+        case circuit(String)
+
+        /// As lanes and pages name it: `quota tiktok/uploads`, `circuit open.tiktokapis.com`.
+        public var name: String {
+            switch self {
+            case .quota(let id): "quota \(id)"
+            case .circuit(let host): "circuit \(host)"
+            }
+        }
+    }
+
     /// Nothing is gained by asking earlier.
     public let until: Timestamp
-    /// What holds it: `quota tiktok/uploads`, `circuit open.tiktokapis.com`.
-    public let gate: String
+    public let gate: Gate
     /// For a person: what, until when, how many go first.
     public let reason: String
-    /// Units that others wait for who go first.
-    public let ahead: Int
 
-    public init(until: Timestamp, gate: String, reason: String, ahead: Int = 0) {
+    public init(until: Timestamp, gate: Gate, reason: String) {
         self.until = until
         self.gate = gate
         self.reason = reason
-        self.ahead = ahead
     }
 }

@@ -52,6 +52,9 @@ public struct DatabaseKeeper: QuotaKeeper {
     }
 
     public func levels(_ limit: Int) async throws -> [KeptLevel] {
-        try await database.read("quota_levels") { try $0.keptLevels(limit) }
+        let (now, shared) = (now(), usesServerClock)
+        return try await database.read("quota_levels") { session in
+            try session.keptLevels(limit, at: shared ? session.sharedClock(or: now) : now)
+        }
     }
 }

@@ -9,6 +9,8 @@ struct QuotaLine {
     static let placesMax = 1000
     /// Who was told a time and has not come back so long after it has given up.
     static let patience: Int64 = 5_000_000
+    /// Whoever waits in several lines keeps its place in the others for so long; who waits for a day comes anew.
+    static let elsewhereMax: Int64 = 60_000_000
 
     struct Place {
         let claimant: Claimant
@@ -41,6 +43,13 @@ struct QuotaLine {
         let place = Place(
             claimant: claimant, rank: Self.rank(claimant.priority, at: now), units: units, until: until)
         places.insert(place, at: places.firstIndex { $0.rank > place.rank } ?? places.endIndex)
+    }
+
+    /// Keeps a place that it has for longer, and no longer than `elsewhereMax`: a line is not held up by who is away.
+    mutating func stay(_ claimant: Claimant, until: Int64, at now: Int64) {
+        let until = min(until, now + Self.elsewhereMax)
+        guard let index = places.firstIndex(where: { $0.claimant == claimant }) else { return }
+        places[index].until = max(places[index].until, until)
     }
 
     mutating func leave(_ claimant: Claimant) {

@@ -5,11 +5,11 @@ public import Store
 
 /// Tells the keeper what was spent, and people when a limit is nearly used up.
 public struct QuotaUpkeep: Service {
-    static let highAlert = "quota_high"
+    static let highAlert = AlertName.quotaHigh
     private static let every = Duration.seconds(1)
     /// Rounds between two looks at the levels.
     private static let lookEvery = 15
-    /// Keys that are told of in one look.
+    /// Keys that are told of, and alerts that are ended, in one look.
     private static let alertsMax = 100
 
     private let quotas: Quotas
@@ -31,13 +31,12 @@ public struct QuotaUpkeep: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var round = 0
-            var told: Set<String> = []
             while !Task.isCancelled {
                 do { try await time.sleep(Self.every) } catch { return }
                 await quotas.flush()
                 round += 1
                 guard round % Self.lookEvery == 0 else { continue }
-                do { told = try await look(told: told) } catch {
+                do { try await look() } catch {
                     logger.warning("quota.not_looked_at", metadata: ["problem": "\(error)"])
                 }
             }
@@ -46,32 +45,44 @@ public struct QuotaUpkeep: Service {
 
     /// Raises an alert for each limit of an hour or more that is used to 80 %; over when it is below again. Shorter
     /// windows are full whenever there is work, and empty before anybody reads of it.
-    func look(told: Set<String>) async throws -> Set<String> {
+    ///
+    /// What was told stands in the database: no restart and no other node tells of it again, or forgets to end it.
+    func look() async throws {
         let now = time.now()
-        var high: [String: NewAlert] = [:]
-        for standing in try await quotas.standing() {
-            for level in standing.levels where level.window.length >= .hours(1) && level.used * 5 >= level.limit * 4 {
-                let subject = "\(standing.quota.id)/\(standing.subject)"
-                guard high.count < Self.alertsMax else { break }
-                let free = level.nextFree.map { " The next is free at \($0.clockText)." } ?? ""
-                high[subject] = NewAlert(
-                    id: ids.make(), kind: Self.highAlert, subject: OutsideText.bounded(subject),
-                    summary:
-                        "\(level.used) of \(level.limit) \(standing.quota.quota.unit) \(level.window.words) are used "
-                        + "at \(standing.quota.providerName).\(free)",
-                    action: "Wait, or ask \(standing.quota.providerName) for more.", at: now, changeID: ids.make())
-            }
+        let high = Dictionary(try await quotas.standing().compactMap(high), uniquingKeysWith: { first, _ in first })
+        let told = try await database.read("quota_alerts") {
+            try $0.standingAlerts(of: Self.highAlert, limit: Self.alertsMax * 10)
         }
-        let over = told.subtracting(high.keys)
-        let ends = over.map { ($0, ids.make(ChangeKind.self)) }
-        guard !high.isEmpty || !over.isEmpty else { return [] }
-        let alerts = high.filter { !told.contains($0.key) }.map(\.value)
+        let over = told.filter { high[$0] == nil }.prefix(Self.alertsMax).map { ($0, ids.make(ChangeKind.self)) }
+        let alerts = high.filter { !told.contains($0.key) }.sorted { $0.key < $1.key }.prefix(Self.alertsMax).map {
+            subject, words in
+            NewAlert(
+                id: ids.make(), kind: Self.highAlert, subject: subject, summary: words.summary, action: words.action,
+                at: now, changeID: ids.make())
+        }
+        guard !alerts.isEmpty || !over.isEmpty else { return }
         try await database.write("quota_alerts", in: .maintenance) { session in
             for alert in alerts { try session.raise(alert) }
-            for (subject, change) in ends {
+            for (subject, change) in over {
                 try session.resolve(Self.highAlert, subject, changeID: change, at: now)
             }
         }
-        return Set(high.keys)
+    }
+
+    private typealias Words = (summary: String, action: String)
+
+    /// What is told of a quota of which a limit is nearly used up; nil of every other.
+    private func high(_ standing: QuotaStanding) -> (subject: String, words: Words)? {
+        let level = standing.levels.first { $0.window.length >= .hours(1) && $0.used * 5 >= $0.limit * 4 }
+        guard let level else { return nil }
+        let (quota, name) = (standing.quota.quota, standing.quota.providerName)
+        let free = level.nextFree.map { " The next is free at \($0.clockText)." } ?? ""
+        return (
+            OutsideText.bounded("\(standing.quota.id)/\(standing.subject)"),
+            (
+                "\(level.used) of \(level.limit) \(quota.unit) \(level.window.words) are used at \(name).\(free)",
+                "Wait, or ask \(name) for more."
+            )
+        )
     }
 }

@@ -16,13 +16,18 @@ public final class Quotas: Sendable {
     private let node: @Sendable () -> String
     private let time: TimeSource
     private let logger: Logger
-    /// Units that the keeper gave beyond what was needed, by key, and until when they may be spent here.
+    /// Units that the keeper gave beyond what was needed, and until when they may be spent here.
     private struct Spare {
         var units: Int
         var until: Duration
         let plan: MeterPlan
     }
-    private let spare = Mutex<[String: Spare]>([:])
+    /// What was given out of the reserve is not for ordinary work.
+    private struct SpareKey: Hashable {
+        let key: String
+        let isReserve: Bool
+    }
+    private let spare = Mutex<[SpareKey: Spare]>([:])
     private let accounts: Mutex<[SliceAccount]> = Mutex([])
 
     /// - Parameters:
@@ -45,6 +50,8 @@ public final class Quotas: Sendable {
     public struct Ticket: Sendable {
         fileprivate let local: Limiter.Ticket
         fileprivate let kept: [QuotaNeed]
+        /// They may be out of the reserve.
+        fileprivate let isReserve: Bool
     }
 
     /// What a call needs, by whom each quota counts it. A name that is not declared counts nothing.
@@ -78,7 +85,8 @@ public final class Quotas: Sendable {
     }
 
     private func takeNow(_ needs: [QuotaNeed], as claimant: Claimant) async throws(Hold) -> Ticket {
-        let local = try limiter.take(needs, as: claimant)
+        let local = try limiter.take(needs, as: claimant, staysInLine: true)
+        let isReserve = claimant.priority.usesReserve
         var kept: [QuotaNeed] = []
         for need in needs where isKept(need.quota) {
             do {
@@ -86,12 +94,14 @@ public final class Quotas: Sendable {
                 kept.append(need)
             } catch {
                 limiter.giveBack(local)
+                limiter.stay(in: needs, claimant, until: error.until)
                 // What was drawn for it stays here as a spare part.
-                for need in kept { putAside(need.units, of: need) }
+                for need in kept { putAside(need.units, of: need, isReserve) }
                 throw error
             }
         }
-        return Ticket(local: local, kept: kept)
+        limiter.leave(local, claimant)
+        return Ticket(local: local, kept: kept, isReserve: isReserve)
     }
 
     private func isKept(_ quota: CountedQuota) -> Bool { keeper != nil && (isShared || quota.isLong) }
@@ -100,12 +110,8 @@ public final class Quotas: Sendable {
     private func draw(_ need: QuotaNeed, as claimant: Claimant) async throws(Hold) {
         guard let keeper else { return }
         let asked = time.uptime()
-        let isThere = spare.withLock { spare in
-            guard let entry = spare[need.key], entry.units >= need.units, entry.until > asked else { return false }
-            spare[need.key]?.units -= need.units
-            return true
-        }
-        guard !isThere else { return }
+        let isReserve = claimant.priority.usesReserve
+        guard !isAside(need, isReserve, at: asked) else { return }
         await flush()
         // A few more than needed where there are many, so that not every call asks.
         let smallest = need.quota.quota.limits.map(\.units).min() ?? 1
@@ -116,21 +122,35 @@ public final class Quotas: Sendable {
         do { slice = try await keeper.slice(wish) } catch {
             logger.warning("quota.keeper_away", metadata: ["quota": "\(need.quota.id)", "problem": "\(error)"])
             throw Hold(
-                until: time.now() + .seconds(2), gate: "quota \(need.quota.id)",
+                until: time.now() + .seconds(2), gate: .quota(need.quota.id),
                 reason: "What is used of \(need.quota.providerName)'s limit is not known while the database is away.")
         }
         switch slice {
         case .granted(let units):
-            if units > need.units { putAside(units - need.units, of: need, until: asked + Self.term / 2) }
+            if units > need.units { putAside(units - need.units, of: need, isReserve, until: asked + Self.term / 2) }
         case .later(let wait, let limit): throw limiter.hold(need, claimant, for: wait, limit: limit)
         }
     }
 
-    private func putAside(_ units: Int, of need: QuotaNeed, until: Duration? = nil) {
+    /// Takes units that lie aside. Whoever may use the reserve may use what was given to others too.
+    private func isAside(_ need: QuotaNeed, _ isReserve: Bool, at asked: Duration) -> Bool {
         spare.withLock { spare in
-            let old = spare[need.key]
+            for isOfReserve in isReserve ? [false, true] : [false] {
+                let key = SpareKey(key: need.key, isReserve: isOfReserve)
+                guard let entry = spare[key], entry.units >= need.units, entry.until > asked else { continue }
+                spare[key]?.units -= need.units
+                return true
+            }
+            return false
+        }
+    }
+
+    private func putAside(_ units: Int, of need: QuotaNeed, _ isReserve: Bool, until: Duration? = nil) {
+        let key = SpareKey(key: need.key, isReserve: isReserve)
+        spare.withLock { spare in
+            let old = spare[key]
             let end = until ?? old?.until ?? time.uptime() + .seconds(10)
-            spare[need.key] = Spare(
+            spare[key] = Spare(
                 units: (old?.units ?? 0) + units, until: min(end, old?.until ?? end), plan: need.quota.plan)
         }
     }
@@ -156,7 +176,7 @@ public final class Quotas: Sendable {
     /// The call was not sent.
     func giveBack(_ ticket: Ticket) {
         limiter.giveBack(ticket.local)
-        for need in ticket.kept { putAside(need.units, of: need) }
+        for need in ticket.kept { putAside(need.units, of: need, ticket.isReserve) }
     }
 
     private func note(_ spent: [(need: QuotaNeed, spent: Int, unused: Int)]) {
@@ -201,7 +221,7 @@ public final class Quotas: Sendable {
             for (key, entry) in gone where entry.units > 0 {
                 accounts.append(
                     SliceAccount(
-                        key: key, plan: entry.plan, node: node, spent: 0, age: .zero, unused: entry.units))
+                        key: key.key, plan: entry.plan, node: node, spent: 0, age: .zero, unused: entry.units))
             }
         }
     }
@@ -219,6 +239,7 @@ public final class Quotas: Sendable {
             guard let quota = book.all.first(where: { $0.id == kept.quota }),
                 var meter = Meter(kept.state, by: quota.plan)
             else { continue }
+            for slice in kept.abandoned { meter.settle(slice.units, by: quota.plan, at: Moment(slice.endedAt)) }
             meter.assume(inFlight: kept.held, by: quota.plan)
             standing[kept.key] = QuotaStanding(
                 quota: quota, subject: kept.subject,
@@ -236,4 +257,9 @@ public struct QuotaStanding: Sendable {
     public let levels: [QuotaLevel]
     /// Who waits, by class.
     public let waiting: [Priority: Int]
+}
+
+extension Priority {
+    /// Urgent work and waiting persons may use what ordinary work leaves of a limit.
+    var usesReserve: Bool { self <= .person }
 }

@@ -29,9 +29,11 @@ enum StoredSentences {
     private static func values(of alert: AlertRow) -> [String: String] {
         let url = alert.summary.split(separator: " ").first { $0.contains("://") }.map(String.init)
         let detail = alert.summary.split(separator: ":", maxSplits: 1).last.map(String.init) ?? alert.summary
+        let count = alert.summary.split { !$0.isNumber }.first.map(String.init)
+        let command = alert.action.firstRange(of: "patchbay ").map { String(alert.action[$0.lowerBound...]) }
         return [
             "subject": alert.subject, "host": url.map(Hosts.of) ?? alert.subject, "stored": alert.summary,
-            "detail": String(detail.drop { $0 == " " }),
+            "detail": String(detail.drop { $0 == " " }), "n": count ?? "", "command": command ?? "",
         ]
     }
 }

@@ -182,7 +182,9 @@ extension Dashboard {
                     PercentEncoding.decode(segment, plusIsBlank: false) ?? ""
                 return true
             }
-            if fits { return LiveStream.View(page: page, request: request.asking(target, parameters: parameters)) }
+            guard fits else { continue }
+            let asking = request.asking(target, parameters: parameters)
+            return page.isLive(asking) ? LiveStream.View(page: page, request: asking) : nil
         }
         return nil
     }

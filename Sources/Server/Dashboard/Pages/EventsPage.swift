@@ -43,20 +43,22 @@ enum EventsPage {
 
     private static func find(_ query: EventsQuery, _ place: Place, _ request: PageRequest) async throws -> Found {
         let (now, providers) = (request.now, query.provider.map { [$0] } ?? ProviderNames.ids)
+        let filter = try await request.app.finding(query.find, in: query.filter)
         return try await request.app.database.read("events_page") { session in
             var found = Found()
             found.history = try session.traffic(minutes: minutes, before: now, of: ProviderNames.ids)
+            guard let filter else { return found }
             if let id = query.id {
-                found.events = try session.events(named: id, query.filter, at: now)
+                found.events = try session.events(named: id, filter, at: now)
                 return found
             }
             let since = query.sinceTime(now)
             if query.wantsEvents {
-                let events = try search(query, place, since, in: session)
+                let events = try search(filter, query.content, place, since, in: session)
                 found.events = events.rows
                 found.searchedTo = events.searchedTo.map { String(TrafficRow.order($0.text)) }
                 if let top = place.top, query.content == nil {
-                    found.fresh = try session.count(query.filter, after: ID(stored: "evt_\(top)"), atMost: freshMax)
+                    found.fresh = try session.count(filter, after: ID(stored: "evt_\(top)"), atMost: freshMax)
                 }
             }
             if query.wantsRefused {
@@ -69,13 +71,12 @@ enum EventsPage {
     }
 
     private static func search(
-        _ query: EventsQuery, _ place: Place, _ since: Timestamp?, in session: Session
+        _ filter: EventFilter, _ content: ContentCondition?, _ place: Place, _ since: Timestamp?, in session: Session
     ) throws -> (rows: [EventRow], searchedTo: ID<EventKind>?) {
-        if let condition = query.content {
-            return try session.search(
-                query.filter, condition, before: place.event, since: since, limit: rowsMax + 1)
+        if let content {
+            return try session.search(filter, content, before: place.event, since: since, limit: rowsMax + 1)
         }
-        let found = try session.search(query.filter, before: place.event, since: since, limit: rowsMax + 1)
+        let found = try session.search(filter, before: place.event, since: since, limit: rowsMax + 1)
         return (found.rows, found.searchedTo)
     }
 
@@ -92,7 +93,9 @@ enum EventsPage {
 
     static let page = Page(
         path: "/events", entry: .events, template: "events",
-        fragments: ["events-fresh", "events-rows", "events-history"], follows: ["*"], every: .seconds(5)
+        fragments: ["events-fresh", "events-rows", "events-history"], follows: ["*"], every: .seconds(5),
+        // Contents are read one by one: hundreds of them, at each change of the feed.
+        stands: { EventsQuery($0.query["q"] ?? "", $0.words).content != nil }
     ) { request in
         let (words, place) = (request.words, Place(request))
         let query = EventsQuery(request.query["q"] ?? "", words)
@@ -131,7 +134,7 @@ enum EventsPage {
             : words.count("events.searched", rows.count, ["looked": words.number(looked(query))])
         return Model(
             filter: FilterModel(
-                action: "/events", text: query.text, example: "state:failed since:90m json:$.data.object.id=in_1",
+                action: "/events", text: query.text, example: "state:failed since:90m find:rye@example.org",
                 chips: chips(query, words), problem: query.problem),
             histogram: Histogram(found.history, request),
             fresh: found.fresh > 0 ? fresh(found.fresh, query, words) : nil, rows: rows,

@@ -14,6 +14,8 @@ struct EventsQuery: Sendable, Equatable {
     var id: String?
     /// `90m`, `2h`, `3d`.
     var since: String?
+    /// A value that it holds, by which events are found.
+    var find: String?
     /// What its content must say.
     var content: ContentCondition?
     /// What cannot be used, in a sentence.
@@ -35,7 +37,7 @@ struct EventsQuery: Sendable, Equatable {
         }
     }
 
-    private static let keys = ["state", "provider", "type", "user", "connection", "id", "since", "json"]
+    private static let keys = ["state", "provider", "type", "user", "connection", "id", "since", "find", "json"]
 
     private mutating func take(_ key: String, _ value: String, _ words: Words) {
         guard value != "any" else { return }
@@ -51,6 +53,7 @@ struct EventsQuery: Sendable, Equatable {
         case "type": type = value
         case "user": user = value
         case "connection": connection = value
+        case "find": find = value
         case "since":
             guard Self.duration(value) != nil else {
                 problem = words("filter.since_unknown", ["since": value])
@@ -93,7 +96,7 @@ struct EventsQuery: Sendable, Equatable {
     var text: String {
         [
             ("state", state), ("provider", provider), ("type", type), ("user", user), ("connection", connection),
-            ("id", id), ("since", since), ("json", content?.text),
+            ("id", id), ("since", since), ("find", find), ("json", content?.text),
         ].compactMap { key, value in value.map { "\(key):\($0)" } }.joined(separator: " ")
     }
 
@@ -122,13 +125,13 @@ struct EventsQuery: Sendable, Equatable {
     /// Refused deliveries have no type, user or id that anybody believes.
     var wantsRefused: Bool {
         (state == nil || state == "refused") && type == nil && user == nil && connection == nil && id == nil
-            && content == nil
+            && find == nil && content == nil
     }
     func sinceTime(_ now: Timestamp) -> Timestamp? { since.flatMap(Self.duration).map { now - $0 } }
 
     /// The filter as the API's replay takes it; nil where the API has no such filter.
     func replayFilter(_ now: Timestamp) -> JSON? {
-        guard id == nil, content == nil, wantsEvents else { return nil }
+        guard id == nil, find == nil, content == nil, wantsEvents else { return nil }
         let members: [JSONMember?] = [
             provider.map { JSONMember("provider", .string($0)) }, type.map { JSONMember("type", .string($0)) },
             connection.map { JSONMember("connection_id", .string($0)) },
@@ -143,11 +146,12 @@ struct EventsQuery: Sendable, Equatable {
     func commands(_ base: String) -> [Command] {
         let fields = [
             ("provider", provider), ("type", type), ("user_id", user), ("connection_id", connection),
-            ("provider_event_id", id), ("state", wantsEvents ? state : nil),
+            ("provider_event_id", id), ("find", find), ("state", wantsEvents ? state : nil),
         ]
         let query = BrowserText.query(wantsEvents ? fields : [("verdict", "rejected"), ("provider", provider)])
         let flags = [
-            ("provider", provider), ("type", type), ("user", user), ("platform-id", id), ("state", state),
+            ("provider", provider), ("type", type), ("user", user), ("platform-id", id), ("find", find),
+            ("state", state),
         ].compactMap { name, value in value.map { "--\(name) \(ShellText.quoted($0))" } }
         let path = wantsEvents ? "/v1/events" : "/v1/deliveries"
         let curl = "curl -H \"Authorization: Bearer $PATCHBAY_API_KEY\" \(ShellText.quoted(base + path + query))"

@@ -9,10 +9,8 @@ enum LaterPage {
     }
 
     static let entries: [NavEntry] = [.publish, .orders, .payments, .messages]
-    /// Built entries whose pages are still to come.
-    static let coming: [NavEntry] = []
 
-    static let all = (entries + coming).map(page)
+    static let all = entries.map(page)
 
     private static func page(_ entry: NavEntry) -> Page {
         Page(path: entry.path, entry: entry, template: "later") { request in
@@ -20,11 +18,10 @@ enum LaterPage {
             var head = Head(words("nav.\(entry.rawValue)"))
             head.lede = words("later.lede")
             let names = Providers.webhookSources.map(\.about.name).joined(separator: ", ")
-            let key = entries.contains(entry) ? "later.\(entry.rawValue)" : "later.other"
             return PageContent(
                 head,
                 Model(
-                    sentence: words(key, ["providers": names]), today: words("later.today"),
+                    sentence: words("later.\(entry.rawValue)", ["providers": names]), today: words("later.today"),
                     link: Link(words("later.link"), NavEntry.events.path)))
         }
     }

@@ -70,7 +70,7 @@ enum NowPage {
         let found = try await find(request)
         let checklist = await request.app.hooks.checklist(request.words.language.rawValue)
         let model = model(found, request, checklist: checklist)
-        var head = Head(title(model.needs.count, request.words))
+        var head = Head(title(found.attention, request.words))
         head.lede = lede(found, request)
         let base = request.app.settings.browserAddress
         return PageContent(
@@ -87,7 +87,9 @@ enum NowPage {
             found.attention.alerts.map { need($0, request) } + found.attention.reviews.map { need($0, request) }
             + found.attention.endpoints.map { need($0, request) }
         return Model(
-            needs: needs, needsPill: needs.isEmpty ? nil : Pill(.needs, words.number(needs.count)),
+            needs: needs,
+            needsPill: needs.isEmpty
+                ? nil : Pill(.needs, words.number(found.attention.counted.total, upTo: Attention.countMax)),
             nothing: needs.isEmpty ? words("now.nothing", ["time": request.times.clock(request.now).text]) : nil,
             coming: found.coming.map { coming($0, request) }, path: SignalPath(found, request),
             rows: TrafficRow.merged(found.events, found.refused, limit: rowsShown, request),
@@ -95,8 +97,10 @@ enum NowPage {
             first: found.events.isEmpty && found.refused.isEmpty ? FirstSteps(found, request) : nil)
     }
 
-    private static func title(_ count: Int, _ words: Words) -> String {
-        count == 0 ? words("now.title_nothing") : words.count("now.title", count)
+    private static func title(_ attention: AttentionList, _ words: Words) -> String {
+        let count = attention.counted.total
+        return count == 0
+            ? words("now.title_nothing") : words.count("now.title", count, upTo: Attention.countMax)
     }
 
     private static func lede(_ found: Found, _ request: PageRequest) -> String {
@@ -113,9 +117,10 @@ enum NowPage {
     private static func need(_ alert: AlertRow, _ request: PageRequest) -> Model.Need {
         let words = request.words
         let place = alert.subject.hasPrefix("job_") ? "/jobs/\(alert.subject)" : "/search?q=\(alert.subject)"
-        let key = alert.kind == "job_dead" ? "now.alert_job" : "now.alert_other"
+        let isJob = alert.kind == AlertName.jobDead.rawValue
+        let key = isJob ? "now.alert_job" : "now.alert_other"
         return Model.Need(
-            lamp: Lamp(alert.kind == "job_dead" ? .failed : .needs), what: StoredSentences.summary(alert, words),
+            lamp: Lamp(isJob ? .failed : .needs), what: StoredSentences.summary(alert, words),
             evidence: [words(key, ["subject": ShortID(alert.subject).short]), StoredSentences.action(alert, words)]
                 .joined(separator: " · "),
             since: request.times.age(alert.openedAt), act: Link(words("now.act.look"), place))
@@ -125,8 +130,7 @@ enum NowPage {
         let words = request.words
         let since = reviews.oldest.madeAt ?? request.now
         return Model.Need(
-            lamp: Lamp(reviews.kind == "unknown_outcome" ? .unknown : .needs),
-            what: words.count("now.reviews", reviews.count),
+            lamp: Lamp(.needs), what: words.count("now.reviews", reviews.count, upTo: Session.reviewsMax),
             evidence: words("now.review_oldest", ["question": StoredSentences.question(reviews.first, words)]),
             since: request.times.age(since),
             act: Link(words("now.act.review"), "/review/\(reviews.oldest)"))
@@ -158,11 +162,14 @@ enum NowPage {
     }
 }
 
-/// The host of an address: path and query may hold secrets.
+/// What may be shown of an address whose path and query may hold secrets.
 enum Hosts {
+    /// `app.example`; a text that is no address as it is.
     static func of(_ url: String) -> String {
         let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        return parts.count >= 3 ? String(parts[2].split(separator: "@").last ?? "?") : "?"
+        guard parts.count >= 3 else { return url }
+        let authority = parts[2].prefix { $0 != "?" && $0 != "#" }
+        return authority.split(separator: "@").last.map(String.init) ?? url
     }
 }
 

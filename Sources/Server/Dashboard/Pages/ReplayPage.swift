@@ -64,13 +64,15 @@ enum ReplayPage {
         PageForm(path: "/events/replay") { request in
             let query = EventsQuery(request.form["q"] ?? "", request.words)
             guard query.problem == nil, let filter = query.replayFilter(request.now) else { throw PageProblem.notFound }
-            let until = request.form["until"].flatMap(Timestamp.init(rfc3339:)) ?? request.now
-            let (count, _) = try await ReplayPlanPage.found(filter, until: min(until, request.now), request)
+            let until = min(request.form["until"].flatMap(Timestamp.init(rfc3339:)) ?? request.now, request.now)
+            let (count, _) = try await ReplayPlanPage.found(filter, until: until, request)
             guard count > 0, PlanModel.stands(request, count: count) else {
                 return .again(ReplayPlanPage.page, try await ReplayPlanPage.content(query, isAnew: true, request))
             }
+            // Of what was counted, nothing that came since; what came at that very moment was counted.
+            let counted = (filter.members ?? []) + [JSONMember("received_before", JSON(until + .microseconds(1)))]
             let answer = try await request.perform(
-                ReplayAPI.many, body: .object([JSONMember("filter", filter)]))
+                ReplayAPI.many, body: .object([JSONMember("filter", .object(counted))]))
             let job = (try? JSON.parse(answer.body))?["job_id"]?.text  // Our own answer.
             return .seeOther(job.map { "/jobs/\($0)" } ?? query.href, note: "replays_queued")
         },

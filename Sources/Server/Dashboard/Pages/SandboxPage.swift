@@ -22,6 +22,9 @@ enum SandboxPage {
             let repeats: [Option]
             let delays: [Option]
             let shuffles: Bool
+            /// As JSON: what the switches cannot say.
+            let others: [String]
+            let hasOthers: Bool
             let samples: [String]
             let state: Pill
         }
@@ -65,15 +68,18 @@ enum SandboxPage {
     }
 
     private static func shown(_ faults: JSON?) -> String {
-        String(decoding: (faults ?? .array([])).bytes, as: UTF8.self).replacing("'", with: #"'\''"#)
+        text(faults ?? .array([])).replacing("'", with: #"'\''"#)
     }
+
+    private static func text(_ json: JSON) -> String { String(decoding: json.bytes, as: UTF8.self) }
 
     // MARK: Platforms
 
     private static func platform(
         _ member: JSONMember, _ state: JSON, _ samples: JSON, _ words: Words
     ) -> Model.Platform {
-        let set = SandboxSwitches(state["faults"]?.elements ?? [], of: member.name)
+        let faults = (state["faults"]?.elements ?? []).filter { $0["platform"]?.text == member.name }
+        let (set, others) = SandboxSwitches.read(faults)
         let name = Providers.webhookSources.first { $0.about.id == member.name }?.about.name ?? member.name
         let latencies = ["0", "1000", "5000", "20000", "60000", "120000"].map { text in
             (text, text == "0" ? words("sandbox.off") : words.age(.milliseconds(Int64(text) ?? 0)))
@@ -101,8 +107,9 @@ enum SandboxPage {
                 ["0", "2000", "30000"].map { text in
                     (text, text == "0" ? words("sandbox.off") : words.age(.milliseconds(Int64(text) ?? 0)))
                 }, set.delay),
-            shuffles: set.shuffles, samples: (samples[member.name]?.elements ?? []).compactMap(\.text).sorted(),
-            state: set.isOff
+            shuffles: set.shuffles, others: others.map(text), hasOthers: !others.isEmpty,
+            samples: (samples[member.name]?.elements ?? []).compactMap(\.text).sorted(),
+            state: faults.isEmpty
                 ? Pill(.ok, words("sandbox.calm")) : Pill(.needs, words("sandbox.disturbed")))
     }
 
@@ -126,10 +133,34 @@ enum SandboxPage {
             PageForm(path: "/sandbox/faults") { request in
                 let state = try await sandbox.ask(.GET, "/state")
                 let platform = request.form["platform"] ?? ""
-                let others = (state["faults"]?.elements ?? []).filter { $0["platform"]?.text != platform }
-                let own = request.form["off"] == nil ? SandboxSwitches(request.form).faults(of: platform) : []
-                _ = try await sandbox.ask(.PUT, "/faults", .array(others + own))
+                let all = state["faults"]?.elements ?? []
+                let elsewhere = all.filter { $0["platform"]?.text != platform }
+                let own =
+                    request.form["off"] == nil
+                    ? SandboxSwitches(request.form).faults(of: platform)
+                        + SandboxSwitches.read(all.filter { $0["platform"]?.text == platform }).others
+                    : []
+                _ = try await sandbox.ask(.PUT, "/faults", .array(elsewhere + own))
                 return .seeOther("/sandbox", note: own.isEmpty ? "sandbox_calm" : "sandbox_set")
+            },
+            PageForm(path: "/sandbox/faults/add") { request in
+                let state = try await sandbox.ask(.GET, "/state")
+                guard let fault = try? JSON.parse(Array((request.form["fault"] ?? "").utf8)), fault.members != nil
+                else {
+                    throw Problem(.wrongState, #"A fault is a JSON object, such as {"path":"/v1/*","status":500}."#)
+                }
+                let named = JSONMember("platform", .string(request.form["platform"] ?? ""))
+                let own = JSON.object([named] + (fault.members ?? []).filter { $0.name != named.name })
+                _ = try await sandbox.ask(.PUT, "/faults", .array((state["faults"]?.elements ?? []) + [own]))
+                return .seeOther("/sandbox", note: "sandbox_set")
+            },
+            PageForm(path: "/sandbox/faults/clear") { request in
+                let state = try await sandbox.ask(.GET, "/state")
+                var all = state["faults"]?.elements ?? []
+                // One of them: the same fault may stand there twice.
+                if let index = all.firstIndex(where: { text($0) == request.form["fault"] }) { all.remove(at: index) }
+                _ = try await sandbox.ask(.PUT, "/faults", .array(all))
+                return .seeOther("/sandbox", note: all.isEmpty ? "sandbox_calm" : "sandbox_set")
             },
             PageForm(path: "/sandbox/clock") { request in
                 let seconds = request.form["advance"].flatMap { Int64($0) } ?? 0
@@ -168,78 +199,5 @@ enum SandboxPage {
             members.append(JSONMember(String(line[..<sign]), isPlain ? parsed ?? .string(value) : .string(value)))
         }
         return members
-    }
-}
-
-/// The switches of one platform, as the form has them and as the sandbox takes them.
-struct SandboxSwitches: Sendable, Equatable {
-    static let errors = ["", "500", "503", "429", "429-retry-after"]
-
-    var latency = "0"
-    var error = ""
-    /// Requests that are met; empty for each.
-    var times = ""
-    var drop = ""
-    var again = "0"
-    var delay = "0"
-    var shuffles = false
-
-    var isOff: Bool { self == SandboxSwitches() }
-
-    /// Of a form.
-    init(_ form: [String: String]) {
-        func number(_ name: String, or usual: String) -> String {
-            guard let value = form[name].flatMap(Double.init), (0...1_000_000).contains(value) else { return usual }
-            return value == value.rounded() ? String(Int(value)) : String(value)
-        }
-        latency = number("latency", or: "0")
-        error = form["error"].flatMap { Self.errors.contains($0) ? $0 : nil } ?? ""
-        times = number("times", or: "")
-        drop = form["drop"].flatMap { ["before", "after"].contains($0) ? $0 : nil } ?? ""
-        again = number("repeat", or: "0")
-        delay = number("delay", or: "0")
-        shuffles = form["shuffle"] != nil
-    }
-
-    private init() {}
-
-    /// Of the list that a sandbox shows: the platform's first of each kind.
-    init(_ faults: [JSON], of platform: String) {
-        self.init()
-        let own = faults.filter { $0["platform"]?.text == platform }
-        if let requests = own.first(where: { $0["webhooks"] == nil }) {
-            latency = requests["latency_ms"]?.numberText ?? "0"
-            error = requests["status"]?.numberText ?? ""
-            if requests["retry_after"] != nil { error += "-retry-after" }
-            times = requests["times"]?.numberText ?? ""
-            drop = requests["drop"]?.text ?? ""
-        }
-        if let webhooks = own.first(where: { $0["webhooks"] != nil })?["webhooks"] {
-            again = webhooks["repeat"]?.numberText.map { $0.hasSuffix(".0") ? String($0.dropLast(2)) : $0 } ?? "0"
-            delay = webhooks["delay_ms"]?.numberText ?? "0"
-            shuffles = webhooks["shuffle"]?.boolean ?? false
-        }
-    }
-
-    /// What the sandbox is told; nothing where all is off.
-    func faults(of platform: String) -> [JSON] {
-        var faults: [JSON] = []
-        if latency != "0" || !error.isEmpty || !drop.isEmpty {
-            var members = [JSONMember("platform", .string(platform))]
-            if latency != "0" { members.append(.init("latency_ms", .number(latency))) }
-            let parts = error.split(separator: "-", maxSplits: 1)
-            if let status = parts.first { members.append(.init("status", .number(String(status)))) }
-            if parts.count > 1 { members.append(.init("retry_after", "5")) }
-            if !times.isEmpty { members.append(.init("times", .number(times))) }
-            if !drop.isEmpty { members.append(.init("drop", .string(drop))) }
-            faults.append(.object(members))
-        }
-        if again != "0" || delay != "0" || shuffles {
-            faults.append([
-                "platform": .string(platform),
-                "webhooks": ["repeat": .number(again), "delay_ms": .number(delay), "shuffle": .bool(shuffles)],
-            ])
-        }
-        return faults
     }
 }

@@ -45,10 +45,17 @@ struct Words: Sendable {
     }
 
     /// `key.one` or `key.other`, with `{n}` in figures and `{N}` in words, as a sentence begins.
-    func count(_ key: String, _ count: Int, _ values: [String: String] = [:]) -> String {
+    ///
+    /// - Parameter most: what was counted to; more is `99+`.
+    func count(_ key: String, _ count: Int, upTo most: Int = .max, _ values: [String: String] = [:]) -> String {
         let form = language == .english && count == 1 ? "one" : "other"
-        return self("\(key).\(form)", values.merging(["n": number(count), "N": spelled(count)]) { $1 })
+        let figures = number(count, upTo: most)
+        let word = count > most ? figures : spelled(count)
+        return self("\(key).\(form)", values.merging(["n": figures, "N": word]) { $1 })
     }
+
+    /// `99+` of what was counted to 99 and is more.
+    func number(_ value: Int, upTo most: Int) -> String { value > most ? number(most) + "+" : number(value) }
 
     /// `12,408`.
     func number(_ value: some BinaryInteger) -> String {

@@ -36,14 +36,14 @@ enum AttemptPage {
         head.id = ShortID(attempt.id.text)
         head.crumbs = EndpointPage.crumbs(words)
         if let endpoint = found.endpoint {
-            head.crumbs.append(Link(EndpointWords.host(endpoint.url), "/endpoints/\(endpoint.id)"))
+            head.crumbs.append(Link(Hosts.of(endpoint.url), "/endpoints/\(endpoint.id)"))
         }
         head.pill = EndpointWords.outcome(attempt, words)
         head.lede = words(
             "attempt.lede",
             [
                 "n": words.number(attempt.number),
-                "host": EndpointWords.host(found.endpoint?.url ?? attempt.endpoint.text),
+                "host": Hosts.of(found.endpoint?.url ?? attempt.endpoint.text),
             ])
         if request.mayAct, attempt.position > 0, found.endpoint != nil {
             var again = HeadAction(words("attempt.again"), "/attempts/\(id)/resend", key: "r", isFirst: true)

@@ -78,7 +78,7 @@ enum EndpointForms {
         var head = Head(words(endpoint == nil ? "endpoints.new" : "endpoint.edit_title"))
         head.crumbs = EndpointPage.crumbs(words)
         if let endpoint {
-            head.crumbs.append(Link(EndpointWords.host(endpoint.url), "/endpoints/\(endpoint.id)"))
+            head.crumbs.append(Link(Hosts.of(endpoint.url), "/endpoints/\(endpoint.id)"))
         }
         var content = PageContent(
             head,
@@ -167,7 +167,7 @@ enum EndpointForms {
     static let confirmations = ["disable", "delete", "rotate"].map { act in
         Page(path: "/endpoints/{id}/\(act)", entry: .endpoints, template: "confirm", needs: .admin) { request in
             let (endpoint, words) = (try await endpoint(request), request.words)
-            let host = ["host": EndpointWords.host(endpoint.url)]
+            let host = ["host": Hosts.of(endpoint.url)]
             let goes = ["disable", "delete", "rotate"].contains(act) ? words("endpoint.\(act).what", host) : ""
             return ConfirmPage.content(
                 words("endpoint.\(act).title", host), [goes, words("endpoint.\(act).then")],

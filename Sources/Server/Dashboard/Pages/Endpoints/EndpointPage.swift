@@ -83,7 +83,7 @@ enum EndpointPage {
 
     private static func head(_ endpoint: Endpoint, _ request: PageRequest) -> Head {
         let words = request.words
-        var head = Head(EndpointWords.host(endpoint.url))
+        var head = Head(Hosts.of(endpoint.url))
         head.crumbs = crumbs(words)
         head.id = ShortID(endpoint.id.text)
         head.pill = EndpointWords.pill(endpoint, request)
@@ -146,7 +146,8 @@ enum EndpointPage {
         var facts = [
             Fact(
                 words("endpoint.fact.address"), EndpointWords.address(endpoint.url), isCode: true,
-                copied: endpoint.url),
+                // The whole is for those who may change it.
+                copied: request.mayAct ? endpoint.url : EndpointWords.address(endpoint.url)),
             Fact(
                 words("endpoint.fact.types"),
                 endpoint.types.isEmpty ? words("endpoints.every_type") : endpoint.types.joined(separator: ", "),

@@ -14,11 +14,11 @@ enum EndpointReplayPage {
         guard let since = request.form["since"].flatMap(Timestamp.init(rfc3339:)) else { throw PageProblem.notFound }
         let endpoint = try await EndpointForms.endpoint(request)
         let recovery = try recovery(request.form["what"], since)
-        let count = try await count(recovery, endpoint, request).count
+        let (count, isMore) = try await count(recovery, endpoint, request)
         guard count > 0, PlanModel.stands(request, count: count) else {
             return .again(page, try await content(request.form["what"], since: since, isAnew: true, request))
         }
-        let id = try await request.begin(.endpoint(endpoint.id, recovery), total: count)
+        let id = try await request.begin(.endpoint(endpoint.id, recovery), total: BulkWork.total(count, isOpen: isMore))
         return .seeOther("/runs/\(id)")
     }
 
@@ -82,6 +82,6 @@ enum EndpointReplayPage {
             button: found.count == 0 ? nil : words("endpoint.plan.button", ["n": number]), isDanger: false, back: path,
             isAnew: isAnew)
         return PlanPage.content(
-            plan, crumbs: EndpointPage.crumbs(words) + [Link(EndpointWords.host(endpoint.url), path)], request)
+            plan, crumbs: EndpointPage.crumbs(words) + [Link(Hosts.of(endpoint.url), path)], request)
     }
 }

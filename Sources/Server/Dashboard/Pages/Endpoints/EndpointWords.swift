@@ -4,14 +4,14 @@ import Store
 
 /// How endpoints are spoken of.
 enum EndpointWords {
-    /// The host of an address: path and query may hold secrets.
-    static func host(_ url: String) -> String {
-        let parts = url.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
-        guard parts.count >= 3 else { return url }
-        return parts[2].split(separator: "@").last.map(String.init) ?? url
+    /// The address as people may see it: without its query, which may hold secrets, and without a user and a password.
+    static func address(_ url: String) -> String {
+        let shown = url.prefix { $0 != "?" && $0 != "#" }
+        let parts = shown.split(separator: "/", maxSplits: 3, omittingEmptySubsequences: false)
+        guard parts.count >= 3 else { return String(shown) }
+        let path = parts.count > 3 ? "/" + parts[3] : ""
+        return "\(parts[0])//\(Hosts.of(url))" + path
     }
-    /// The address without its query, which may hold secrets.
-    static func address(_ url: String) -> String { String(url.prefix { $0 != "?" }) }
 
     static func pill(_ endpoint: Endpoint, _ request: PageRequest) -> Pill {
         let words = request.words
@@ -38,7 +38,7 @@ enum EndpointWords {
                 "endpoint.health.failing", ["time": times.moment(since).text, "age": times.age(since)])
             let next = backlog.nextDueAt.map { words("endpoint.health.next", ["time": times.moment($0).text]) }
             let end = words(
-                "endpoint.health.ends", ["time": times.moment(since + EndpointPatience.whole).text])
+                "endpoint.health.ends", ["time": times.moment(since + EndpointJudge.patience).text])
             return [begins, next, end].compactMap { $0 }.joined(separator: " ")
         case .active:
             guard let last = endpoint.health.lastSuccessAt else { return words("endpoint.health.nothing") }
@@ -60,9 +60,4 @@ enum EndpointWords {
     static func answer(_ attempt: Attempt, _ words: Words) -> String {
         attempt.status.map { String($0) } ?? attempt.problem ?? words("attempts.no_answer")
     }
-}
-
-/// How long an endpoint may fail before it is disabled.
-enum EndpointPatience {
-    static let whole = Duration.hours(120)
 }

@@ -66,7 +66,7 @@ enum EndpointsPage {
     ) -> Model.Row {
         let words = request.words
         return Model.Row(
-            id: endpoint.id.text, host: EndpointWords.host(endpoint.url),
+            id: endpoint.id.text, host: Hosts.of(endpoint.url),
             address: endpoint.description ?? EndpointWords.address(endpoint.url),
             types: endpoint.types.isEmpty
                 ? words("endpoints.every_type")

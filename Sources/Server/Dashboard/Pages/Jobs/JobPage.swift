@@ -299,7 +299,7 @@ enum JobPage {
             try await api.wish("job.closed") { session, id, now in
                 var wish = try session.closeDead(id, reason: reason, at: now)
                 if wish == .unknown { wish = try session.cancel(id, reason: reason, at: now) }
-                if wish == .done { try session.resolve("job_dead", id.text, changeID: changeID, at: now) }
+                if wish == .done { try session.resolve(.jobDead, id.text, changeID: changeID, at: now) }
                 return wish
             }
         }

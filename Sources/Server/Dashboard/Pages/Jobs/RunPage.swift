@@ -10,6 +10,8 @@ enum RunPage {
         /// Why the last one was refused, where one was.
         let reason: String?
         let cancel: String?
+        /// The job that stopped, of a run that did not come to its end.
+        let job: Link?
         let back: Link
     }
 
@@ -32,6 +34,7 @@ enum RunPage {
         case .running: .running
         case .done: run.refused == 0 ? .ok : .needs
         case .cancelled: .paused
+        case .stopped: .failed
         }
     }
 
@@ -59,11 +62,20 @@ enum RunPage {
         var report = words.count("run.done", Int(run.done))
         if run.refused > 0 { report += " " + words.count("run.refused", Int(run.refused)) }
         return Model(
-            progress: ProgressModel(
-                state: lamp(run).rawValue, share: share,
-                sentence: run.state == .running ? sentence + " " + words("run.leave") : sentence),
+            progress: ProgressModel(state: lamp(run).rawValue, share: share, sentence: sentence + rest(run, words)),
             facts: facts, report: report, reason: run.reason,
-            cancel: run.state == .running && request.mayAct ? "/runs/\(run.id)/cancel" : nil, back: back(run, words))
+            cancel: run.state == .running && request.mayAct ? "/runs/\(run.id)/cancel" : nil,
+            job: run.state == .stopped
+                ? Link(words("run.job"), "/jobs" + BrowserText.query([("q", "subject:\(run.id)")])) : nil,
+            back: back(run, words))
+    }
+
+    private static func rest(_ run: BulkRun, _ words: Words) -> String {
+        switch run.state {
+        case .running: " " + words("run.leave")
+        case .stopped: ". " + words("run.stopped")
+        case .done, .cancelled: ""
+        }
     }
 
     static let form = PageForm(path: "/runs/{id}/cancel") { request in

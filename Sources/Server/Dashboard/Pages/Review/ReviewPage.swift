@@ -90,8 +90,10 @@ enum ReviewPage {
 
     private static func lede(_ found: Found, _ request: PageRequest) -> String {
         let count = found.kinds.reduce(0) { $0 + $1.count }
+        // Whole kinds are counted to their end, so that the sum is one more than this where one of them is not.
+        let most = found.kinds.reduce(0) { $0 + min($1.count, Session.reviewsMax) }
         guard count > 0, let oldest = found.kinds.first?.oldest.madeAt else { return request.words("review.none_wait") }
-        return request.words.count("review.lede", count, ["age": request.times.age(oldest)])
+        return request.words.count("review.lede", count, upTo: most, ["age": request.times.age(oldest)])
     }
 
     static func model(_ found: Found, _ request: PageRequest) -> Model {
@@ -116,7 +118,7 @@ enum ReviewPage {
     private static func group(_ kind: ReviewsOfKind, _ found: Found, _ request: PageRequest) -> Model.Group {
         let words = request.words
         let isHere = found.chosen?.kind == kind.kind && found.chosen?.decidedAt == nil
-        let number = words.number(kind.count)
+        let number = words.number(kind.count, upTo: Session.reviewsMax)
         return Model.Group(
             word: Self.kind(kind.kind, words),
             question: found.oldest[kind.kind].map { StoredSentences.question($0, words) } ?? "",

@@ -34,7 +34,8 @@ enum ReviewPlanPage {
         }
         let note = request.form["note"].flatMap { $0.isEmpty ? nil : OutsideText.bounded($0, 2000) }
         let id = try await request.begin(
-            .reviews(kind: kind, choice: choice, note: note, until: until), total: reviews.count)
+            .reviews(kind: kind, choice: choice, note: note, until: until),
+            total: BulkWork.total(reviews.count, isOpen: reviews.count >= Session.reviewsMax))
         return .seeOther("/runs/\(id)")
     }
 

@@ -1,3 +1,4 @@
+import Engine
 import Hummingbird
 import Kit
 import Store
@@ -93,10 +94,18 @@ enum SearchPage {
 
     private static func find(_ text: String, _ limit: Int, _ request: PageRequest) async throws -> [SearchHit] {
         let (providers, now) = (Providers.webhookSources.map(\.about.id), request.now)
-        return try await request.app.database.read("search") {
-            try $0.search(text, providers: providers, limit: limit, at: now)
+        let term = try await request.app.hooks.eventTerms?.term(of: text)
+        return try await request.app.database.read("search") { session in
+            let holding = try term.map { try session.countEvents(withTerm: $0, atMost: holdingMax) } ?? 0
+            let hits = try session.search(text, providers: providers, limit: limit, at: now)
+            guard holding > 0 else { return hits }
+            let count = holding < holdingMax ? String(holding) : "\(holdingMax - 1)+"
+            return hits
+                + [SearchHit(kind: .value, id: text, provider: nil, owner: count, isExact: hits.isEmpty)]
         }
     }
+    /// Events that hold a value and are counted.
+    private static let holdingMax = 101
 
     private static func path(of hit: SearchHit) -> String {
         switch hit.kind {
@@ -106,15 +115,17 @@ enum SearchPage {
             hit.owner.map(Places.user) ?? "/review"
         case .endpoint: "/endpoints/\(hit.id)"
         case .type: "/events" + BrowserText.query([("q", "type:\(hit.id)")])
+        case .value: "/events" + BrowserText.query([("q", "find:\(hit.id)")])
         }
     }
 
     private static func hit(_ hit: SearchHit, _ words: Words) -> Hit {
         let kind = words("search.kind.\(hit.kind.rawValue)")
-        let name = hit.kind == .endpoint ? EndpointWords.host(hit.owner ?? "") : hit.id
+        let name = hit.kind == .endpoint ? Hosts.of(hit.owner ?? "") : hit.id
         let more =
             switch hit.kind {
             case .endpoint: ShortID(hit.id).short
+            case .value: words("search.held_by", ["n": hit.owner ?? ""])
             case .customer, .subscription, .payment, .paymentMethod:
                 hit.owner.map { words("search.of_user", ["user": $0]) } ?? words("search.of_nobody")
             default: hit.owner ?? ""

@@ -70,8 +70,9 @@ enum SyncForms {
         PageForm(path: "/connections/{id}/sync") { request in
             let id = try request.id(ConnectionKind.self)
             do {
-                _ = try await request.perform(SyncsAPI.ofConnection, path: ["id": id.text], body: [:])
-                return .seeOther("/connections/\(id)", note: "sync_begun")
+                let answer = try await request.perform(SyncsAPI.ofConnection, path: ["id": id.text], body: [:])
+                let runs = (try? JSON.parse(answer.body))?["data"]?.elements ?? []  // Our own.
+                return .seeOther("/connections/\(id)", note: runs.isEmpty ? "sync_not_begun" : "sync_begun")
             } catch let problem as Problem where problem.type.status < 500 {
                 return .seeOther("/connections/\(id)", note: "sync_not_begun")
             }

@@ -10,6 +10,7 @@ enum OperatorsPage {
             let role: String
             let last: TimeModel?
             let hasPassword: Bool
+            /// Where from is for admins, and for everybody of themselves.
             let sessions: [SessionRow]
             let endAll: String?
         }
@@ -36,10 +37,11 @@ enum OperatorsPage {
             }
         }
         let rows = found.map { row, sessions in
-            Model.Row(
+            let areShown = request.mayAct || row.id == request.visitor?.operator.id
+            return Model.Row(
                 id: row.id.text, name: row.name, role: words("role.\(row.role.rawValue)"),
                 last: row.signedInAt.map(request.times.moment), hasPassword: row.password != nil,
-                sessions: sessions.map { session in
+                sessions: (areShown ? sessions : []).map { session in
                     Model.SessionRow(
                         browser: session.browser, address: session.address,
                         used: request.times.moment(session.lastUsedAt),

@@ -1,0 +1,47 @@
+import Kit
+import Store
+import TestSupport
+import Testing
+
+@testable import Engine
+
+@Suite("Telling of quotas that are nearly used up")
+struct QuotaUpkeepTests {
+    private let clock = TestClock()
+    private let daily = Quota("shares", 5, per: .rolling(.days(1)), of: "shares", for: .connection)
+
+    @Test(
+        "told once, whoever looks and however often the process begins anew; over when it is", arguments: TestEngine.all
+    )
+    func told(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let node = QuotaNode("a", [daily], database, clock)
+            for _ in 0..<3 { #expect(await node.spend("shares")) }
+            try await upkeep(node, database).look()
+            #expect(try await alerts(in: database).isEmpty)
+
+            #expect(await node.spend("shares"))
+            for name in ["a", "b", "c"] {
+                let node = QuotaNode(name, [daily], database, clock)
+                try await upkeep(node, database).look()
+                try await upkeep(node, database).look()
+            }
+            let standing = try await alerts(in: database)
+            #expect(standing.map(\.state) == ["open"] && standing.map(\.count) == [1])
+            #expect(standing.first?.summary.hasPrefix("4 of 5 shares a day are used at TikTok.") == true)
+
+            clock.advance(by: .hours(25))
+            try await upkeep(QuotaNode("d", [daily], database, clock), database).look()
+            #expect(try await alerts(in: database).map(\.state) == ["resolved"])
+        }
+    }
+
+    private func upkeep(_ node: QuotaNode, _ database: any Database) -> QuotaUpkeep {
+        QuotaUpkeep(
+            node.quotas, database: database, ids: Identifiers(now: { clock.now }), time: clock.source, logger: .quiet)
+    }
+
+    private func alerts(in database: any Database) async throws -> [AlertRow] {
+        try await database.read("alerts") { try $0.alerts(AlertFilter(), ListPage(limit: 10)) }
+    }
+}
