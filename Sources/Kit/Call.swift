@@ -19,6 +19,8 @@ public struct Outgoing: Sendable, Equatable {
     public let method: Method
     public let path: Path
     public let headers: [Field]
+    /// Empty where nothing is sent with it.
+    public let body: [UInt8]
     /// From the first byte sent to the last byte read, all attempts together.
     public let deadline: Duration
     /// What it takes of the platform's quotas.
@@ -27,15 +29,26 @@ public struct Outgoing: Sendable, Equatable {
 
     /// - Parameter repeating: nil for what the method says: what only reads may be sent again, what writes may not.
     public init(
-        _ method: Method, _ path: Path, headers: [Field] = [], within deadline: Duration = .seconds(20),
-        spends: [Spending] = [], repeating: Repetition? = nil
+        _ method: Method, _ path: Path, headers: [Field] = [], body: [UInt8] = [],
+        within deadline: Duration = .seconds(20), spends: [Spending] = [], repeating: Repetition? = nil
     ) {
         self.method = method
         self.path = path
         self.headers = headers
+        self.body = body
         self.deadline = deadline
         self.spends = spends
         self.repeating = repeating ?? (method == .get || method == .head ? .always : .never)
+    }
+
+    /// The same with a JSON body.
+    public init(
+        _ method: Method, _ path: Path, json: JSON, within deadline: Duration = .seconds(20), spends: [Spending] = [],
+        repeating: Repetition? = nil
+    ) {
+        self.init(
+            method, path, headers: [Field("Content-Type", "application/json; charset=UTF-8")], body: json.bytes,
+            within: deadline, spends: spends, repeating: repeating)
     }
 }
 

@@ -22,6 +22,7 @@ public struct Instance: Sendable {
     public let endpoints: Endpoints
     public let hub: ChangeHub
     let connecting: ConnectingParts
+    let syncing: SyncParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
@@ -90,6 +91,7 @@ public struct Instance: Sendable {
         if !applied.isEmpty {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
+        try await database.check(Providers.syncBook.tables)
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
         let health = try await database.health()
         logger.notice(
@@ -135,7 +137,11 @@ public struct Instance: Sendable {
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)
-        let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
+        let handlers = SyncParts.waking(
+            Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
+        syncing = SyncParts(
+            settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
+            time: time, bells: bells, logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
@@ -145,13 +151,10 @@ public struct Instance: Sendable {
             vault: vault, database: database, time: time)
         let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
-        let held = HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders)
-        let bulk = BulkWorker(
-            database: database, ids: ids, time: time, bells: bells, deciders: deciders,
-            endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger)
         runner = JobRunner(
             workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
-                + [bulk, held, EventTermsWorker(eventTerms, time: time)] + connecting.workers,
+                + workers.decisions(deciders, endpoints: endpoints) + [EventTermsWorker(eventTerms, time: time)]
+                + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger: logger)

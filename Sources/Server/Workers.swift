@@ -32,7 +32,10 @@ struct Workers: Sendable {
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
             RecoveryWorker(endpoints: endpoints),
             EventReleasing(database: database, ids: ids, time: time, bells: bells),
-            UserErasing(database: database, ids: ids, time: time, bells: bells, logger: logger),
+            UserErasing(
+                database: database,
+                accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger),
+                ids: ids, time: time, bells: bells, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
@@ -41,7 +44,19 @@ struct Workers: Sendable {
             CompressionWorker(database: database, time: time, logger: logger),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
-                identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
+                identityLives: Dictionary(uniqueKeysWithValues: lives), histories: Providers.syncBook.tables,
+                time: time,
+                logger: logger),
+        ]
+    }
+
+    /// What does what people decide, about many things at once too.
+    func decisions(_ deciders: [String: any ReviewDecider], endpoints: Endpoints) -> [any JobWorker] {
+        [
+            BulkWorker(
+                database: database, ids: ids, time: time, bells: bells, deciders: deciders,
+                endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
+            HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
         ]
     }
 
@@ -50,6 +65,7 @@ struct Workers: Sendable {
         [
             RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
             ConnectionSweep.schedule(firstAt: first),
+            SyncSweep.schedule(firstAt: first),
             IntegrityWorker.schedule(firstAt: first + .minutes(10)),
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),

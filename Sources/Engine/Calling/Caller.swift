@@ -54,7 +54,7 @@ public struct Caller: Sendable {
     private func attempt(_ outgoing: Outgoing, within deadline: Duration) async -> Traffic.Outcome {
         let request = WireRequest(
             method: outgoing.method, url: address + outgoing.path.description, headers: outgoing.headers,
-            authorization: authorization)
+            body: outgoing.body, authorization: authorization)
         var outcome = Traffic.Outcome()
         do {
             let answer = try await wire.send(request, within: deadline)

@@ -8,6 +8,8 @@ public struct WireRequest: Sendable {
     public let method: Outgoing.Method
     public let url: String
     public let headers: [Field]
+    /// Empty where nothing is sent with it.
+    public var body: [UInt8] = []
     /// The value of `Authorization`; kept apart so that no log shows it.
     public let authorization: Secret
 }
@@ -45,6 +47,7 @@ public struct HTTPWire: Wire {
         for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
         outgoing.headers.add(
             name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
+        if !request.body.isEmpty { outgoing.body = .bytes(ByteBuffer(bytes: request.body)) }
         let sent = outgoing
         // The client's own deadline ends with the head of the answer; this one holds for its body too.
         return try await withThrowingTaskGroup(of: Answer.self) { group in

@@ -18,9 +18,15 @@ public struct UserErasing: JobWorker {
     private let time: TimeSource
     private let bells: Bells
     private let walk: EventWalk
+    private let accounts: ForsakenAccounts
 
-    public init(database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger) {
+    /// - Parameter accounts: erases the rows of accounts to which nobody is connected any more.
+    public init(
+        database: any Database, accounts: ForsakenAccounts, ids: Identifiers, time: TimeSource, bells: Bells,
+        logger: Logger
+    ) {
         self.database = database
+        self.accounts = accounts
         self.ids = ids
         self.time = time
         self.bells = bells
@@ -53,6 +59,7 @@ public struct UserErasing: JobWorker {
             counts.add(step)
             try session.advance(id, to: step.last ?? row.position, counts: counts.text)
         }
+        try await accounts.run()
         try await scrub()
         try await finish(erasure, job)
         bells.written.ring()

@@ -46,6 +46,9 @@ struct UserExport: Sendable {
             .required("subscriptions", .array(of: row), "One for each subscription of the user's customers."),
             .required("payment_methods", .array(of: row), "Means of payment, as far as they are known."),
             .required("payments", .array(of: row), "Payments."),
+            .required(
+                "records", .map(of: .array(of: row), most: 500),
+                "Rows of the accounts that the user is connected to, by their table, with each step of their counts."),
             .required("changes", .array(of: row), "What was told about the user, as long as it is kept."),
             .required(
                 "calls", .array(of: CallView.schema),
@@ -62,7 +65,9 @@ struct UserExport: Sendable {
             user.write(to: &writer)
             for section in sections { writer.member(section.what, .array(section.rows)) }
         }
-        try await text(",\"changes\":[", to: &out)
+        try await text(",\"records\":{", to: &out)
+        try await RecordExport(database: database, user: id).write(to: &out)
+        try await text("},\"changes\":[", to: &out)
         try await writeChanges(to: &out)
         try await text("],\"calls\":[", to: &out)
         try await writeCalls(to: &out)
