@@ -133,10 +133,10 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        connecting = try await ConnectingParts(
-            settings, database: database, vault: vault, client: client, node: { node.id }, ids: ids, time: time,
-            bells: bells, logger: logger)
         traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
+        connecting = try await ConnectingParts(
+            settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
+            time: time, bells: bells, logger: logger)
         let handlers = SyncParts.waking(
             Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
         syncing = SyncParts(

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import Kit
 import Stripe
+import Synchronization
 import Testing
 
 @testable import Engine
@@ -65,6 +66,20 @@ struct CallerTests {
         }
     }
 
+    @Test("a connection that fails is not tried again behind the caller's back: each attempt has its permit")
+    func oneConnection() async throws {
+        let door = try ShutDoor()
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        let caller = Caller(
+            Stripe(), key: Secret("sk"), address: "https://127.0.0.1:\(door.port)", wire: HTTPWire(client: client),
+            now: { .zero })
+        await #expect(throws: CallProblem.self) {
+            _ = try await caller.answer(to: Outgoing(.post, "/v1/things", within: .seconds(5)))
+        }
+        try await client.shutdown()
+        #expect(door.knocks == 1)
+    }
+
     @Test("an answer that cannot be read is garbled, and may be better the next time")
     func garbled() async throws {
         let caller = Caller(
@@ -88,6 +103,42 @@ struct CallerTests {
     private struct Fixed: Wire {
         let answer: Answer
         func send(_ request: WireRequest, within deadline: Duration) async throws -> Answer { answer }
+    }
+}
+
+/// A port on loopback that ends every connection before a byte is said, and counts them.
+private final class ShutDoor: Sendable {
+    let port: UInt16
+    private let listener: Int32
+    private let count = Mutex(0)
+    var knocks: Int { count.withLock { $0 } }
+
+    init() throws {
+        listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let listener = listener
+        let bound = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(listener, $0, length) == 0 && listen(listener, 16) == 0 && getsockname(listener, $0, &length) == 0
+            }
+        }
+        guard bound else { throw CocoaError(.fileReadUnknown) }
+        port = UInt16(bigEndian: address.sin_port)
+        Thread { [weak self] in
+            while true {
+                let connection = accept(listener, nil, nil)
+                guard connection >= 0 else { return }
+                self?.count.withLock { $0 += 1 }
+                close(connection)
+            }
+        }.start()
+    }
+    deinit {
+        shutdown(listener, Int32(SHUT_RDWR))
+        close(listener)
     }
 }
 

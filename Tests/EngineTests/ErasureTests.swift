@@ -65,6 +65,120 @@ struct ErasureTests {
         }
     }
 
+    private func arrival(
+        _ provider: String, _ bytes: [UInt8], _ events: [(range: Range<Int>, account: String?, subject: String?)]
+    ) -> Arrival {
+        let arriving = events.enumerated().map { number, event in
+            ArrivingEvent(
+                id: ids.make(),
+                event: Event(
+                    identity: EventIdentity(day: 1, of: "\(number) \(bytes.count)".utf8), type: "a.b",
+                    account: event.account, subject: event.subject, body: event.range),
+                job: nil, change: nil)
+        }
+        return Arrival(
+            id: ids.make(), provider: provider, app: ids.make(), receivedAt: .testNow, method: "POST", target: [],
+            headers: [], remote: nil, body: bytes, checksum: Checksum.of(bytes), flags: nil, reason: nil,
+            events: arriving, review: nil)
+    }
+
+    private func connect(_ user: String, to account: String, in database: any Database) async throws
+        -> ID<ConnectionKind>
+    {
+        let new = NewConnection(
+            id: ids.make(), userID: user, provider: "sample", app: RefreshRig.app, openID: account, name: nil,
+            scopes: [], wanted: [], isPending: false)
+        return try await database.write("connect") { try $0.connect(new, at: .testNow).id }
+    }
+
+    private func erase(_ user: String, in database: any Database) async throws {
+        _ = try await begin(user, in: database)
+        let time = TestClock().source
+        try await runner(
+            UserErasing(
+                database: database,
+                accounts: ForsakenAccounts(SyncBook([]), database: database, time: time, logger: .quiet), ids: ids,
+                time: time, bells: Bells(), logger: .quiet), database)
+    }
+
+    @Test(
+        "what came about an account goes with the last user who had connected it; a shared one stays",
+        arguments: TestEngine.all)
+    func accounts(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let bench = BillingBench(database)
+            _ = try await connect("u_1", to: "open-own", in: database)
+            _ = try await connect("u_1", to: "open-shared", in: database)
+            _ = try await connect("u_2", to: "open-shared", in: database)
+            let arrivals = ["open-own", "open-shared", "open-foreign"].map { account in
+                let bytes = Array(#"{"user_openid":"\#(account)"}"#.utf8)
+                return arrival("sample", bytes, [(0..<bytes.count, account, nil)])
+            }
+            try await database.set("keep", in: .ingest) { _ = try $0.keep(arrivals) }
+
+            try await erase("u_1", in: database)
+
+            let accounts = try await database.read("accounts") { session in
+                try session.rows("SELECT coalesce(account, '-') FROM events ORDER BY id") { try $0.text() }
+            }
+            #expect(accounts == ["-", "open-shared", "open-foreign"])
+            #expect(try await bench.count("SELECT count(*) FROM bodies") == 2)
+            // And what comes later, until somebody connects it again.
+            let name = ErasedName(account: "open-own", at: "sample")
+            #expect(try await database.read("names") { try $0.erased(among: [name]).count } == 1)
+            _ = try await connect("u_3", to: "open-own", in: database)
+            #expect(try await database.read("names") { try $0.erased(among: [name]).count } == 0)
+        }
+    }
+
+    @Test("calls stay and say no more for whom they were", arguments: TestEngine.all)
+    func calls(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let mine = try await connect("u_1", to: "open-1", in: database)
+            let other = try await connect("u_2", to: "open-2", in: database)
+            let whose: [(connection: String?, user: String?)] = [
+                (mine.text, "u_1"), (mine.text, nil), (nil, "u_1"), (other.text, "u_2"),
+            ]
+            let calls = whose.map { connection, user in
+                var call = CallRow(
+                    id: ids.make(), provider: "sample", purpose: "t", method: "GET", host: "h", path: "/", at: .testNow)
+                (call.connection, call.userID) = (connection, user)
+                return call
+            }
+            try await database.write("calls") { try $0.insert(calls) }
+
+            try await erase("u_1", in: database)
+
+            let left = try await database.read("calls") { session in
+                try session.rows("SELECT coalesce(user_id, '-'), coalesce(connection_id, '-') FROM calls ORDER BY id") {
+                    [try $0.text(), try $0.text()]
+                }
+            }
+            #expect(left == [["-", "-"], ["-", "-"], ["-", "-"], ["u_2", other.text]])
+        }
+    }
+
+    @Test("a damaged body stops no erasure, and goes with it", arguments: TestEngine.all)
+    func damaged(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let bytes = Array(#"[{"who":"cus_1"},{"who":"cus_2"}]"#.utf8)
+            let arrival = arrival("stripe", bytes, [(1..<16, nil, "cus_1"), (17..<32, nil, "cus_2")])
+            try await database.set("keep", in: .ingest) { session in
+                _ = try session.keep([arrival])
+                try session.run("UPDATE bodies SET bytes = \([1, 2, 3] as [UInt8]), encoding = \(BodyCoding.zlib)")
+            }
+            var edit = UserEdit(id: "u_1")
+            edit.customers = [("stripe", .set("cus_1"))]
+            let bench = BillingBench(database)
+            try await bench.put(edit)
+
+            try await erase("u_1", in: database)
+
+            #expect(try await bench.count("SELECT count(*) FROM bodies") == 0)
+            #expect(try await bench.count("SELECT count(*) FROM events WHERE subject = 'cus_1'") == 0)
+        }
+    }
+
     @Test("of a body that holds others' facts, too, only the one becomes blanks", arguments: TestEngine.all)
     func shared(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

@@ -186,6 +186,48 @@ struct EventReconcilingTests {
         #expect((SilenceWorker.silence(in: heard) != nil) == told)
     }
 
+    @Test("a silent platform is told of, and each past hour is looked at once", arguments: TestEngine.all)
+    func heardHours(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let (clock, reads) = (TestClock(), Tally())
+            let ids = Identifiers(now: { clock.now })
+            let counted = HookedDatabase(real: database, reading: { _ in reads.add() }) { _ in }
+            let worker = SilenceWorker(["loud", "quiet"], database: counted, ids: ids, time: clock.source)
+            var costs: [Int] = []
+            for provider in ["loud", "quiet"] {
+                let app = ids.make(AppKind.self)
+                try await database.write("app") { try $0.addApp(app, provider: provider, name: "a", at: .testNow) }
+            }
+            // Both are heard every hour for three days, then one falls silent.
+            for hour in 0..<80 {
+                clock.advance(by: .hours(1))
+                for provider in hour < 72 ? ["loud", "quiet"] : ["loud"] {
+                    let body = Array("\(hour) \(provider)".utf8)
+                    let event = ArrivingEvent(
+                        id: ids.make(),
+                        event: Event(
+                            identity: EventIdentity(day: 1, of: body), type: "a", body: 0..<body.count),
+                        job: nil, change: nil)
+                    let arrival = Arrival(
+                        id: ids.make(), provider: provider, app: ids.make(), receivedAt: clock.now, method: "POST",
+                        target: [], headers: [], remote: nil, body: body, checksum: Checksum.of(body), flags: nil,
+                        reason: nil, events: [event], review: nil)
+                    try await database.set("keep", in: .ingest) { _ = try $0.keep([arrival]) }
+                }
+                let before = reads.count
+                _ = try await worker.run(.sample)
+                costs.append(reads.count - before)
+            }
+
+            let alerts = try await database.read("alerts") { session in
+                try session.rows("SELECT subject FROM alerts WHERE state = 'open'") { try $0.text() }
+            }
+            #expect(alerts == ["quiet"])
+            // Who there is; what is known, the hour that is over, the one that has begun, of two platforms.
+            #expect(costs.dropFirst().allSatisfy { $0 <= 7 }, "\(costs)")
+        }
+    }
+
     @Test("a silence is over when the platform is heard again: neither by its length nor by what we asked for")
     func silenceEnds() async throws {
         try await ReconcilingRig.with(.sqlite) { rig in

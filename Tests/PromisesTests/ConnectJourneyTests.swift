@@ -44,6 +44,8 @@ struct ConnectJourneyTests {
                     let calls = try await server.json("/v1/calls?connection_id=\(id)", key: key)["data"]?.elements
                     return calls?.contains { $0["path"] == "/v2/user/info/" } == true
                 })
+            let token = try await server.json("/v1/calls?purpose=token", key: key)["data"]?.elements ?? []
+            #expect(token.contains { $0["path"] == "/v2/oauth/token/" && $0["outcome"] == "ok" })
             let quota = try await server.json("/v1/quotas", key: key)["data"]?.elements?.first
             #expect(quota?["limit"] == 600)
             // Of a quota that nodes share, what a node has been handed counts as used.

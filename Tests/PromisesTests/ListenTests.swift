@@ -27,6 +27,7 @@ struct ListenTests {
         }
         var log: String { home.appendingPathComponent("output").path }
         var output: String { (try? String(contentsOfFile: log, encoding: .utf8)) ?? "" }
+        var lines: [JSON] { output.split(separator: "\n").compactMap { try? JSON.parse(String($0)) } }
 
         func listen(_ application: LocalApplication, _ arguments: String...) throws -> ChildProcess {
             try ChildProcess(
@@ -122,9 +123,9 @@ struct ListenTests {
             let again = try LocalApplication(port: application.port)
             defer { again.stop() }
             try await expectEventually { ids(again) == ["evt_listen_3", "evt_listen_4"] }
-            let lines = place.output.split(separator: "\n").compactMap { try? JSON.parse(String($0)) }
-            #expect(lines.filter { $0["taken"]?.boolean == true }.count == 4)
-            #expect(lines.first?["status"]?.integer == 500)
+            // The application knows of each before the command can say so.
+            try await expectEventually { place.lines.filter { $0["taken"]?.boolean == true }.count == 4 }
+            #expect(place.lines.first?["status"]?.integer == 500)
         }
     }
 

@@ -27,6 +27,7 @@ struct TestAPI: Sendable {
 
     static func with(
         _ engine: TestEngine = .sqlite, settings: Settings = .test, hooks: Hooks = Hooks(), others: [OtherRoute] = [],
+        logger: Logger = .quiet,
         makeHooks: (@Sendable (any Database, Identifiers) -> Hooks)? = nil,
         assemble: (@Sendable (any Database, Identifiers, TurningClock) async throws -> (Hooks, [OtherRoute]))? = nil,
         _ body: @Sendable @escaping (TestAPI) async throws -> Void
@@ -41,7 +42,7 @@ struct TestAPI: Sendable {
                     clock.advance(duration)
                     await Task.yield()
                 },
-                settings: settings, logger: .quiet, hooks: parts?.0 ?? makeHooks?(database, ids) ?? hooks)
+                settings: settings, logger: logger, hooks: parts?.0 ?? makeHooks?(database, ids) ?? hooks)
             app.passwordCost = Passwords.Cost(rounds: 10, blockSize: 1, parallelism: 1)
             let key = try await Self.makeKey(app, ["admin"])
             try await Application(router: makeRouter(app, adding: parts?.1 ?? others), logger: .quiet).test(.router) {

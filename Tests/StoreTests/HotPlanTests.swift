@@ -76,6 +76,43 @@ struct HotPlanTests {
             _ = try session.connectAttempt([1])
             _ = try session.use([1], at: .testNow)
             _ = try session.sweepConnectSessions(before: .testNow, 10)
+            _ = try session.connections(to: "o", at: "p", through: new.app)
+            _ = try session.ownAccounts(of: "u")
+        }
+    }
+
+    @Test("connections: listed by every filter, counted, each by an index")
+    func connectionLists() async throws {
+        var filters = [ConnectionFilter()]
+        let fill: [(inout ConnectionFilter) -> Void] = [
+            { $0.provider = "p" }, { $0.userID = "u" }, { $0.app = "a" },
+        ]
+        for change in fill {
+            filters += filters.map { filter in
+                var filter = filter
+                change(&filter)
+                return filter
+            }
+        }
+        for state in ConnectionState.allCases {
+            var filter = ConnectionFilter()
+            filter.state = state
+            filters.append(filter)
+        }
+        try await plans { [filters] session in
+            for filter in filters {
+                _ = try session.connections(filter, ListPage(limit: 50))
+                _ = try session.connections(filter, ListPage(limit: 50, ascending: true, after: "conn_1"))
+                _ = try session.connectionsBySoonest(filter, limit: 101)
+            }
+            _ = try session.connectionCounts()
+        }
+        try await plans(inOrder: true) { [filters] session in
+            _ = try session.connections(ConnectionFilter(), ListPage(limit: 50))
+            _ = try session.connectionsBySoonest(ConnectionFilter(), limit: 101)
+            for filter in filters where filter.state != nil {
+                _ = try session.connections(filter, ListPage(limit: 50))
+            }
         }
     }
 
@@ -122,6 +159,10 @@ struct HotPlanTests {
             }
             _ = try session.traffic(minutes: 2, before: .testNow, of: ["p"])
             _ = try session.refused(of: ["p"], before: ids.make(), since: .testNow, limit: 51)
+            try session.open(
+                NewReview(
+                    id: ids.make(), kind: "k", subject: "s", question: "?", evidence: "{}", choices: ["a"],
+                    provider: "p", openedAt: .testNow, changeID: ids.make()))
             _ = try session.attention()
             _ = try session.attentionList()
             _ = try session.operatorSession(hash: [1], at: .testNow)
@@ -179,8 +220,10 @@ struct HotPlanTests {
     /// - Parameters:
     ///   - indices: each must carry a search by its first column.
     ///   - index: one that each statement reads, and how its search begins.
+    ///   - inOrder: whether rows must come as they are wanted: what is sorted is read to its end first.
     private func plans(
-        through indices: [String] = [], reading index: String? = nil, _ body: (Session) throws -> Void
+        through indices: [String] = [], reading index: String? = nil, inOrder: Bool = false,
+        _ body: (Session) throws -> Void
     ) async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
             let path = String(url.dropFirst("sqlite:".count))
@@ -205,6 +248,8 @@ struct HotPlanTests {
                 steps += Self.steps(of: plan)
                 let scanned = Self.tablesScanned(by: plan)
                 #expect(scanned.allSatisfy(Self.small.contains), "scans \(scanned): \(text)")
+                let sorts = Self.steps(of: plan).contains { $0.contains("TEMP B-TREE") }
+                #expect(!inOrder || !sorts, "sorts: \(text)")
                 if let index {
                     #expect(Self.steps(of: plan).contains { $0.contains("INDEX \(index)") }, "\(plan): \(text)")
                 }

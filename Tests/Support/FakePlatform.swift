@@ -14,6 +14,8 @@ public final class FakePlatform: TokenWire {
         /// It is lost on the way.
         case lostUnheard
         case status(Int)
+        /// Too much for it: to be asked again after so many seconds.
+        case busy(Int)
         /// The answer itself, with this status.
         case answer(Int, String)
     }
@@ -101,6 +103,9 @@ public final class FakePlatform: TokenWire {
                 return .unheard
             case .status(let status):
                 return .answered(Answer(status: status, headers: [], body: Array("<html>".utf8)))
+            case .busy(let seconds):
+                return .answered(
+                    Answer(status: 429, headers: [Field("Retry-After", "\(seconds)")], body: Array("{}".utf8)))
             case .answer(let status, let body):
                 return .answered(Answer(status: status, headers: [], body: Array(body.utf8)))
             }

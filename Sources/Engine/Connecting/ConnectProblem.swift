@@ -34,11 +34,10 @@ public enum ConnectProblem: Sendable, Equatable {
     case wrongUser
     /// Too many ways from one link.
     case tooMany
-
-    public static let all: [ConnectProblem] = [
-        .unknownLink, .unknownState, .used, .expired, .otherBrowser, .mixedUp, .denied, .scope, .platform,
-        .notConfigured, .codeRefused, .noCode, .unreachable, .noAccount, .wrongAccount, .wrongUser, .tooMany,
-    ]
+    /// The link has connected an account: it counts once.
+    case linkUsed
+    /// What is known of the account is being erased at present.
+    case erasing
 
     /// Stable, in `&error=` and in the session's `code`.
     public var code: String {
@@ -60,15 +59,17 @@ public enum ConnectProblem: Sendable, Equatable {
         case .wrongAccount: "wrong_account"
         case .wrongUser: "wrong_user"
         case .tooMany: "too_many_attempts"
+        case .linkUsed: "link_used"
+        case .erasing: "erasure_running"
         }
     }
 
     /// Whether the same link may be tried again.
     public var mayRetry: Bool {
         switch self {
-        case .denied, .platform, .codeRefused, .noCode, .unreachable, .noAccount, .wrongAccount, .used: true
+        case .denied, .platform, .codeRefused, .noCode, .unreachable, .noAccount, .wrongAccount, .used, .erasing: true
         case .unknownLink, .unknownState, .expired, .otherBrowser, .mixedUp, .scope, .notConfigured, .wrongUser,
-            .tooMany:
+            .tooMany, .linkUsed:
             false
         }
     }

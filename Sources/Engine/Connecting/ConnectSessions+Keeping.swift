@@ -19,22 +19,49 @@ extension ConnectSessions {
     ) async throws -> Arrival {
         for _ in 0..<Self.roundsMax {
             let standing = try await standing(granted, session)
-            if let wanted = session.wantedConnection, standing.row?.id != wanted {
-                return try await fail(session, .wrongAccount)
-            }
             do {
-                if let arrival = try await keep(granted, session, platform, over: standing) { return arrival }
+                switch try await keep(granted, session, platform, over: standing) {
+                case .kept(let arrival): return arrival
+                case .otherAccount: return try await fail(session, .wrongAccount)
+                case .noSession:
+                    await takeBack(granted, session, platform)
+                    return .ended(.unknownLink, nil)
+                case .changed: continue
+                }
             } catch StoreError.constraint {
                 continue  // Made meanwhile, by another tab: then it is there now.
+            } catch is ErasureRunning {
+                return try await fail(session, .erasing)
             }
         }
         throw StoreError.conflict
     }
 
+    /// What was granted to a session that its user's erasure has removed belongs to nobody.
+    private func takeBack(_ granted: Granted, _ session: ConnectSessionRow, _ platform: any Connectable) async {
+        do {
+            let links = try await database.read("granted_links") {
+                try $0.connections(to: granted.account, at: session.provider, through: session.app)
+            }
+            guard links.isEmpty, let client = try await apps.credentials(of: session.app, at: session.provider),
+                await desk.revoke(granted.tokens, at: platform, as: client)
+            else { return }
+            logger.notice("connect.taken_back", metadata: ["provider": "\(session.provider)"])
+        } catch {
+            logger.warning(
+                "connect.not_taken_back", metadata: ["provider": "\(session.provider)", "problem": "\(error)"])
+        }
+    }
+
     /// What there is of this account and user.
     struct Standing: Sendable {
         let row: ConnectionRow?
-        let tokenVersion: Int64?
+
+        /// Whether nothing has happened since that new tokens would pass over.
+        func isSame(as other: Standing) -> Bool {
+            row?.id == other.row?.id && row?.tokenVersion == other.row?.tokenVersion
+                && row?.lastTokenVersion == other.row?.lastTokenVersion
+        }
     }
 
     private func standing(_ granted: Granted, _ session: ConnectSessionRow) async throws -> Standing {
@@ -44,15 +71,24 @@ extension ConnectSessions {
     private static func standing(
         _ granted: Granted, _ session: ConnectSessionRow, in store: Session
     ) throws -> Standing {
-        let row = try store.connection(
-            of: session.userID, to: granted.account, at: session.provider, through: session.app)
-        return Standing(row: row, tokenVersion: try row.flatMap { try store.credential(of: $0.id)?.version })
+        Standing(
+            row: try store.connection(
+                of: session.userID, to: granted.account, at: session.provider, through: session.app))
     }
 
-    /// Nil where something has changed since.
+    /// What came of one try to keep tokens.
+    private enum Kept: Sendable {
+        case kept(Arrival)
+        /// Something has changed since it was looked at.
+        case changed
+        /// Another account than the one that the session is for, or has connected.
+        case otherAccount
+        case noSession
+    }
+
     private func keep(
         _ granted: Granted, _ session: ConnectSessionRow, _ platform: any Connectable, over standing: Standing
-    ) async throws -> Arrival? {
+    ) async throws -> Kept {
         let id = standing.row?.id ?? ids.make(ConnectionKind.self)
         // Whose account it is was proven before, where the connection stood already.
         let isPending = session.confirms && (standing.row.map { $0.health == .pending } ?? true)
@@ -61,25 +97,31 @@ extension ConnectSessions {
             name: granted.name.map { Personal($0) }, scopes: granted.tokens.scopes ?? session.scopes,
             wanted: session.scopes, isPending: isPending)
         let credential = try NewCredential(
-            granted.tokens, of: id, version: (standing.tokenVersion ?? 0) + 1, oauth: platform.oauth,
+            granted.tokens, of: id, version: (standing.row?.lastTokenVersion ?? 0) + 1, oauth: platform.oauth,
             obtained: granted.asked, vault: vault)
         let confirmation = session.confirms ? token() : nil
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
         let syncJob = ids.make(JobKind.self)
-        let made = try await database.write("connect", in: .ingest) { store -> (ConnectSessionRow, ConnectionRow)? in
-            guard let held = try store.holdConnectSession(session.id) else { return nil }
+        let kept = try await database.write("connect", in: .ingest) { store -> Kept in
+            guard let held = try store.holdConnectSession(session.id) else { return .noSession }
+            if let known = standing.row { _ = try store.holdConnection(known.id) }
             let there = try Self.standing(granted, session, in: store)
-            guard there.row?.id == standing.row?.id, there.tokenVersion == standing.tokenVersion else { return nil }
+            guard there.isSame(as: standing) else { return .changed }
+            if let wanted = held.wantedConnection ?? held.connection, there.row?.id != wanted { return .otherAccount }
             let isNew = there.row.map { $0.health == .pending } ?? true
             let row = try store.connect(new, at: now)
-            guard try store.keep(credential, of: row, replacing: standing.tokenVersion, at: now) else { return nil }
+            guard try store.keep(credential, of: row, replacing: standing.row?.tokenVersion, at: now) else {
+                throw StoreError.damaged("tokens whose connection is held")
+            }
             let state = row.health == .pending ? "pending" : "connected"
             try store.setConnectSession(held.id, state: state, code: nil, connection: id, at: now)
             try store.setConfirmation(
                 of: held.id, hash: confirmation?.hash, until: confirmation.map { _ in now + Self.confirmLife })
-            guard let row = try store.connection(id), let ended = try store.connectSession(held.id) else { return nil }
+            guard let row = try store.connection(id), let ended = try store.connectSession(held.id) else {
+                throw StoreError.damaged("a connection that was just made")
+            }
             if row.health != .pending {
                 try news.connected(row, isNew: isNew, in: store, at: now)
                 try store.enqueue([SyncBeginning.job(syncJob, id, at: now)])
@@ -91,19 +133,24 @@ extension ConnectSessions {
                 NewAudit(
                     id: audit, at: now, actor: session.madeBy, action: "connection.connected", subject: id.text,
                     detail: ["session": JSON(session.id), "state": .string(row.state.rawValue)]))
-            return (ended, row)
+            return .kept(.connected(ended, row, code: confirmation?.secret))
         }
         bells.written.ring()
         bells.jobs.ring()
-        guard let (ended, row) = made else { return nil }
-        logger.notice("connection.connected", metadata: ["connection": "\(id)", "provider": "\(session.provider)"])
-        return .connected(ended, row, code: confirmation?.secret)
+        if case .kept = kept {
+            logger.notice("connection.connected", metadata: ["connection": "\(id)", "provider": "\(session.provider)"])
+        }
+        return kept
     }
 
     // MARK: Confirming
 
     /// Why a confirmation is refused.
-    public enum Refusal: Error, Sendable { case unknown, over, wrongCode, wrongUser, notPending(String) }
+    public enum Refusal: Error, Sendable {
+        case unknown, over, wrongCode, wrongUser, notPending(String)
+        /// The connection has ended since: its state.
+        case ended(String)
+    }
 
     /// The application says that the user who consented is the one it sees signed in.
     ///
@@ -126,6 +173,7 @@ extension ConnectSessions {
             }
             // Once more with the same code, or for a connection that needed none: it is done.
             if held.state == "connected", held.userID.hasSameBytes(as: user) { return .success(held) }
+            guard held.state == "pending" else { return .failure(.notPending(held.state)) }
             guard held.confirmUntil.map({ $0 > now }) ?? false else { return .failure(.over) }
             guard held.userID.hasSameBytes(as: user) else {
                 try store.setConfirmation(of: id, hash: nil, until: nil)
@@ -137,8 +185,15 @@ extension ConnectSessions {
                 }
                 return .failure(.wrongUser)
             }
-            try store.setConnection(connection, .active, reason: nil, attention: nil, at: now)
+            // By another session it may be active already; what has ended since does not come back by a word of ours.
+            guard row.health == .pending || row.health.isAlive else {
+                return .failure(.ended(row.health.rawValue))
+            }
             try store.setConnectSession(id, state: "connected", code: nil, connection: connection, at: now)
+            guard row.health == .pending else {
+                return try store.connectSession(id).map { .success($0) } ?? .failure(.unknown)
+            }
+            try store.setConnection(connection, .active, reason: nil, attention: nil, at: now)
             guard let fresh = try store.connection(connection), let done = try store.connectSession(id) else {
                 return .failure(.unknown)
             }

@@ -81,7 +81,7 @@ public struct ConnectSessions: Sendable {
         case ended(ConnectProblem, ConnectSessionRow?)
     }
 
-    /// The session of a link; nil where there is none.
+    /// The session of a link, whoever opens it; nil where there is none.
     public func session(link: Secret) async throws -> ConnectSessionRow? {
         let hash = Token.hash(link)
         return try await database.read("connect_link") { try $0.connectSession(link: hash) }
@@ -92,25 +92,31 @@ public struct ConnectSessions: Sendable {
     /// - Parameter browser: the secret in the browser's cookie.
     public func depart(_ link: Secret, browser: Secret) async throws -> Departure {
         guard let session = try await session(link: link) else { return .ended(.unknownLink, nil) }
-        return try await depart(session, browser: browser)
+        return try await depart(session, browser: browser, again: false)
     }
 
-    /// The same once more, for a browser that has been on its way in this session.
+    /// The same once more, for the browser that is on its way in this session: to try again, or to allow what is
+    /// missing of the account that it has connected.
     public func departAgain(_ id: ID<ConnectSessionKind>, browser: Secret) async throws -> Departure {
-        let hash = Token.hash(browser)
-        let session = try await database.read("connect_again") { session in
-            try session.hasAttempt(in: id, browser: hash) ? try session.connectSession(id) : nil
-        }
-        guard let session else { return .ended(.unknownLink, nil) }
-        return try await depart(session, browser: browser)
+        let session = try await database.read("connect_again") { try $0.connectSession(id) }
+        guard let session, session.isBound(to: browser) else { return .ended(.unknownLink, nil) }
+        return try await depart(session, browser: browser, again: true)
     }
 
-    private func depart(_ session: ConnectSessionRow, browser: Secret) async throws -> Departure {
+    /// Why nobody goes to the platform from this session now; nil where the browser may.
+    private func obstacle(_ session: ConnectSessionRow, _ browser: Secret, again: Bool) -> Departure? {
+        // Somebody else's link says nothing of how it stands.
+        guard session.browserHash == nil || session.isBound(to: browser) else { return .ended(.otherBrowser, nil) }
         guard session.expiresAt > time.now() else { return .ended(.expired, session) }
+        guard session.code != ConnectProblem.wrongUser.code else { return .ended(.wrongUser, session) }
+        return session.hasConnected && !again ? .ended(.linkUsed, session) : nil
+    }
+
+    private func depart(_ session: ConnectSessionRow, browser: Secret, again: Bool) async throws -> Departure {
+        if let obstacle = obstacle(session, browser, again: again) { return obstacle }
         guard let platform = platforms[session.provider],
             let client = try await apps.credentials(of: session.app, at: session.provider)
         else { return .ended(.notConfigured, session) }
-        guard session.code != ConnectProblem.wrongUser.code else { return .ended(.wrongUser, session) }
         let (state, redirect) = (Token(ids), Self.redirect(session.provider, base: base))
         let verifier =
             platform.oauth.pkce(for: redirect) == .none ? nil : PKCE.verifier(from: ids.bytes(32))
@@ -118,9 +124,14 @@ public struct ConnectSessions: Sendable {
         let attempt = ConnectAttempt(
             stateHash: state.hash, session: session.id, browserHash: Token.hash(browser), redirect: redirect,
             verifier: sealed?.bytes, keyID: sealed?.keyID, createdAt: time.now())
-        guard try await database.write("connect_attempt", { try $0.add(attempt) }) else {
-            return .ended(.tooMany, session)
+        let refused = try await database.write("connect_attempt") { store -> Departure? in
+            guard let held = try store.holdConnectSession(session.id) else { return .ended(.unknownLink, nil) }
+            // Of two browsers at once one was first.
+            if let obstacle = obstacle(held, browser, again: again) { return obstacle }
+            try store.bind(held.id, to: attempt.browserHash)
+            return try store.add(attempt) ? nil : .ended(.tooMany, held)
         }
+        if let refused { return refused }
         return .platform(
             platform.oauth.authorizeURL(
                 client: client, scopes: session.scopes, redirect: redirect,
@@ -168,6 +179,7 @@ public struct ConnectSessions: Sendable {
         if let done = try await alreadyConnected(session, attempt) { return done }
         guard attempt.usedAt == nil, try await use(attempt) else { return .ended(.used, session) }
         guard session.expiresAt > time.now() else { return .ended(.expired, session) }
+        guard session.code != ConnectProblem.wrongUser.code else { return .ended(.wrongUser, session) }
         if let error = callback.error { return try await fail(session, .said(error)) }
         guard let code = callback.code, !code.isEmpty else { return try await fail(session, .noCode) }
         return try await exchange(code, session, attempt, platform)
@@ -175,8 +187,8 @@ public struct ConnectSessions: Sendable {
 
     /// In another tab of the same browser: what was begun before it was connected brings nothing new.
     private func alreadyConnected(_ session: ConnectSessionRow, _ attempt: ConnectAttempt) async throws -> Arrival? {
-        guard session.state == "connected" || session.state == "pending", let id = session.connection,
-            let ended = session.endedAt, attempt.createdAt <= ended, attempt.usedAt == nil
+        guard session.hasConnected, let id = session.connection, let ended = session.endedAt,
+            attempt.createdAt <= ended, attempt.usedAt == nil
         else { return nil }
         _ = try await use(attempt)
         guard let row = try await database.read("connection", { try $0.connection(id) }) else { return nil }
@@ -202,7 +214,10 @@ public struct ConnectSessions: Sendable {
             .code(code, redirect: attempt.redirect, verifier: verifier), of: platform, as: client)
         guard case .given(let tokens, let asked) = outcome else {
             logger.warning(
-                "connect.no_tokens", metadata: ["provider": "\(session.provider)", "outcome": "\(outcome)"])
+                "connect.no_tokens",
+                metadata: [
+                    "provider": "\(session.provider)", "outcome": "\(outcome.word(at: platform.oauth))",
+                ])
             return try await fail(session, ConnectProblem(outcome))
         }
         let profile = await desk.account(of: tokens, at: platform, as: client)
@@ -222,6 +237,12 @@ public struct ConnectSessions: Sendable {
             try store.setConnectSession(held.id, state: "failed", code: problem.code, connection: nil, at: now)
         }
         return .ended(problem, session)
+    }
+}
+
+extension ConnectSessionRow {
+    fileprivate func isBound(to browser: Secret) -> Bool {
+        browserHash.map { constantTimeEqual(ConnectSessions.Token.hash(browser), $0) } ?? false
     }
 }
 

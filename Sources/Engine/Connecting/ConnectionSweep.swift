@@ -28,6 +28,15 @@ public struct ConnectionSweep: JobWorker {
         self.time = time
     }
 
+    private static func endsSoon(_ end: Timestamp?, at now: Timestamp) -> Bool {
+        end.map { $0 < now + toldAhead } ?? false
+    }
+
+    /// Whether somebody was told of an end that new tokens with this end leave as it is.
+    static func isToldOfEnd(_ row: ConnectionRow, _ newEnd: Timestamp?, at now: Timestamp) -> Bool {
+        row.attention == ConnectionReason.ending.rawValue && endsSoon(newEnd, at: now)
+    }
+
     public static func schedule(firstAt: Timestamp) -> NewSchedule {
         NewSchedule(
             name: kind, kind: kind, lane: Lane("connections", .event), every: .minutes(1), firstAt: firstAt)
@@ -70,7 +79,9 @@ public struct ConnectionSweep: JobWorker {
         for id in ending {
             let news = ConnectionNews(ids)
             try await database.write("ending", in: .work) { [platforms] session in
-                guard let row = try session.holdConnection(id), row.attention == nil, row.health.isAlive else { return }
+                guard let row = try session.holdConnection(id), row.attention == nil, row.health.isAlive,
+                    Self.endsSoon(row.endsAt, at: now)
+                else { return }
                 let reason = ConnectionReason.ending
                 try session.setConnection(
                     id, row.health, reason: row.reason, attention: reason.rawValue, at: now)
@@ -106,6 +117,10 @@ public struct ConnectionSweep: JobWorker {
         let unconfirmed = try await database.read("unconfirmed") {
             try $0.unconfirmedConnections(since: border, limit: Self.rowsAtOnce)
         }
-        for id in unconfirmed { _ = try await connections.disconnect(id, reason: "not_confirmed", by: "system") }
+        for id in unconfirmed {
+            _ = try await connections.disconnect(id, reason: "not_confirmed", by: "system") {
+                $0.health == .pending && $0.stateAt < border
+            }
+        }
     }
 }

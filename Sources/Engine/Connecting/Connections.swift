@@ -26,17 +26,13 @@ public struct Connections: Sendable {
 
     /// What authorizes a call on a connection's behalf.
     public struct Credential: Sendable {
-        public let connection: ID<ConnectionKind>
-        /// The platform's own id of the account.
-        public let account: String
         /// To be named when the platform refuses it (`refusing:`).
         public let version: Int64
         public let access: Secret
-        public let scopes: [String]
     }
 
-    /// Tokens that end within this time are refreshed before they are used.
-    private static let nearEnd = Duration.seconds(60)
+    /// Tokens that end within this time are refreshed before they are used; but none so soon after it came.
+    private static let (nearEnd, freshFor) = (Duration.seconds(60), OAuth2.pause)
 
     /// The tokens for a call.
     ///
@@ -48,27 +44,44 @@ public struct Connections: Sendable {
     ) async throws -> Credential {
         var (row, held) = try await load(id)
         func isRefused() -> Bool { version.map { $0 >= held.version } ?? false }
-        func isOver() -> Bool { held.expiresAt.map { $0 <= time.now() + Self.nearEnd } ?? false }
         let began = time.uptime()
-        while isRefused() || isOver() {
+        while try isRefused() || isNearEnd(held) {
             let renewal = try await refreshing.renew(
                 id, from: held.version, isRefused() ? .accessRefused : .usual, patience: Refreshing.patience)
             (row, held) = try await load(id)
             switch renewal {
-            case .renewed where time.uptime() - began < Refreshing.patience: continue
-            // A flight of somebody with less patience.
+            // The new ones may themselves not last long: they are what there is.
+            case .renewed where isRefused() && time.uptime() - began < Refreshing.patience: continue
             case .held where time.uptime() - began < Refreshing.patience: try await time.sleep(.milliseconds(200))
-            case .renewed, .held, .later, .ended:
-                // Not refused and not over yet: it goes on with what it has.
-                guard !isRefused(), held.expiresAt.map({ $0 > time.now() }) ?? true else {
-                    throw Failure(
-                        .unavailable(retryAfter: nil),
-                        "\(name(row.provider)) has given no new tokens yet. It is asked again.", code: row.reason)
-                }
-                return try open(row, held)
+            case .renewed, .held, .later, .nothing, .ended: return try go(on: row, held, isRefused: isRefused())
             }
         }
-        return try open(row, held)
+        return try go(on: row, held, isRefused: false)
+    }
+
+    /// Whether new ones should be there first; not before the end where there is nothing to get them with.
+    private func isNearEnd(_ held: CredentialRow) throws -> Bool {
+        let now = time.now()
+        guard let end = held.expiresAt, end <= now + Self.nearEnd, !isFresh(held) else { return false }
+        if end <= now { return true }
+        do { return try vault.open(held).refresh != nil } catch { return true }  // The refresh says that it is so.
+    }
+
+    /// Whether these have just come: a platform whose tokens last for seconds is not asked before every call.
+    private func isFresh(_ held: CredentialRow) -> Bool { held.obtainedAt > time.now() - Self.freshFor }
+
+    /// Not refused and not over yet: it goes on with what it has.
+    private func go(on row: ConnectionRow, _ held: CredentialRow, isRefused: Bool) throws -> Credential {
+        guard !isRefused, !held.hasEnded(at: time.now()) || isFresh(held) else {
+            let name = name(row.provider)
+            let isSuspect = row.reason == ConnectionReason.refused.rawValue
+            throw Failure(
+                .unavailable(retryAfter: nil),
+                isSuspect
+                    ? "\(name) did not accept this connection. Once more, and its account must be connected again."
+                    : "\(name) has given no new tokens yet. It is asked again.", code: row.reason)
+        }
+        return try open(held)
     }
 
     private func load(_ id: ID<ConnectionKind>) async throws -> (ConnectionRow, CredentialRow) {
@@ -91,10 +104,8 @@ public struct Connections: Sendable {
         return (row, held)
     }
 
-    private func open(_ row: ConnectionRow, _ held: CredentialRow) throws -> Credential {
-        Credential(
-            connection: row.id, account: row.openID, version: held.version, access: try vault.open(held).access,
-            scopes: row.scopes)
+    private func open(_ held: CredentialRow) throws -> Credential {
+        Credential(version: held.version, access: try vault.open(held).access)
     }
 
     private func name(_ provider: String) -> String { platforms[provider]?.about.name ?? provider }
@@ -104,11 +115,20 @@ public struct Connections: Sendable {
     /// Takes a connection back: erased here at once, revoked at the platform by a job, unless somebody else is
     /// connected to the same account. False when there is none.
     public func disconnect(_ id: ID<ConnectionKind>, reason: String, by actor: String) async throws -> Bool {
+        try await disconnect(id, reason: reason, by: actor) { _ in true }
+    }
+
+    /// The same only where a condition holds, looked at with the row held.
+    func disconnect(
+        _ id: ID<ConnectionKind>, reason: String, by actor: String,
+        where condition: @escaping @Sendable (ConnectionRow) -> Bool
+    ) async throws -> Bool {
         let (now, jobID, audit, news) = (
             time.now(), ids.make(JobKind.self), ids.make(AuditKind.self), ConnectionNews(ids)
         )
         let done = try await database.write("disconnect", in: .work) { session in
-            try Self.disconnect(id, reason: reason, by: actor, jobID, audit, news, in: session, at: now)
+            guard let row = try session.holdConnection(id), condition(row) else { return false }
+            return try Self.disconnect(id, reason: reason, by: actor, jobID, audit, news, in: session, at: now)
         }
         bells.jobs.ring()
         bells.written.ring()

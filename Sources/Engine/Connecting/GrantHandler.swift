@@ -3,9 +3,6 @@ public import Store
 
 /// Ends connections whose grant was taken back at the platform.
 public struct GrantHandler: EventHandler {
-    /// Users who share one account.
-    private static let linksMax = 50
-
     private let source: any GrantTeller
     private let ids: Identifiers
 
@@ -18,7 +15,9 @@ public struct GrantHandler: EventHandler {
         let content = EventContent(type: event.type, occurredAt: event.occurredAt, body: event.body ?? [])
         let reason: Result<String?, Unreadable>
         do { reason = .success(try source.revocation(in: content)) } catch { reason = .failure(error) }
-        return Planned(event: event, reason: reason, news: (0..<Self.linksMax).map { _ in ConnectionNews(ids) })
+        // Most events take nothing back.
+        let links = if case .success(.some) = reason { Session.linksMax } else { 0 }
+        return Planned(event: event, reason: reason, news: (0..<links).map { _ in ConnectionNews(ids) })
     }
 
     private struct Planned: EventPlan {
@@ -46,6 +45,11 @@ public struct GrantHandler: EventHandler {
                 guard let fresh = try session.connection(id) else { continue }
                 try news.revoked(fresh, reason: word, in: session, at: now)
                 ended.append(row)
+            }
+            // One transaction takes so many; the event comes again for the rest.
+            if links.count == Session.linksMax, !ended.isEmpty {
+                try session.setState("applied", of: event.id, at: now)
+                return EventEffect(.retry(reason: "More users than one transaction takes share the account."))
             }
             // Of several users who share the account the event is nobody's own.
             let one = ended.count == 1 ? ended.first : nil

@@ -11,7 +11,7 @@ final class RefreshWatch: Sendable {
     private static let seenMax = 10_000
 
     private struct Seen {
-        let fence: Int64
+        let attempt: RefreshAttempt
         let since: Duration
     }
     private let seen = Mutex<[String: Seen]>([:])
@@ -19,15 +19,15 @@ final class RefreshWatch: Sendable {
 
     init(uptime: @escaping @Sendable () -> Duration) { self.uptime = uptime }
 
-    /// Whether the refresh with this fence has gone on for too long.
-    func isOver(_ connection: ID<ConnectionKind>, fence: Int64, hasEnded: Bool) -> Bool {
+    /// Whether this refresh has gone on for too long.
+    func isOver(_ connection: ID<ConnectionKind>, _ attempt: RefreshAttempt, hasEnded: Bool) -> Bool {
         let now = uptime()
         return seen.withLock { seen in
-            if let before = seen[connection.text], before.fence == fence {
+            if let before = seen[connection.text], before.attempt == attempt {
                 return now - before.since > (hasEnded ? Self.leaseOfEnded : Self.lease)
             }
             if seen.count >= Self.seenMax { seen.removeAll() }
-            seen[connection.text] = Seen(fence: fence, since: now)
+            seen[connection.text] = Seen(attempt: attempt, since: now)
             return false
         }
     }

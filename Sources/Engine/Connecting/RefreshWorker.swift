@@ -28,6 +28,7 @@ public struct RefreshWorker: JobWorker {
         switch try await refreshing.renew(ID(stored: text), from: version, patience: .zero) {
         case .renewed: return .done
         case .later: return .done  // Another job is there for that.
+        case .nothing: return .cancelled(reason: "There is no refresh token. What it has is used to its end.")
         case .ended: return .cancelled(reason: "The connection must be connected again, or is gone.")
         case .held:
             throw JobInterruption.later(

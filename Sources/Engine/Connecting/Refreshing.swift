@@ -17,6 +17,8 @@ public final class Refreshing: Sendable {
         case later(Timestamp)
         /// Somebody else asks at present.
         case held
+        /// There is no refresh token: what it has is used to its end.
+        case nothing
         /// The account must be connected again, or is gone.
         case ended
     }
@@ -29,7 +31,24 @@ public final class Refreshing: Sendable {
 
     private struct Flight {
         let number: Int
+        let terms: Terms
         let task: Task<Renewal, any Error>
+    }
+    /// On what terms somebody asks.
+    private struct Terms {
+        let version: Int64
+        let insistence: Insistence
+        let patience: Duration
+
+        /// Whether what came of these is what would come of others.
+        func answer(_ others: Terms, _ renewal: Renewal) -> Bool {
+            switch renewal {
+            case .renewed(let version): version > others.version
+            case .ended: true
+            case .later, .held, .nothing:
+                insistence == others.insistence && patience >= others.patience && version >= others.version
+            }
+        }
     }
     private struct State {
         var flights: [String: Flight] = [:]
@@ -59,20 +78,29 @@ public final class Refreshing: Sendable {
     public func renew(
         _ id: ID<ConnectionKind>, from version: Int64, _ insistence: Insistence = .usual, patience: Duration
     ) async throws -> Renewal {
-        let flight = state.withLock { state -> Flight in
-            if let flight = state.flights[id.text] { return flight }
+        let (terms, began) = (Terms(version: version, insistence: insistence, patience: patience), time.uptime())
+        while true {
+            let (flight, isOurs) = flight(for: id, terms)
+            let renewal = try await flight.task.value
+            if isOurs || flight.terms.answer(terms, renewal) || time.uptime() - began > patience { return renewal }
+        }
+    }
+
+    /// The flight that is on its way, or a new one.
+    private func flight(for id: ID<ConnectionKind>, _ terms: Terms) -> (flight: Flight, isOurs: Bool) {
+        state.withLock { state in
+            if let flight = state.flights[id.text] { return (flight, false) }
             state.next += 1
             let number = state.next
             let flight = Flight(
-                number: number,
+                number: number, terms: terms,
                 task: Task {
                     defer { self.land(id, number) }
-                    return try await self.fly(id, from: version, insistence, patience: patience)
+                    return try await self.fly(id, terms)
                 })
             state.flights[id.text] = flight
-            return flight
+            return (flight, true)
         }
-        return try await flight.task.value
     }
 
     private func land(_ id: ID<ConnectionKind>, _ number: Int) {
@@ -82,26 +110,27 @@ public final class Refreshing: Sendable {
     }
 
     /// Asks, or waits for whoever asks.
-    private func fly(
-        _ id: ID<ConnectionKind>, from version: Int64, _ insistence: Insistence, patience: Duration
-    ) async throws -> Renewal {
+    private func fly(_ id: ID<ConnectionKind>, _ terms: Terms) async throws -> Renewal {
         let began = time.uptime()
         var pause = Duration.milliseconds(100)
-        var takingOver: Int64?
+        var takingOver: RefreshAttempt?
         while true {
-            switch try await steps.begin(id, from: version, takingOver: takingOver, insistence) {
+            let wish = RefreshSteps.Wish(
+                version: terms.version, takingOver: takingOver, insistence: terms.insistence)
+            switch try await steps.begin(id, wish) {
             case .ended: return .ended
+            case .nothing: return .nothing
             case .newer(let version): return .renewed(version)
             case .later(let moment): return .later(moment)
             case .begun(let ticket):
                 watch.forget(id)
                 return try await steps.ask(ticket)
-            case .held(let fence, let hasEnded):
-                if watch.isOver(id, fence: fence, hasEnded: hasEnded) {
-                    takingOver = fence
+            case .held(let attempt, let hasEnded):
+                if watch.isOver(id, attempt, hasEnded: hasEnded) {
+                    takingOver = attempt
                     continue
                 }
-                guard time.uptime() - began < patience else { return .held }
+                guard time.uptime() - began < terms.patience else { return .held }
                 try await time.sleep(pause)
                 pause = min(pause * 2, .seconds(1))
             }

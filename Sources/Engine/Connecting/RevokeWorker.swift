@@ -2,29 +2,33 @@ public import Kit
 public import Logging
 public import Store
 
-/// Takes a grant back at the platform, then forgets its tokens; forgets them in the end even if the platform does not
-/// answer.
+/// Takes a grant back at the platform, then forgets its tokens; forgets them after twelve hours even if the platform
+/// does not answer, or what is needed to ask does not open.
 public struct RevokeWorker: JobWorker {
     public static let kind = "connection.revoke"
 
     public var kind: String { Self.kind }
-    public var retries: RetryPolicy { RetryPolicy(attemptsMax: 12, givesUpAfter: .hours(12)) }
+    /// Longer than it is tried: the last word is the worker's own.
+    public var retries: RetryPolicy { RetryPolicy(attemptsMax: 100, givesUpAfter: .days(1)) }
+    private static let triedFor = Duration.hours(12)
     private let platforms: [String: any Connectable]
     private let apps: ConnectionApps
     private let desk: TokenDesk
     private let database: any Database
     private let vault: Vault
+    private let time: TimeSource
     private let logger: Logger
 
     public init(
         platforms: [String: any Connectable], apps: ConnectionApps, desk: TokenDesk, database: any Database,
-        vault: Vault, logger: Logger
+        vault: Vault, time: TimeSource, logger: Logger
     ) {
         self.platforms = platforms
         self.apps = apps
         self.desk = desk
         self.database = database
         self.vault = vault
+        self.time = time
         self.logger = logger
     }
 
@@ -35,7 +39,7 @@ public struct RevokeWorker: JobWorker {
     }
 
     private struct Unanswered: Error, CustomStringConvertible {
-        let description = "The platform gave no answer."
+        let description = "The platform gave no answer, or what is needed to ask it does not open."
     }
 
     public func run(_ job: ClaimedJob) async throws -> JobResult {
@@ -46,7 +50,7 @@ public struct RevokeWorker: JobWorker {
         guard let (held, isConnectedAnew) = found, held.revokingAt != nil else { return .done }
         // To take it back would take it from the one that stands in its place.
         if !isConnectedAnew, try await !revoke(held) {
-            guard job.attempt >= retries.attemptsMax else { throw Unanswered() }
+            guard let since = job.firstFailedAt, time.now() - since >= Self.triedFor else { throw Unanswered() }
             logger.warning("connection.not_revoked", metadata: ["connection": "\(id)", "provider": "\(held.provider)"])
         }
         _ = try await database.write("drop_credential", in: .work) { try $0.dropCredential(of: id) }
@@ -54,9 +58,14 @@ public struct RevokeWorker: JobWorker {
     }
 
     private func revoke(_ held: CredentialRow) async throws -> Bool {
-        guard let platform = platforms[held.provider], let opened = try? vault.open(held),  // Else nothing to send.
-            let client = try await apps.credentials(of: held.app, at: held.provider)
-        else { return true }
-        return await desk.revoke(held.tokens(opened), at: platform, as: client)
+        guard let platform = platforms[held.provider] else { return true }
+        do {
+            let opened = try vault.open(held)
+            // Without an app there is nobody to ask as.
+            guard let client = try await apps.credentials(of: held.app, at: held.provider) else { return true }
+            return await desk.revoke(held.tokens(opened), at: platform, as: client, for: held.id)
+        } catch is VaultProblem {
+            return false  // A key may be missing for now.
+        }
     }
 }

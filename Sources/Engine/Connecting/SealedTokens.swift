@@ -25,6 +25,9 @@ extension Vault {
 }
 
 extension CredentialRow {
+    /// Whether the access token is over by the platform's own word.
+    func hasEnded(at now: Timestamp) -> Bool { expiresAt.map { $0 <= now } ?? false }
+
     /// With what was sealed: as the platform gave it.
     func tokens(_ opened: (access: Secret, refresh: Secret?)) -> Tokens {
         Tokens(

@@ -9,7 +9,7 @@ public struct SilenceWorker: JobWorker {
     public static let kind = "maintenance.silence"
     static let alert = AlertName.webhooksSilent
     /// The fortnight.
-    private static let hours = 14 * 24
+    static let hours = 14 * 24
     /// Of a platform that was heard in fewer hours nobody knows what is usual.
     private static let heardLeast = 24
     private static let silenceLeast = 2
@@ -35,9 +35,7 @@ public struct SilenceWorker: JobWorker {
         let now = time.now()
         let used = try await database.read("silence.providers") { try $0.providersInUse() }
         for provider in providers where used.contains(provider) {
-            let heard = try await database.read("silence") {
-                try $0.hoursWithDeliveries(of: provider, hours: Self.hours, before: now)
-            }
+            let heard = try await heard(provider, at: now)
             let (id, change) = (ids.make(AlertKind.self), ids.make(ChangeKind.self))
             guard let (silent, usual) = Self.silence(in: heard) else {
                 if Self.isHeard(heard) {
@@ -58,6 +56,23 @@ public struct SilenceWorker: JobWorker {
         return .done
     }
 
+    /// By hour, the latest first, the one that has begun at its head. What is known of whole hours is written down, so
+    /// that each is looked at once.
+    private func heard(_ provider: String, at now: Timestamp) async throws -> [Bool] {
+        let key = "heard/" + provider
+        var heard = HeardHours(try await database.read("silence") { try $0.instanceFact(key) }, at: now)
+        while let hour = heard.next(before: now) {
+            let (from, to) = (HeardHours.start(hour), HeardHours.start(hour + 1))
+            heard.add(try await database.read("silence") { try $0.hasDeliveries(of: provider, from: from, to: to) })
+        }
+        let (text, begun) = (heard.text, HeardHours.start(HeardHours.hour(of: now)))
+        try await database.write("silence.heard", in: .maintenance) { try $0.setInstanceFact(key, text) }
+        let isHeard = try await database.read("silence") {
+            try $0.hasDeliveries(of: provider, from: begun, to: now + .seconds(1))
+        }
+        return [isHeard] + heard.hours
+    }
+
     /// Whether it was heard lately. Of a platform that was silent so long that nothing usual is left in the fortnight,
     /// nothing else says that it is well again.
     static func isHeard(_ heard: [Bool]) -> Bool { heard.prefix(silenceLeast).contains(true) }
@@ -74,5 +89,38 @@ public struct SilenceWorker: JobWorker {
             usual = max(usual, run)
         }
         return silent >= max(silenceLeast, 2 * usual) && silent > usual ? (silent, usual) : nil
+    }
+}
+
+/// In which whole hours a platform was heard, as far as they were looked at.
+struct HeardHours: Equatable {
+    /// The latest first, at most a fortnight.
+    private(set) var hours: [Bool] = []
+    /// Since 1970, the one after those that were looked at.
+    private var following: Int64
+
+    static func hour(of moment: Timestamp) -> Int64 { moment.microseconds / Duration.hours(1).microseconds }
+    static func start(_ hour: Int64) -> Timestamp { .zero + .hours(hour) }
+
+    /// - Parameter text: what `text` made, nil for nothing. What is older than a fortnight does not count.
+    init(_ text: String?, at now: Timestamp) {
+        let earliest = Self.hour(of: now) - Int64(SilenceWorker.hours)
+        let parts = (text ?? "").split(separator: " ", omittingEmptySubsequences: false)
+        if parts.count == 2, let following = Int64(parts[0]), following >= earliest, following <= Self.hour(of: now) {
+            self.following = following
+            hours = parts[1].prefix(SilenceWorker.hours).map { $0 == "1" }
+        } else {
+            following = earliest
+        }
+    }
+
+    var text: String { "\(following) " + String(hours.map { $0 ? "1" : "0" }) }
+
+    /// The next whole hour that was not looked at; nil for none.
+    func next(before now: Timestamp) -> Int64? { following < Self.hour(of: now) ? following : nil }
+
+    mutating func add(_ isHeard: Bool) {
+        hours = [isHeard] + hours.prefix(SilenceWorker.hours - 1)
+        following += 1
     }
 }

@@ -41,6 +41,22 @@ public enum TokenProblem: Error, Sendable, Equatable {
         case .unavailable(_, let code), .deadGrant(let code), .client(let code), .refused(let code): code
         }
     }
+
+    /// The platform's word where it is one of those that are known: whatever else stands in its place may be anything,
+    /// a token too.
+    public func knownCode(at oauth: OAuth2) -> String? { code.flatMap { oauth.knows(error: $0) ? $0 : nil } }
+
+    /// For logs: which of these it is, with the platform's word where that is known.
+    public func word(at oauth: OAuth2) -> String {
+        let name =
+            switch self {
+            case .unavailable: "unavailable"
+            case .deadGrant: "dead_grant"
+            case .client: "client"
+            case .refused: "refused"
+            }
+        return knownCode(at: oauth).map { "\(name) \($0)" } ?? name
+    }
 }
 
 extension OAuth2 {
@@ -48,9 +64,20 @@ extension OAuth2 {
     private static let clientErrors: Set<String> = [
         "invalid_client", "unauthorized_client", "unsupported_grant_type",
     ]
+    /// The standard's words for a request that is wrong.
+    private static let requestErrors: Set<String> = ["invalid_request", "invalid_scope", "invalid_grant"]
     private static let passingErrors: Set<String> = [
         "server_error", "temporarily_unavailable", "slow_down", "internal_error",
     ]
+
+    /// Ours, for answers that say nothing themselves.
+    private static let ownWords: Set<String> = ["no_access_token", "token_type"]
+
+    /// Whether a word in `error` is one that means something here.
+    func knows(error: String) -> Bool {
+        deadGrantErrors.contains(error) || Self.clientErrors.contains(error) || Self.passingErrors.contains(error)
+            || Self.requestErrors.contains(error) || Self.ownWords.contains(error)
+    }
 
     /// Reads a token endpoint's answer: `error` counts before the status, for some say it with 200.
     ///

@@ -6,6 +6,8 @@ public struct ErasedName: Sendable, Hashable {
     public let hash: [UInt8]
 
     public init(user id: String) { self.init("user", id) }
+    /// An account that a user had connected.
+    public init(account id: String, at provider: String) { self.init("account", provider, id) }
     public init(customer id: String, at provider: String) { self.init("customer", provider, id) }
 
     private init(_ parts: String...) {

@@ -47,6 +47,10 @@ enum ConnectSessionsAPI {
         let auditID = request.app.ids.make(AuditKind.self)
         let url = request.app.settings.browserAddress + "/connect/" + SessionToken.text(link.secret)
         return try await request.once("create_connect_session") { session in
+            guard try session.erased(among: [ErasedName(user: new.userID)]).isEmpty else {
+                throw Problem(
+                    .wrongState, "The user was erased. If it is known again, say so first: PUT /v1/users/{id}.")
+            }
             try session.add(new)
             try session.audit(
                 NewAudit(
@@ -112,6 +116,8 @@ extension Problem {
                 .wrongState, "Another user began. The connection was taken back; begin again for the right user.")
         case .notPending(let state):
             self.init(.wrongState, "The session is \(state); there is nothing to confirm with this code.")
+        case .ended(let state):
+            self.init(.wrongState, "The connection is \(state) by now. Begin again with a new session.")
         }
     }
 }
@@ -192,7 +198,7 @@ extension APIRequest {
             }
             return app
         }
-        guard let usual = try await hooks.apps(platform.about.id) else {
+        guard let usual = try await hooks.sessions.usualApp(of: platform.about.id) else {
             let names = platform.oauth.settings
             throw Problem(
                 .wrongState,

@@ -72,8 +72,9 @@ enum ConnectionsAPI {
 
     static let refresh = Action(
         "refreshConnection", "Get new tokens now",
-        notes: "At once, whatever was due. Waits for the platform's answer, 25 seconds at most. A failure changes "
-            + "nothing: what the connection has goes on.",
+        notes:
+            "At once, whatever was due, but not before the time that the platform asked for. Waits for its answer, 25 "
+            + "seconds at most. A failure that passes changes nothing: what the connection has goes on.",
         .needs(.write, "connections"), path: path, answers: [.ok("The connection.", ConnectionView.schema)],
         problems: [.notFound, .needsReconnect, .providerUnavailable, .wrongState, .notSetUp]
     ) { request in
@@ -91,10 +92,15 @@ enum ConnectionsAPI {
         case .renewed: return .connection(try await request.connection())
         case .held:
             throw Problem(.wrongState, "A refresh is on its way. Look again in a minute.", retryAfter: .seconds(30))
-        case .later:
+        case .later(let moment):
             throw Problem(
                 .providerUnavailable, "\(name) gave no new tokens. It is asked again by itself.",
-                retryAfter: .seconds(30))
+                retryAfter: max(.seconds(1), moment - request.now))
+        case .nothing:
+            throw Problem(
+                .wrongState,
+                "\(name) gave no refresh token. What the connection has works to its end; then its user connects again."
+            )
         case .ended:
             throw Problem(
                 .needsReconnect, "\(name) no longer accepts this connection. Connect the account again.")

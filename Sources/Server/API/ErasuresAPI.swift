@@ -16,7 +16,8 @@ enum ErasuresAPI {
             guard let row = try session.user(user) else { throw Problem(.notFound, "There is no such user.") }
             let customers = try session.customers(of: user).map(\.name.customer)
             let email = row.email.map { [$0.reveal { $0 }] } ?? []
-            return try session.bodiesNaming([user] + email + customers, limit: 5000)
+            let accounts = try session.ownAccounts(of: user).map(\.account)
+            return try session.bodiesNaming([user] + email + customers + accounts, limit: 5000)
         }
         let new = NewErasure(
             id: app.ids.make(), user: user, who: UserDigest.of(user), askedBy: request.caller.id, at: request.now,
@@ -65,7 +66,14 @@ struct ErasureView: View {
         ("events", "Platform, type, id and times, without user, customer and content: what happened stays countable."),
         ("payments", "Amounts, states and the platform's ids, without user and customer: the accounts stay right."),
         ("audit", "Who did what, with a digest in place of the user's id."),
-        ("erased_names", "Hashes of the ids of user and customers, so that what comes later about them is not kept."),
+        (
+            "calls",
+            "What platforms were asked, when and how it went, without for whom: quotas and failures stay countable."
+        ),
+        (
+            "erased_names",
+            "Hashes of the ids of user, customers and accounts, so that what comes later about them is not kept."
+        ),
     ]
     private static let outside = [
         "Backups made before this erasure, the copy before an upgrade included: delete them, or erase again after a "

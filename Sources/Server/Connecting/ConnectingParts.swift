@@ -12,16 +12,16 @@ struct ConnectingParts: Sendable {
 
     init(
         _ settings: Settings, database: any Database, vault: Vault, client: HTTPClient,
-        node: @escaping @Sendable () -> ID<NodeKind>, ids: Identifiers, time: TimeSource, bells: Bells,
-        logger: Logger
+        traffic: Traffic, node: @escaping @Sendable () -> ID<NodeKind>, ids: Identifiers, time: TimeSource,
+        bells: Bells, logger: Logger
     ) async throws {
         try await self.init(
-            settings, database: database, vault: vault, wire: HTTPTokenWire(client: client), node: node, ids: ids,
-            time: time, bells: bells, logger: logger)
+            settings, database: database, vault: vault, wire: HTTPTokenWire(client: client), traffic: traffic,
+            node: node, ids: ids, time: time, bells: bells, logger: logger)
     }
 
     init(
-        _ settings: Settings, database: any Database, vault: Vault, wire: any TokenWire,
+        _ settings: Settings, database: any Database, vault: Vault, wire: any TokenWire, traffic: Traffic? = nil,
         node: @escaping @Sendable () -> ID<NodeKind>, ids: Identifiers, time: TimeSource, bells: Bells,
         logger: Logger
     ) async throws {
@@ -35,7 +35,7 @@ struct ConnectingParts: Sendable {
             own[provider] = .init(app: app, id: client.id, secret: client.secret, address: client.address)
         }
         let apps = ConnectionApps(settings: own, database: database, vault: vault, time: time)
-        let desk = TokenDesk(wire: wire, now: time.now)
+        let desk = TokenDesk(wire: wire, now: time.now, traffic: traffic)
         let refreshing = Refreshing(
             platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, node: node, ids: ids,
             time: time, bells: bells, logger: logger)
@@ -49,7 +49,8 @@ struct ConnectingParts: Sendable {
         workers = [
             RefreshWorker(refreshing),
             RevokeWorker(
-                platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, logger: logger),
+                platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, time: time,
+                logger: logger),
             ConnectionSweep(
                 platforms: platforms, connections: connections, database: database, ids: ids, time: time),
         ]
@@ -61,13 +62,11 @@ public struct ConnectHooks: Sendable {
     let connections: Connections
     let sessions: ConnectSessions
     let platforms: [any Connectable]
-    let apps: @Sendable (_ provider: String) async throws -> ID<AppKind>?
 
     init(_ connections: Connections, _ sessions: ConnectSessions, _ settings: Settings) {
         self.connections = connections
         self.sessions = sessions
         platforms = Providers.connectable(settings)
-        apps = { try await sessions.usualApp(of: $0) }
     }
 
     func platform(_ id: String) -> (any Connectable)? { platforms.first { $0.about.id == id } }

@@ -2,6 +2,7 @@ import CSQLite
 import Foundation
 import Kit
 public import Logging
+import Synchronization
 
 /// SQLite on one machine: one writer whose closures share commits, several readers, WAL, `synchronous=FULL`.
 public final class SQLiteDatabase: Database {
@@ -137,6 +138,7 @@ struct SQLiteFile: Sendable {
 /// Proves that one process serves a file: the kernel gives the lock back when the process dies, however it dies.
 final class FileLock: Sendable {
     private let descriptor: Int32
+    private let isReleased = Atomic(false)
 
     init(_ path: String, for database: String) throws {
         let opened = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
@@ -151,7 +153,10 @@ final class FileLock: Sendable {
         descriptor = opened
     }
 
-    func release() { Glibc.close(descriptor) }
+    /// Once: by the second time the number may be another file's.
+    func release() {
+        if !isReleased.exchange(true, ordering: .acquiringAndReleasing) { Glibc.close(descriptor) }
+    }
 }
 
 /// Opens when a thread has ended.

@@ -576,6 +576,7 @@ CREATE TABLE reconciliation_differences (
 
 -- One account at one platform, owned by a user: a connection. Two users may share an account. Tokens are not here.
 -- `state` is what the platform made of it; a connection that is paused shows so as long as the platform has it.
+-- `token_version` is that of its last tokens, also when they are gone: no two tokens of a connection share one.
 CREATE TABLE oauth_accounts (
     id                  $TEXT PRIMARY KEY,
     user_id             $TEXT NOT NULL,
@@ -595,6 +596,7 @@ CREATE TABLE oauth_accounts (
     attention           $TEXT,
     paused_at           $INTEGER,
     version             $INTEGER NOT NULL,
+    token_version       $INTEGER NOT NULL DEFAULT 0,
     account_id          $TEXT,
     source              $TEXT NOT NULL,
     observed_at         $INTEGER NOT NULL,
@@ -604,16 +606,22 @@ CREATE TABLE oauth_accounts (
 ) $STRICT;
 CREATE UNIQUE INDEX oauth_accounts_link ON oauth_accounts (user_id, provider, app_id, open_id)
     WHERE deleted_at IS NULL;
-CREATE INDEX oauth_accounts_account ON oauth_accounts (provider, app_id, open_id) WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_account ON oauth_accounts (provider, open_id, app_id) WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_state ON oauth_accounts (state, id);
+CREATE INDEX oauth_accounts_paused ON oauth_accounts (id) WHERE paused_at IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX oauth_accounts_live ON oauth_accounts (id) WHERE deleted_at IS NULL;
 CREATE INDEX oauth_accounts_attention ON oauth_accounts (id) WHERE attention IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX oauth_accounts_soonest ON oauth_accounts (ends_at, id)
     WHERE attention IS NULL AND deleted_at IS NULL AND ends_at IS NOT NULL;
+CREATE INDEX oauth_accounts_endless ON oauth_accounts (id)
+    WHERE attention IS NULL AND deleted_at IS NULL AND ends_at IS NULL;
 CREATE INDEX oauth_accounts_pending ON oauth_accounts (state_at, id) WHERE state = 'pending';
 CREATE INDEX oauth_accounts_ending ON oauth_accounts (ends_at, id)
     WHERE ends_at IS NOT NULL AND state IN ('active', 'refreshing', 'suspect');
 
 -- The sealed tokens of a connection, under its id. `attempt_…` is a refresh that may be on its way: who asks, and
--- since when. `revoking_at`: nothing but the platform's revocation may use them any more.
+-- since when. `retry_at`: before that the platform does not want to be asked. `revoking_at`: nothing but the platform's
+-- revocation may use them any more.
 CREATE TABLE credentials (
     id                  $TEXT PRIMARY KEY,
     provider            $TEXT NOT NULL,
@@ -630,14 +638,15 @@ CREATE TABLE credentials (
     attempt_at          $INTEGER,
     failures            $INTEGER NOT NULL DEFAULT 0,
     refusals            $INTEGER NOT NULL DEFAULT 0,
-    unheard             $INTEGER NOT NULL DEFAULT 0,
     paused_until        $INTEGER NOT NULL DEFAULT 0,
+    retry_at            $INTEGER,
     revoking_at         $INTEGER
 ) $HOT;
 CREATE INDEX credentials_due ON credentials (refresh_at, id) WHERE refresh_at IS NOT NULL AND revoking_at IS NULL;
 CREATE INDEX credentials_revoking ON credentials (revoking_at, id) WHERE revoking_at IS NOT NULL;
 
--- Links that people open to connect an account. `link` and `confirm` are hashes of what is shown once.
+-- Links that people open to connect an account. `link` and `confirm` are hashes of what is shown once, `browser` that
+-- of the cookie of the one that opened the link first.
 CREATE TABLE connect_sessions (
     id                  $TEXT PRIMARY KEY,
     link                $BLOB NOT NULL,
@@ -656,7 +665,8 @@ CREATE TABLE connect_sessions (
     expires_at          $INTEGER NOT NULL,
     ended_at            $INTEGER,
     confirm             $BLOB,
-    confirm_until       $INTEGER
+    confirm_until       $INTEGER,
+    browser             $BLOB
 ) $STRICT;
 CREATE UNIQUE INDEX connect_sessions_link ON connect_sessions (link);
 CREATE INDEX connect_sessions_old ON connect_sessions (created_at, id);

@@ -54,7 +54,8 @@ extension Session {
             VALUES (\(alert.id), \(alert.kind.rawValue), 'open', \(alert.subject), \(alert.summary), \(alert.action), 1,
                     \(alert.at), \(alert.at))
             ON CONFLICT (kind, subject) WHERE state <> 'resolved'
-            DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary
+            DO UPDATE SET count = alerts.count + 1, last_at = excluded.last_at, summary = excluded.summary,
+                          action = excluded.action
             RETURNING id
             """
         ) { try $0.text() }

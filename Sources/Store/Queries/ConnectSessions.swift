@@ -23,6 +23,11 @@ public struct ConnectSessionRow: Sendable {
     public let endedAt: Timestamp?
     public let confirmHash: [UInt8]?
     public let confirmUntil: Timestamp?
+    /// Of the browser that opened the link first; nil before.
+    public let browserHash: [UInt8]?
+
+    /// Whether the link has done its work.
+    public var hasConnected: Bool { state == "connected" || state == "pending" }
 
     /// As the API shows it.
     public func shownState(at now: Timestamp) -> String {
@@ -121,7 +126,12 @@ extension Session {
         try row("SELECT \(Self.sessionColumns) FROM connect_sessions WHERE link = \(hash)", Self.session)
     }
 
-    /// False when the session has too many already.
+    /// Binds a session to the browser that opens its link first; its row is held.
+    public func bind(_ id: ID<ConnectSessionKind>, to browserHash: [UInt8]) throws {
+        try run("UPDATE connect_sessions SET browser = \(browserHash) WHERE id = \(id) AND browser IS NULL")
+    }
+
+    /// False when the session, whose row is held, has too many already.
     public func add(_ attempt: ConnectAttempt) throws -> Bool {
         let count =
             try row("SELECT count(*) FROM connect_attempts WHERE session_id = \(attempt.session)") {
@@ -135,13 +145,6 @@ extension Session {
                     \(attempt.verifier), \(attempt.keyID), \(attempt.createdAt))
             """)
         return true
-    }
-
-    /// Whether a browser was on its way in a session.
-    public func hasAttempt(in session: ID<ConnectSessionKind>, browser hash: [UInt8]) throws -> Bool {
-        try row("SELECT 1 FROM connect_attempts WHERE session_id = \(session) AND browser = \(hash) LIMIT 1") {
-            try $0.integer()
-        } != nil
     }
 
     public func connectAttempt(_ stateHash: [UInt8]) throws -> ConnectAttempt? {
@@ -198,7 +201,7 @@ extension Session {
     private static var sessionColumns: SQL {
         """
         id, state, code, user_id, provider, app_id, scope, return_url, confirms, wanted_connection, connection_id,
-        made_by, created_at, expires_at, ended_at, confirm, confirm_until
+        made_by, created_at, expires_at, ended_at, confirm, confirm_until, browser
         """
     }
     private static func session(_ row: inout Row) throws -> ConnectSessionRow {
@@ -208,6 +211,7 @@ extension Session {
             returnURL: try row.optionalText(), confirms: try row.boolean(), wantedConnection: try row.optionalID(),
             connection: try row.optionalID(), madeBy: try row.text(), createdAt: try row.time(),
             expiresAt: try row.time(), endedAt: try row.optionalTime(), confirmHash: try row.optionalBlob(),
-            confirmUntil: try row.optionalTime())
+            confirmUntil: try row.optionalTime(),
+            browserHash: try row.optionalBlob())
     }
 }

@@ -53,6 +53,8 @@ public struct ConnectionRow: Sendable {
     public let refreshAt: Timestamp?
     /// Of the tokens; nil where there are none.
     public let tokenVersion: Int64?
+    /// Of the last tokens that there were, 0 before the first: those after them get a higher one.
+    public let lastTokenVersion: Int64
     /// Of this row.
     public let version: Int64
     public let firstSeenAt: Timestamp
@@ -65,14 +67,6 @@ public struct ConnectionRow: Sendable {
     }
     /// What was asked for and not granted.
     public var missing: [String] { wanted.filter { !scopes.contains($0) } }
-}
-
-public struct ConnectionFilter: Sendable {
-    public var state: ConnectionState?
-    public var provider: String?
-    public var userID: String?
-    public var app: String?
-    public init() {}
 }
 
 /// A connection to be made, or made anew.
@@ -126,64 +120,20 @@ extension Session {
             """, Self.connection)
     }
 
-    public func connections(_ filter: ConnectionFilter, _ page: ListPage) throws -> [ConnectionRow] {
-        var conditions = conditions([
-            ("provider", filter.provider), ("user_id", filter.userID), ("app_id", filter.app),
-        ])
-        if let state = filter.state {
-            conditions.append("\(Self.shownState) = \(state.rawValue)")
-        } else {
-            conditions.append("t.deleted_at IS NULL")
-        }
-        return try list(
-            Listed(
-                columns: Self.connectionColumns, from: Self.connectionTables, createdAt: "t.first_seen_at",
-                prefix: "conn"),
-            where: conditions, page, Self.connection)
-    }
-
-    /// What breaks first: those of which somebody was told, those that end by themselves, the soonest first, then the
-    /// others, newest first. Each part is read by an index of its own.
-    public func connectionsBySoonest(_ filter: ConnectionFilter, limit: Int) throws -> [ConnectionRow] {
-        var conditions = conditions([
-            ("provider", filter.provider), ("user_id", filter.userID), ("app_id", filter.app),
-        ])
-        if let state = filter.state { conditions.append("\(Self.shownState) = \(state.rawValue)") }
-        if filter.state != .revoked { conditions.append("t.deleted_at IS NULL") }
-        let parts: [(condition: SQL, order: SQL)] = [
-            ("t.attention IS NOT NULL", "t.id"), ("t.attention IS NULL AND t.ends_at IS NOT NULL", "t.ends_at, t.id"),
-            ("t.attention IS NULL AND t.ends_at IS NULL", "t.id DESC"),
-        ]
-        var found: [ConnectionRow] = []
-        for part in parts where found.count < limit {
-            found += try rows(
-                """
-                SELECT \(Self.connectionColumns) FROM \(Self.connectionTables)
-                 WHERE \(SQL.joined(conditions + [part.condition], by: " AND "))
-                 ORDER BY \(part.order)
-                 LIMIT \(limit - found.count)
-                """, Self.connection)
-        }
-        return found
-    }
-
-    /// How many connections are in each state.
-    public func connectionCounts() throws -> [(state: String, count: Int64)] {
-        try rows(
-            """
-            SELECT \(Self.shownState), count(*) FROM oauth_accounts t
-             WHERE t.deleted_at IS NULL GROUP BY 1 ORDER BY 1
-            """
-        ) { row in (try row.text(), try row.integer()) }
-    }
-
     /// Whether somebody else is connected to the same account through the same app.
     public func isShared(_ connection: ConnectionRow) throws -> Bool {
+        try isConnected(to: connection.openID, at: connection.provider, through: connection.app, besides: connection.id)
+    }
+
+    /// Whether a connection to an account stands, other than the one of this id.
+    func isConnected(
+        to openID: String, at provider: String, through app: ID<AppKind>, besides id: ID<ConnectionKind>
+    ) throws -> Bool {
         try row(
             """
             SELECT 1 FROM oauth_accounts
-             WHERE provider = \(connection.provider) AND app_id = \(connection.app) AND open_id = \(connection.openID)
-               AND id <> \(connection.id) AND deleted_at IS NULL AND state <> 'revoked'
+             WHERE provider = \(provider) AND app_id = \(app) AND open_id = \(openID) AND id <> \(id)
+               AND deleted_at IS NULL AND state <> 'revoked'
              LIMIT 1
             """
         ) { try $0.integer() } != nil
@@ -191,8 +141,14 @@ extension Session {
 
     /// Makes a connection, or takes what was granted anew into the one that is there.
     ///
-    /// One that was active stays so: a pending one becomes active only by `confirm`.
+    /// One that was active stays so: a pending one becomes active only by `confirm`. An account that was erased with
+    /// its last user is known anew.
+    ///
+    /// - Throws: `ErasureRunning` while what is known of the account, or of the user, is being erased; a user who was
+    ///   erased comes back by `upsertUser` alone.
     public func connect(_ new: NewConnection, at now: Timestamp) throws -> ConnectionRow {
+        guard try erased(among: [ErasedName(user: new.userID)]).isEmpty else { throw ErasureRunning() }
+        try lift([ErasedName(account: new.openID, at: new.provider)])
         try ensureUser(new.userID, source: new.provider, at: now)
         try run(
             """
@@ -227,6 +183,9 @@ extension Session {
                    version = version + 1, updated_at = \(now)
              WHERE id = \(id)
             """)
+        // Nothing is due of what has ended.
+        guard state == .needsReconnect || state == .revoked else { return }
+        try run("UPDATE credentials SET refresh_at = NULL WHERE id = \(id)")
     }
 
     public func pauseConnection(_ id: ID<ConnectionKind>, since: Timestamp?, at now: Timestamp) throws {
@@ -241,7 +200,10 @@ extension Session {
         try run("UPDATE oauth_accounts SET scope = \(Self.joined(scopes)) WHERE id = \(id)")
     }
 
-    /// All links to an account through an app.
+    /// Users who share one account, in one transaction.
+    public static var linksMax: Int { 500 }
+
+    /// All links to an account through an app that are not revoked, at most `linksMax`.
     public func connections(to openID: String, at provider: String, through app: ID<AppKind>) throws
         -> [ID<ConnectionKind>]
     {
@@ -249,7 +211,8 @@ extension Session {
             """
             SELECT id FROM oauth_accounts
              WHERE provider = \(provider) AND app_id = \(app) AND open_id = \(openID) AND deleted_at IS NULL
-             ORDER BY id LIMIT 500
+               AND state <> 'revoked'
+             ORDER BY id LIMIT \(Self.linksMax)
             """
         ) { try $0.id() }
     }
@@ -299,37 +262,21 @@ extension Session {
         ) { try $0.id() }
     }
 
-    /// All connections of a user that are not gone, held.
-    public func holdConnections(of user: String) throws -> [ID<ConnectionKind>] {
-        try rows(
-            """
-            SELECT id FROM oauth_accounts WHERE user_id = \(user) AND deleted_at IS NULL
-             ORDER BY id LIMIT 500 \(dialect.forUpdate)
-            """
-        ) { try $0.id() }
-    }
-
     // MARK: Reading
 
-    private static var shownState: SQL {
-        """
-        CASE WHEN t.paused_at IS NOT NULL AND t.state IN ('active', 'refreshing', 'suspect') THEN 'paused'
-             ELSE t.state END
-        """
-    }
-    private static var connectionTables: SQL { "oauth_accounts t LEFT JOIN credentials c ON c.id = t.id" }
-    private static var connectionColumns: SQL {
+    static var connectionTables: SQL { "oauth_accounts t LEFT JOIN credentials c ON c.id = t.id" }
+    static var connectionColumns: SQL {
         """
         t.id, t.user_id, t.provider, t.app_id, t.open_id, t.display_name, t.scope, t.wanted_scope, t.state,
         t.state_reason, t.state_at, t.attention, t.paused_at, t.expires_at, t.refresh_expires_at, t.ends_at,
         c.refresh_at,
-        c.version, t.version, t.first_seen_at, t.updated_at, t.deleted_at
+        c.version, t.token_version, t.version, t.first_seen_at, t.updated_at, t.deleted_at
         """
     }
     static func joined(_ scopes: [String]) -> String { scopes.joined(separator: " ") }
     static func split(_ scopes: String) -> [String] { scopes.split(separator: " ").map(String.init) }
 
-    private static func connection(_ row: inout Row) throws -> ConnectionRow {
+    static func connection(_ row: inout Row) throws -> ConnectionRow {
         ConnectionRow(
             id: try row.id(), userID: try row.text(), provider: try row.text(), app: try row.id(),
             openID: try row.text(), name: try row.optionalText().map { Personal($0) }, scopes: split(try row.text()),
@@ -337,7 +284,8 @@ extension Session {
             reason: try row.optionalText(), stateAt: try row.time(), attention: try row.optionalText(),
             pausedAt: try row.optionalTime(), expiresAt: try row.optionalTime(),
             refreshExpiresAt: try row.optionalTime(), endsAt: try row.optionalTime(), refreshAt: try row.optionalTime(),
-            tokenVersion: try row.optionalInteger(), version: try row.integer(), firstSeenAt: try row.time(),
+            tokenVersion: try row.optionalInteger(), lastTokenVersion: try row.integer(), version: try row.integer(),
+            firstSeenAt: try row.time(),
             updatedAt: try row.time(), deletedAt: try row.optionalTime())
     }
 }

@@ -14,16 +14,16 @@ public struct CredentialRow: Sendable {
     public let obtainedAt: Timestamp
     public let expiresAt: Timestamp?
     public let refreshAt: Timestamp?
-    /// Which node asks for new tokens, since when; nil where none does.
+    /// Which node asks for new tokens; nil where none does.
     public let attemptNode: ID<NodeKind>?
     public let attemptFence: Int64
-    public let attemptAt: Timestamp?
     public let failures: Int64
-    /// How often in a row the platform said that the refresh token is dead.
+    /// How often the platform said of these tokens that they are dead; what failed otherwise in between changes
+    /// nothing.
     public let refusals: Int64
-    /// Whether a refresh left of which nothing was heard.
-    public let isUnheard: Bool
     public let pausedUntil: Timestamp
+    /// Before that the platform does not want to be asked, whoever wishes it.
+    public let retryAt: Timestamp?
     public let revokingAt: Timestamp?
 }
 
@@ -57,14 +57,16 @@ public struct NewCredential: Sendable {
 /// How a refresh that brought no tokens is noted.
 public struct RefreshFailureNote: Sendable {
     public var isRefusal = false
-    public var isUnheard = false
     public var pausedUntil: Timestamp
     /// Nil: it is not tried again by itself.
     public var refreshAt: Timestamp?
+    /// What the platform itself asked for; nil where it said nothing.
+    public var retryAt: Timestamp?
 
-    public init(pausedUntil: Timestamp, refreshAt: Timestamp?) {
+    public init(pausedUntil: Timestamp, refreshAt: Timestamp?, retryAt: Timestamp? = nil) {
         self.pausedUntil = pausedUntil
         self.refreshAt = refreshAt
+        self.retryAt = retryAt
     }
 }
 
@@ -78,11 +80,14 @@ extension Session {
             "SELECT \(Self.credentialColumns) FROM credentials WHERE id = \(id) \(dialect.forUpdate)", Self.credential)
     }
 
-    /// Puts new tokens in the place of those with version `old`, nil for none. False when others are there: then
-    /// nothing is written.
+    /// Puts new tokens in the place of those with version `old`, nil for none. False when others are there, or were
+    /// there since: then nothing is written.
+    ///
+    /// - Parameter connection: as it is now; its row is held.
     public func keep(
         _ new: NewCredential, of connection: ConnectionRow, replacing old: Int64?, at now: Timestamp
     ) throws -> Bool {
+        guard new.version > connection.lastTokenVersion else { return false }
         let kept =
             if let old {
                 try run(
@@ -91,7 +96,7 @@ extension Session {
                        SET version = \(new.version), sealed = \(new.sealed), key_id = \(new.keyID),
                            obtained_at = \(new.obtainedAt), expires_at = \(new.expiresAt),
                            refresh_at = \(new.refreshAt), attempt_node = NULL, attempt_at = NULL, failures = 0,
-                           refusals = 0, unheard = 0, paused_until = 0
+                           refusals = 0, paused_until = 0, retry_at = NULL
                      WHERE id = \(connection.id) AND version = \(old) AND revoking_at IS NULL
                     """) == 1
             } else {
@@ -110,7 +115,8 @@ extension Session {
             """
             UPDATE oauth_accounts
                SET expires_at = \(new.expiresAt), refresh_expires_at = \(new.refreshExpiresAt),
-                   ends_at = \(new.endsAt), observed_at = \(new.obtainedAt), version = version + 1, updated_at = \(now)
+                   ends_at = \(new.endsAt), observed_at = \(new.obtainedAt), token_version = \(new.version),
+                   version = version + 1, updated_at = \(now)
              WHERE id = \(connection.id)
             """)
         return true
@@ -141,8 +147,8 @@ extension Session {
             UPDATE credentials
                SET attempt_node = NULL, attempt_at = NULL, failures = failures + 1,
                    refusals = \(note.isRefusal ? "refusals + 1" as SQL : "refusals"),
-                   unheard = \(note.isUnheard ? "1" as SQL : "unheard"), paused_until = \(note.pausedUntil),
-                   refresh_at = \(note.refreshAt)
+                   paused_until = \(note.pausedUntil), refresh_at = \(note.refreshAt),
+                   retry_at = \(note.retryAt)
              WHERE id = \(id) AND attempt_fence = \(fence) AND version = \(version)
             """) == 1
     }
@@ -158,9 +164,12 @@ extension Session {
     public func dueForRefresh(_ limit: Int, at now: Timestamp) throws -> [(id: ID<ConnectionKind>, version: Int64)] {
         try rows(
             """
-            SELECT id, version FROM credentials
-             WHERE refresh_at IS NOT NULL AND refresh_at <= \(now) AND paused_until <= \(now) AND revoking_at IS NULL
-             ORDER BY refresh_at, id
+            SELECT c.id, c.version
+              FROM credentials c
+              JOIN oauth_accounts t ON t.id = c.id
+             WHERE c.refresh_at IS NOT NULL AND c.refresh_at <= \(now) AND c.paused_until <= \(now)
+               AND c.revoking_at IS NULL AND t.state IN ('active', 'refreshing', 'suspect')
+             ORDER BY c.refresh_at, c.id
              LIMIT \(limit)
             """
         ) { row in (try row.id(), try row.integer()) }
@@ -184,14 +193,7 @@ extension Session {
     }
     /// Whether an account that is to be taken back was connected anew through the same app.
     public func isConnectedAnew(_ credential: CredentialRow) throws -> Bool {
-        try row(
-            """
-            SELECT 1 FROM oauth_accounts
-             WHERE provider = \(credential.provider) AND app_id = \(credential.app)
-               AND open_id = \(credential.openID) AND deleted_at IS NULL AND state <> 'revoked'
-             LIMIT 1
-            """
-        ) { try $0.integer() } != nil
+        try isConnected(to: credential.openID, at: credential.provider, through: credential.app, besides: credential.id)
     }
     public func dropCredential(of id: ID<ConnectionKind>) throws -> Bool {
         try run("DELETE FROM credentials WHERE id = \(id)") == 1
@@ -200,7 +202,7 @@ extension Session {
     private static var credentialColumns: SQL {
         """
         id, provider, app_id, open_id, version, sealed, key_id, obtained_at, expires_at, refresh_at, attempt_node,
-        attempt_fence, attempt_at, failures, refusals, unheard, paused_until, revoking_at
+        attempt_fence, failures, refusals, paused_until, retry_at, revoking_at
         """
     }
     private static func credential(_ row: inout Row) throws -> CredentialRow {
@@ -208,8 +210,7 @@ extension Session {
             id: try row.id(), provider: try row.text(), app: try row.id(), openID: try row.text(),
             version: try row.integer(), sealed: try row.blob(), keyID: try row.text(), obtainedAt: try row.time(),
             expiresAt: try row.optionalTime(), refreshAt: try row.optionalTime(), attemptNode: try row.optionalID(),
-            attemptFence: try row.integer(), attemptAt: try row.optionalTime(), failures: try row.integer(),
-            refusals: try row.integer(), isUnheard: try row.boolean(), pausedUntil: try row.time(),
-            revokingAt: try row.optionalTime())
+            attemptFence: try row.integer(), failures: try row.integer(), refusals: try row.integer(),
+            pausedUntil: try row.time(), retryAt: try row.optionalTime(), revokingAt: try row.optionalTime())
     }
 }

@@ -52,15 +52,44 @@ extension Session {
                 INSERT INTO erasures (id, who, state, asked_by, asked_at, position, counts)
                 VALUES (\(new.id), \(new.who), 'running', \(new.askedBy), \(new.at), '', '{}')
                 """)
-            let names = customers.map { ErasedName(customer: $0.customer, at: $0.provider) }
+            let names =
+                customers.map { ErasedName(customer: $0.customer, at: $0.provider) }
+                + (try ownAccounts(of: new.user).map { ErasedName(account: $0.account, at: $0.provider) })
             try note([ErasedName(user: new.user)] + names, of: new.id, at: new.at)
+            let calls = try forgetCallers(new.user)
             let told = try eraseWhatWasTold(about: new.user, customers)
             let rows = try eraseRows(of: new.user, at: new.at)
             return rows + [
+                ("calls", calls),
                 ("changes", told), ("bodies", try removeBodies(new.bodies)), ("customers", customers.count),
                 ("users", try run("DELETE FROM users WHERE id = \(new.user)")),
             ]
         }
+    }
+
+    /// Accounts that nobody else is connected to: with this user all that is known of them goes.
+    public func ownAccounts(of user: String) throws -> [(provider: String, account: String)] {
+        try rows(
+            """
+            SELECT DISTINCT t.provider, t.open_id FROM oauth_accounts t
+             WHERE t.user_id = \(user) AND t.deleted_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM oauth_accounts o
+                                WHERE o.provider = t.provider AND o.open_id = t.open_id AND o.deleted_at IS NULL
+                                  AND o.user_id <> t.user_id)
+             ORDER BY t.provider, t.open_id
+            """
+        ) { row in (try row.text(), try row.text()) }
+    }
+
+    /// Calls stay, so that what a platform was asked stays countable; for whom they were is forgotten.
+    private func forgetCallers(_ user: String) throws -> Int {
+        try run(
+            """
+            UPDATE calls SET user_id = NULL, connection_id = NULL
+             WHERE connection_id IN (SELECT id FROM oauth_accounts WHERE user_id = \(user)) AND user_id IS NULL
+            """)
+            + run("UPDATE calls SET user_id = NULL, connection_id = NULL WHERE user_id = \(user)")
+            + run("UPDATE calls SET subject = NULL WHERE subject = \(user)")
     }
 
     private func eraseRows(of user: String, at now: Timestamp) throws -> [(what: String, rows: Int)] {
@@ -72,7 +101,6 @@ extension Session {
         try run("DELETE FROM customers WHERE user_id = \(user)")
         try forgetBulkRuns(naming: user)
         return [
-            ("calls", try run("UPDATE calls SET user_id = NULL WHERE user_id = \(user)")),
             ("connections", try eraseConnections(of: user, at: now)),
             ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
             ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),
@@ -148,13 +176,13 @@ extension Session {
     public func eraseEvents(after last: String, window: Int, most: Int, at now: Timestamp) throws -> ErasedStep {
         let seen = try rows(
             """
-            SELECT id, provider, subject, user_id, body_id, body_offset, body_length FROM events
+            SELECT id, provider, account, subject, user_id, body_id, body_offset, body_length FROM events
              WHERE id > \(last) ORDER BY id LIMIT \(window)
             """
         ) { row in
             Seen(
-                id: try row.text(), provider: try row.text(), subject: try row.optionalText(),
-                user: try row.optionalText(),
+                id: try row.text(), provider: try row.text(), account: try row.optionalText(),
+                subject: try row.optionalText(), user: try row.optionalText(),
                 body: BodyRange(
                     body: try row.text(), offset: Int(try row.integer()), length: Int(try row.integer())))
         }
@@ -165,7 +193,9 @@ extension Session {
             found.count == most ? (found.last?.id, true) : (seen.last?.id, seen.count == window)
         try overwriting {
             for event in found {
-                let (bodies, changes) = try eraseEvent(ID(stored: event.id), event.body, at: now)
+                let isAccount = event.accountName.map { erased[$0] != nil } ?? false
+                let (bodies, changes) = try eraseEvent(
+                    ID(stored: event.id), event.body, isAccountErased: isAccount, at: now)
                 step.events += 1
                 step.bodies += bodies
                 step.changes += changes
@@ -176,7 +206,9 @@ extension Session {
 
     /// Erases one event that came about someone who was erased.
     public func eraseEvent(_ event: StoredEvent, at now: Timestamp) throws {
-        _ = try overwriting { try eraseEvent(event.id, event.range, at: now) }
+        let account = event.account.map { ErasedName(account: $0, at: event.provider) }
+        let isAccount = try account.map { try !erased(among: [$0]).isEmpty } ?? false
+        _ = try overwriting { try eraseEvent(event.id, event.range, isAccountErased: isAccount, at: now) }
     }
 
     /// Notes customers of whom an event says that they are someone who was erased.
@@ -185,14 +217,16 @@ extension Session {
         try note([ErasedName(customer: customer.customer, at: customer.provider)], of: noted.erasure, at: now)
     }
 
-    private func eraseEvent(_ id: ID<EventKind>, _ range: BodyRange, at now: Timestamp) throws -> (
-        bodies: Int, changes: Int
-    ) {
+    /// - Parameter isAccountErased: else its account is another's: the business's own, or one that others share.
+    private func eraseEvent(
+        _ id: ID<EventKind>, _ range: BodyRange, isAccountErased: Bool, at now: Timestamp
+    ) throws -> (bodies: Int, changes: Int) {
         try run(
             """
             UPDATE events
-               SET user_id = NULL, subject = NULL, state_reason = 'Its user was erased.', state_at = \(now),
-                   state = 'ignored'
+               SET user_id = NULL, subject = NULL, connection_id = NULL,
+                   account = \(isAccountErased ? "NULL" as SQL : "account"), state = 'ignored',
+                   state_reason = 'Its user was erased.', state_at = \(now)
              WHERE id = \(id)
             """)
         try run("DELETE FROM fetched WHERE event_id = \(id)")
@@ -207,12 +241,14 @@ extension Session {
         return (bodies, try eraseChanges(about: [id.text]))
     }
 
-    /// A body that is nothing else goes; of one that holds other facts, too, this one becomes blanks.
+    /// A body that is nothing else goes; of one that holds other facts, too, this one becomes blanks. One that cannot
+    /// be read is of use to nobody, and goes, too.
     private func eraseBytes(_ range: BodyRange) throws -> Int {
         let body = try row("SELECT bytes, encoding FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") {
             try $0.optionalStoredBytes()
         }
-        guard var bytes = body ?? nil else { return 0 }
+        guard let readable = body else { return 0 }
+        guard var bytes = readable else { return try removeBodies([range.body]) }
         let end = min(range.offset + range.length, bytes.count)
         guard range.offset > 0 || end < bytes.count, range.offset < end else { return try removeBodies([range.body]) }
         bytes.replaceSubrange(range.offset..<end, with: repeatElement(0x20, count: end - range.offset))
@@ -266,7 +302,8 @@ extension Session {
 
     // MARK: Bodies without events
 
-    /// Bodies that belong to no event (not believed, or not readable) and hold one of these texts.
+    /// Bodies that belong to no event (not believed, or not readable) and hold one of these texts, or anything: what is
+    /// damaged may name anybody.
     public func bodiesNaming(_ texts: [String], limit: Int) throws -> [String] {
         let needles = texts.map { Array($0.utf8) }.filter { $0.count >= Self.needleMin }
         guard !needles.isEmpty else { return [] }
@@ -280,8 +317,10 @@ extension Session {
              ORDER BY d.id DESC
              LIMIT \(limit)
             """
-        ) { row in (id: try row.text(), bytes: try row.optionalStoredBytes() ?? []) }
-        return bodies.filter { body in needles.contains { body.bytes.firstRange(of: $0) != nil } }.map(\.id)
+        ) { row in (id: try row.text(), bytes: try row.optionalStoredBytes()) }
+        return bodies.filter { body in
+            body.bytes.map { bytes in needles.contains { bytes.firstRange(of: $0) != nil } } ?? true
+        }.map(\.id)
     }
     /// Shorter texts are found in everything.
     private static var needleMin: Int { 6 }
@@ -300,12 +339,14 @@ extension Session {
 private struct Seen {
     let id: String
     let provider: String
+    let account: String?
     let subject: String?
     let user: String?
     let body: BodyRange
 
+    var accountName: ErasedName? { account.map { ErasedName(account: $0, at: provider) } }
     var names: [ErasedName] {
-        (user.map { [ErasedName(user: $0)] } ?? [])
+        (accountName.map { [$0] } ?? []) + (user.map { [ErasedName(user: $0)] } ?? [])
             + (subject.map { [ErasedName(customer: $0, at: provider)] } ?? [])
     }
 }

@@ -173,19 +173,17 @@ extension Session {
 // MARK: Silence
 
 extension Session {
-    /// For each hour before a moment, the latest first: whether a provider delivered something believed in it. What we
-    /// have asked for ourselves is not its delivery.
-    public func hoursWithDeliveries(of provider: String, hours: Int, before moment: Timestamp) throws -> [Bool] {
-        try (0..<hours).map { hour in
-            let (from, to) = (moment - .hours(Int64(hour) + 1), moment - .hours(Int64(hour)))
-            return try row(
-                """
-                SELECT 1 FROM deliveries
-                 WHERE id >= \(ID<DeliveryKind>.floor(from)) AND id < \(ID<DeliveryKind>.floor(to))
-                   AND provider = \(provider) AND verdict <> 'rejected'
-                   AND (flags IS NULL OR flags NOT LIKE 'listed%') LIMIT 1
-                """
-            ) { _ in true } ?? false
-        }
+    /// Whether a provider delivered something believed in a time; what we have asked for ourselves is not its delivery.
+    /// Reads all deliveries of that time where none of the provider's is among them: so of an hour at most, and of each
+    /// hour once.
+    public func hasDeliveries(of provider: String, from: Timestamp, to: Timestamp) throws -> Bool {
+        try row(
+            """
+            SELECT 1 FROM deliveries
+             WHERE id >= \(ID<DeliveryKind>.floor(from)) AND id < \(ID<DeliveryKind>.floor(to))
+               AND provider = \(provider) AND verdict <> 'rejected'
+               AND (flags IS NULL OR flags NOT LIKE 'listed%') LIMIT 1
+            """
+        ) { _ in true } ?? false
     }
 }

@@ -137,9 +137,9 @@ struct KeeperTests {
     func reserve(_ engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let quota = Quota("calls", 100, per: .rolling(.minutes(10)), for: .connection)
-            let node = QuotaNode("a", [quota], database, clock)
-            for _ in 0..<100 { guard await node.spend("calls", .sync) else { break } }
-            // One unit more than it needs is handed out with it.
+            let (busy, node) = (QuotaNode("a", [quota], database, clock), QuotaNode("b", [quota], database, clock))
+            for _ in 0..<100 { guard await busy.spend("calls", .sync) else { break } }
+            // One unit more than it needs is handed out with it; what the other has spent this node does not know.
             let ticket = try #require(await node.take("calls", .urgent))
 
             #expect(await !node.spend("calls", .sync))

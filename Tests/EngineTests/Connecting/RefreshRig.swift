@@ -93,7 +93,7 @@ struct RefreshRig: Sendable {
 
     /// A node with a session of its own. `database` and `wire` may be such as die.
     func node(
-        on other: (any Database)? = nil, wire: (any TokenWire)? = nil
+        on other: (any Database)? = nil, wire: (any TokenWire)? = nil, traffic: Traffic? = nil
     ) async throws -> (refreshing: Refreshing, connections: Connections, id: ID<NodeKind>) {
         let id = ids.make(NodeKind.self)
         let now = time.now()
@@ -103,8 +103,9 @@ struct RefreshRig: Sendable {
             settings: ["sample": .init(app: Self.app, id: "c", secret: Secret("s"), address: nil)], database: store,
             vault: vault, time: time)
         let refreshing = Refreshing(
-            platforms: ["sample": sample], apps: apps, desk: TokenDesk(wire: wire ?? platform, now: time.now),
-            database: store, vault: vault, node: { id }, ids: ids, time: time, bells: Bells(), logger: logger)
+            platforms: ["sample": sample], apps: apps,
+            desk: TokenDesk(wire: wire ?? platform, now: time.now, traffic: traffic), database: store, vault: vault,
+            node: { id }, ids: ids, time: time, bells: Bells(), logger: logger)
         let connections = Connections(
             platforms: ["sample": sample], refreshing: refreshing, database: store, vault: vault, ids: ids,
             time: time, bells: Bells())

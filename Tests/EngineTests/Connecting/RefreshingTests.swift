@@ -236,7 +236,7 @@ struct RefreshingTests {
                     settings: ["sample": .init(app: RefreshRig.app, id: "c", secret: Secret("s"), address: nil)],
                     database: rig.database, vault: rig.vault, time: rig.time),
                 desk: TokenDesk(wire: rig.platform, now: rig.time.now), database: rig.database, vault: rig.vault,
-                logger: .quiet)
+                time: rig.time, logger: .quiet)
             rig.platform.fail(.status(503))
             let job = ClaimedJob.sample(input: Array(rig.connection.text.utf8))
             await #expect(throws: (any Error).self) { try await worker.run(job) }
@@ -269,10 +269,11 @@ struct RefreshingTests {
 
 extension ClaimedJob {
     static var sample: ClaimedJob { sample(input: []) }
-    static func sample(input: [UInt8]) -> ClaimedJob {
+    static func sample(input: [UInt8], attempt: Int = 1, firstFailedAt: Timestamp? = nil) -> ClaimedJob {
         ClaimedJob(
             id: ID(stored: "job_00000000000000000000000001"), kind: "t", version: 1, lane: "l", priority: .event,
-            input: input, subject: nil, attempt: 1, deaths: 0, node: ID(stored: "node_00000000000000000000000001"),
-            fence: 1, createdAt: .testNow, firstFailedAt: nil)
+            input: input, subject: nil, attempt: attempt, deaths: 0,
+            node: ID(stored: "node_00000000000000000000000001"), fence: 1, createdAt: .testNow,
+            firstFailedAt: firstFailedAt)
     }
 }

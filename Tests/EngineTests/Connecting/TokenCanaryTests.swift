@@ -42,6 +42,10 @@ struct TokenCanaryTests {
                 platform.fail(fault)
                 _ = try await node.refreshing.renew(rig.connection, from: 1, .byHand, patience: .zero)
             }
+            // The platform's own word may hold anything.
+            platform.fail(.answer(400, #"{"error":"canary word"}"#))
+            _ = try await node.refreshing.renew(rig.connection, from: 1, .byHand, patience: .zero)
+            #expect(lines.text.contains("tokens.refresh_failed") && !lines.text.contains("canary"))
             #expect(try await node.refreshing.renew(rig.connection, from: 1, .byHand, patience: .zero) == .renewed(2))
             let access = try await node.connections.credential(of: rig.connection).access
             #expect(try await node.connections.disconnect(rig.connection, reason: "disconnected", by: "t"))

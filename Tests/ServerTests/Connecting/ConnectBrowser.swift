@@ -30,12 +30,13 @@ struct ConnectWorld: Sendable {
 
     static func with(
         _ engine: TestEngine = .sqlite, _ change: (inout Settings) -> Void = { _ in },
-        rotation: OAuth2.Rotation = .strict, _ body: @Sendable @escaping (ConnectWorld) async throws -> Void
+        rotation: OAuth2.Rotation = .strict,
+        logger: Logger = .quiet, _ body: @Sendable @escaping (ConnectWorld) async throws -> Void
     ) async throws {
         let settings = settings(change)
         let clock = Mutex<FakePlatform?>(nil)
         try await TestAPI.with(
-            engine, settings: settings,
+            engine, settings: settings, logger: logger,
             assemble: { database, ids, turning in
                 let platform = FakePlatform(rotation: rotation, now: { turning.now })
                 clock.withLock { $0 = platform }

@@ -47,7 +47,6 @@ public final class Limiter: Sendable {
     /// Units that were taken: settled when the call was answered or given up, given back when it was not sent.
     public struct Ticket: Sendable {
         public fileprivate(set) var needs: [QuotaNeed]
-        public static let none = Ticket(needs: [])
     }
 
     /// Takes all that is needed, or nothing. Whoever gets nothing keeps its place in every line.

@@ -106,11 +106,6 @@ extension Dashboard {
         return Self.redirect("/", cookies: [request.cookie.set(token)])
     }
 
-    struct GoneModel: Sendable {
-        let sentence: String
-        let commands: [Command]
-    }
-
     private func linkGone(_ request: PageRequest) -> Response {
         let model = ProblemPage.Model(
             status: 410, pill: nil, title: request.words("link.gone.title"),

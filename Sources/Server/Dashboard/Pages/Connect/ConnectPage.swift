@@ -103,11 +103,11 @@ enum ConnectPage {
     static func status(_ problem: ConnectProblem) -> Int {
         switch problem {
         case .unknownLink: 404
-        case .expired, .used: 410
+        case .expired, .used, .linkUsed: 410
         case .tooMany: 429
         case .platform, .unreachable, .noAccount, .codeRefused, .noCode: 502
         case .denied, .unknownState, .otherBrowser, .mixedUp, .scope, .wrongAccount, .wrongUser: 400
-        case .notConfigured: 503
+        case .notConfigured, .erasing: 503
         }
     }
 }

@@ -44,7 +44,7 @@ extension Dashboard {
         guard let session = try await hooks.sessions.session(link: request.link) else {
             return connectPage(ConnectPage.problem(.unknownLink, nil, provider: nil, request), 404, request)
         }
-        guard session.returnURL == nil, session.expiresAt > request.now else {
+        guard session.returnURL == nil, session.expiresAt > request.now, !session.hasConnected else {
             return try await leave(request, browser: browser) {
                 try await hooks.sessions.depart(request.link, browser: $0)
             }
@@ -94,7 +94,9 @@ extension Dashboard {
     private func ended(
         _ problem: ConnectProblem, _ session: ConnectSessionRow?, provider: String?, _ request: PageRequest
     ) -> Response {
-        if problem != .used, let session, let url = ReturnAddress.url(session, [("error", problem.code)]) {
+        if problem != .used, problem != .linkUsed, let session,
+            let url = ReturnAddress.url(session, [("error", problem.code)])
+        {
             return Self.redirect(url)
         }
         return connectPage(

@@ -32,7 +32,7 @@ enum ConnectionForms {
         let words = request.words
         var platforms: [NewModel.Platform] = []
         for platform in request.app.hooks.connecting?.platforms ?? [] {
-            let isReady = try await request.app.hooks.connecting?.apps(platform.about.id) != nil
+            let isReady = try await request.app.hooks.connecting?.sessions.usualApp(of: platform.about.id) != nil
             let names = platform.oauth.settings
             platforms.append(
                 NewModel.Platform(

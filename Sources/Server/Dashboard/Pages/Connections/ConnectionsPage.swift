@@ -55,16 +55,16 @@ enum ConnectionsPage {
             ])
     }
 
-    private static func head(_ counts: [(state: String, count: Int64)], _ request: PageRequest) -> Head {
+    private static func head(_ counts: [(state: ConnectionState, count: Int)], _ request: PageRequest) -> Head {
         let words = request.words
         var head = Head(words("nav.connections"))
-        head.lede = words.count("connections.lede", Int(counts.reduce(0) { $0 + $1.count }))
+        head.lede = words.count("connections.lede", counts.reduce(0) { $0 + $1.count })
         if request.mayAct { head.actions = [HeadAction(words("connections.new"), "/connections/new", isFirst: true)] }
         return head
     }
 
     private static func chips(
-        _ filter: FilterText, _ counts: [(state: String, count: Int64)], _ words: Words
+        _ filter: FilterText, _ counts: [(state: ConnectionState, count: Int)], _ words: Words
     ) -> [Chip] {
         let chosen = filter["state"]
         return [Chip(label: words("connections.all"), href: filter.address("state", nil), isChosen: chosen == nil)]
@@ -72,9 +72,13 @@ enum ConnectionsPage {
                 var chip = Chip(
                     label: words("connections.state.\(state)"), href: filter.address("state", state),
                     isChosen: chosen == state)
-                chip.count = counts.first { $0.state == state }.map { words.number($0.count) }
+                chip.count = counts.first { $0.state.rawValue == state }.map { count($0.count, words) }
                 return chip
             }
+    }
+
+    private static func count(_ count: Int, _ words: Words) -> String {
+        count > Session.connectionCountMax ? words.number(Session.connectionCountMax) + "+" : words.number(count)
     }
 
     private static func row(_ row: ConnectionRow, _ request: PageRequest) -> Model.Row {
