@@ -93,12 +93,13 @@ struct ErasureTests {
 
     private func erase(_ user: String, in database: any Database) async throws {
         _ = try await begin(user, in: database)
-        let time = TestClock().source
         try await runner(
             UserErasing(
                 database: database,
-                accounts: ForsakenAccounts(SyncBook([]), database: database, time: time, logger: .quiet), ids: ids,
-                time: time, bells: Bells(), logger: .quiet), database)
+                accounts: ForsakenAccounts(
+                    SyncBook([]), database: database, time: TestClock().source, logger: .quiet), ids: ids,
+                time: TestClock().source, bells: Bells(), logger: .quiet),
+            database)
     }
 
     @Test(
