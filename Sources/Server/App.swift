@@ -107,6 +107,8 @@ public struct Hooks: Sendable {
     public var eventTerms: EventTerms?
     /// Connects accounts; nil where nothing can be sealed.
     public var connecting: ConnectHooks?
+    /// Reads accounts' data; nil where nothing is synced.
+    public var syncs: Syncs?
     /// The feed on this node, for live clients; nil where there are none.
     public var hub: ChangeHub?
     /// What platforms allow and how much of it is used; nil where nothing is called.

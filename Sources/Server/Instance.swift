@@ -22,6 +22,7 @@ public struct Instance: Sendable {
     public let endpoints: Endpoints
     public let hub: ChangeHub
     let connecting: ConnectingParts
+    let syncing: SyncParts
     let webhookSecrets: WebhookSecrets
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
@@ -94,6 +95,7 @@ public struct Instance: Sendable {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
         if settings.migrates { try await declareTables(database) }
+        try await database.check(Providers.syncBook.tables)
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
         let health = try await database.health()
         logger.notice(
@@ -139,23 +141,24 @@ public struct Instance: Sendable {
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)
-        let handlers = Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time)
+        let handlers = SyncParts.waking(
+            Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
+        syncing = SyncParts(
+            settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
+            time: time, bells: bells, logger: logger)
         (objects, publishing) = await Self.publishing(
             settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
-        eventTerms = EventTerms(
-            Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
-            vault: vault, database: database, time: time)
+        eventTerms = Self.terms(vault, database, time)
         var workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         (workers.objects, workers.publishing, workers.vault) = (objects, publishing, vault)
-        let people = Self.decisions(
-            settings, database, gateway, publishing, endpoints, ids: ids, time: time, bells: bells, logger: logger)
         runner = JobRunner(
             workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
-                + people + [EventTermsWorker(eventTerms, time: time)] + connecting.workers,
+                + workers.decisions(endpoints, read: gateway.reread) + [EventTermsWorker(eventTerms, time: time)]
+                + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger: logger)
@@ -166,19 +169,11 @@ public struct Instance: Sendable {
             metrics: metrics, program: Self.version)
     }
 
-    /// What does what people decide: later, or with many things at once.
-    private static func decisions(
-        _ settings: Settings, _ database: any Database, _ gateway: Gateway, _ publishing: PublishingHooks?,
-        _ endpoints: Endpoints, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger
-    ) -> [any JobWorker] {
-        let deciders = Hooks.deciders(
-            ids: ids, database: database, publishing: publishing?.publishing, read: gateway.reread)
-        return [
-            BulkWorker(
-                database: database, ids: ids, time: time, bells: bells, deciders: deciders,
-                endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
-            HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
-        ]
+    /// What finds events by their values.
+    private static func terms(_ vault: Vault, _ database: any Database, _ time: TimeSource) -> EventTerms {
+        EventTerms(
+            Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
+            vault: vault, database: database, time: time)
     }
 
     /// What tells the other nodes.

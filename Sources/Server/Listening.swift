@@ -66,6 +66,7 @@ extension Instance {
         hooks.eventTerms = settings.encryptionKeys.isEmpty ? nil : eventTerms
         hooks.connecting =
             settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
+        hooks.syncs = syncing.syncs
         hooks.demo = settings.demo.map { LocalClient($0) }
         if let demo = hooks.demo { hooks.checklist = { await DemoChecklist.make(demo, language: $0) } }
         hooks.sandbox = settings.sandboxURL.map { LocalClient(base: $0) }

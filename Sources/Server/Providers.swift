@@ -2,6 +2,7 @@ import ActivityPub
 import AuthorizeNet
 import Braintree
 import Certificates
+import Engine
 import Generic
 import Instagram
 public import Kit
@@ -36,6 +37,8 @@ enum Providers {
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
+    /// What is synced of accounts.
+    static let syncBook = SyncBook(all.compactMap { $0 as? any Syncing })
     static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.
     static func connectable(_ settings: Settings) -> [any Connectable] {

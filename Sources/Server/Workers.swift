@@ -36,7 +36,9 @@ struct Workers: Sendable {
             RecoveryWorker(endpoints: endpoints),
             EventReleasing(database: database, ids: ids, time: time, bells: bells),
             UserErasing(
-                database: database, ids: ids, time: time, bells: bells, objects: objects, logger: logger),
+                database: database,
+                accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger),
+                ids: ids, time: time, bells: bells, objects: objects, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
@@ -45,7 +47,21 @@ struct Workers: Sendable {
             CompressionWorker(database: database, time: time, logger: logger),
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
-                identityLives: Dictionary(uniqueKeysWithValues: lives), time: time, logger: logger),
+                identityLives: Dictionary(uniqueKeysWithValues: lives), histories: Providers.syncBook.tables,
+                time: time,
+                logger: logger),
+        ]
+    }
+
+    /// What does what people decide, about many things at once too.
+    func decisions(_ endpoints: Endpoints, read: @escaping UnreadableDecider.Reading) -> [any JobWorker] {
+        let deciders = Hooks.deciders(
+            ids: ids, database: database, publishing: publishing?.publishing, read: read)
+        return [
+            BulkWorker(
+                database: database, ids: ids, time: time, bells: bells, deciders: deciders,
+                endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
+            HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
         ]
     }
 
@@ -67,6 +83,7 @@ struct Workers: Sendable {
         [
             RetentionWorker.schedule(firstAt: first), ErasureSweep.schedule(firstAt: first),
             ConnectionSweep.schedule(firstAt: first),
+            SyncSweep.schedule(firstAt: first),
             IntegrityWorker.schedule(firstAt: first + .minutes(10)),
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),

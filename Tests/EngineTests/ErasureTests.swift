@@ -46,7 +46,10 @@ struct ErasureTests {
             let time = TestClock().source
             _ = try await begin("u_1", in: database)
             try await runner(
-                UserErasing(database: database, ids: ids, time: time, bells: Bells(), logger: .quiet), database)
+                UserErasing(
+                    database: database,
+                    accounts: ForsakenAccounts(SyncBook([]), database: database, time: time, logger: .quiet), ids: ids,
+                    time: time, bells: Bells(), logger: .quiet), database)
             _ = try await bench.receive(price("evt_a", "cus_1"))
             _ = try await bench.receive(price("evt_b", "cus_2"))
 
@@ -91,7 +94,11 @@ struct ErasureTests {
     private func erase(_ user: String, in database: any Database) async throws {
         _ = try await begin(user, in: database)
         try await runner(
-            UserErasing(database: database, ids: ids, time: TestClock().source, bells: Bells(), logger: .quiet),
+            UserErasing(
+                database: database,
+                accounts: ForsakenAccounts(
+                    SyncBook([]), database: database, time: TestClock().source, logger: .quiet), ids: ids,
+                time: TestClock().source, bells: Bells(), logger: .quiet),
             database)
     }
 
@@ -195,9 +202,12 @@ struct ErasureTests {
             try await BillingBench(database).put(edit)
 
             _ = try await begin("u_1", in: database)
+            let time = TestClock().source
             try await runner(
                 UserErasing(
-                    database: database, ids: ids, time: TestClock().source, bells: Bells(), logger: .quiet), database)
+                    database: database,
+                    accounts: ForsakenAccounts(SyncBook([]), database: database, time: time, logger: .quiet), ids: ids,
+                    time: time, bells: Bells(), logger: .quiet), database)
 
             let left = try await database.read("left") { session in
                 try events.map { try session.event($0.id)?.body.map { String(decoding: $0, as: UTF8.self) } }

@@ -60,6 +60,11 @@ struct DocsTests {
                     id: ID(stored: "pub_" + tail), content: ["text": "Rye"], media: [], publishAt: nil,
                     createdBy: "key", version: 1, createdAt: now, updatedAt: now))
             try session.add(
+                NewSync(
+                    id: ID(stored: "sync_" + tail), connection: connection.id, provider: "tiktok", account: "open-1",
+                    stream: "videos", reason: .manual, listsAll: false, since: nil, job: ID(stored: "job_" + tail),
+                    askedBy: nil), at: now)
+            try session.add(
                 NewConnectSession(
                     id: ID(stored: "cs_" + tail), linkHash: [1], userID: "user-42", provider: "tiktok",
                     app: ID(stored: "app_" + tail), scopes: ["video.list"], returnURL: nil, confirms: false,

@@ -103,6 +103,7 @@ extension ConnectSessions {
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
+        let syncJob = ids.make(JobKind.self)
         let kept = try await database.write("connect", in: .ingest) { store -> Kept in
             guard let held = try store.holdConnectSession(session.id) else { return .noSession }
             if let known = standing.row { _ = try store.holdConnection(known.id) }
@@ -123,6 +124,7 @@ extension ConnectSessions {
             }
             if row.health != .pending {
                 try news.connected(row, isNew: isNew, in: store, at: now)
+                try store.enqueue([SyncBeginning.job(syncJob, id, at: now)])
                 if let due = credential.refreshAt {
                     try store.enqueue([RefreshWorker.job(jobID, id, version: credential.version, at: due, now: now)])
                 }
@@ -160,6 +162,7 @@ extension ConnectSessions {
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
+        let syncJob = ids.make(JobKind.self)
         let outcome = try await database.write("confirm", in: .work) { store -> Result<ConnectSessionRow, Refusal> in
             guard let held = try store.holdConnectSession(id) else { return .failure(.unknown) }
             guard let wanted = held.confirmHash, constantTimeEqual(wanted, hash) else {
@@ -195,6 +198,7 @@ extension ConnectSessions {
                 return .failure(.unknown)
             }
             try news.connected(fresh, isNew: true, in: store, at: now)
+            try store.enqueue([SyncBeginning.job(syncJob, connection, at: now)])
             if let due = fresh.refreshAt, let version = fresh.tokenVersion {
                 try store.enqueue([RefreshWorker.job(jobID, connection, version: version, at: due, now: now)])
             }

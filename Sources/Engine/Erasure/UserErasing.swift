@@ -19,14 +19,18 @@ public struct UserErasing: JobWorker {
     private let bells: Bells
     private let objects: ObjectStore?
     private let walk: EventWalk
+    private let accounts: ForsakenAccounts
 
-    /// - Parameter objects: whose files go with their user; nil where there are none.
+    /// - Parameters:
+    ///   - accounts: erases the rows of accounts to which nobody is connected any more.
+    ///   - objects: whose files go with their user; nil where there are none.
     public init(
-        database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, objects: ObjectStore? = nil,
-        logger: Logger
+        database: any Database, accounts: ForsakenAccounts, ids: Identifiers, time: TimeSource, bells: Bells,
+        objects: ObjectStore? = nil, logger: Logger
     ) {
         self.objects = objects
         self.database = database
+        self.accounts = accounts
         self.ids = ids
         self.time = time
         self.bells = bells
@@ -59,6 +63,7 @@ public struct UserErasing: JobWorker {
             counts.add(step)
             try session.advance(id, to: step.last ?? row.position, counts: counts.text)
         }
+        try await accounts.run()
         // Nothing says that a user is erased while a file of theirs lies here.
         while try await objects?.deleteDropped() ?? 0 > 0 {}
         try await scrub()

@@ -1,6 +1,6 @@
 extension EventCatalogue {
     static let types: [EventType] =
-        [received, subscriptionUpdated, userErased, changeErased, reconciled] + payments + connections + people
+        [received, subscriptionUpdated, userErased, changeErased, reconciled] + payments + connections + syncs + people
         + endpoints + publications
 
     private static let userErased = EventType(
@@ -24,6 +24,9 @@ extension EventCatalogue {
             .always("missing_here", .integer, "What only the platform had; it is here now, unless it was a dry run."),
             .always("differing", .integer, "What stood otherwise here; it is put right, unless it was a dry run."),
             .always("dry_run", .boolean, "Whether it only counted."),
+            .sometimes("connection_id", .text, "Of records: whose account, conn_…"),
+            .sometimes("missing_there", .integer, "Of records: what only this side had."),
+            .sometimes("moved", .integer, "Of records: rows of which only counts differed."),
         ])
 
     private static let received = EventType(

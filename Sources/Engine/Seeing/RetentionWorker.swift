@@ -14,17 +14,21 @@ public struct RetentionWorker: JobWorker {
     private let database: any Database
     private let limits: RetentionLimits
     private let identityLives: [String: Duration]
+    private let histories: [RecordTable]
     private let time: TimeSource
     private let logger: Logger
 
-    /// - Parameter identityLives: of each platform's scheme, by its id.
+    /// - Parameters:
+    ///   - identityLives: of each platform's scheme, by its id.
+    ///   - histories: tables of streams whose metrics' steps are kept.
     public init(
-        database: any Database, limits: RetentionLimits, identityLives: [String: Duration], time: TimeSource,
-        logger: Logger
+        database: any Database, limits: RetentionLimits, identityLives: [String: Duration],
+        histories: [RecordTable] = [], time: TimeSource, logger: Logger
     ) {
         self.database = database
         self.limits = limits
         self.identityLives = identityLives
+        self.histories = histories
         self.time = time
         self.logger = logger
     }
@@ -38,6 +42,11 @@ public struct RetentionWorker: JobWorker {
         let (now, limits) = (time.now(), limits)
         for what in Retained.allCases {
             try await repeatedly("\(what)") { try $0.expire(what, limits: limits, at: now, limit: Self.rowsAtOnce) }
+        }
+        for table in histories {
+            try await repeatedly("metrics") {
+                try $0.expireHistory(of: table, before: now - limits.metrics, limit: Self.rowsAtOnce)
+            }
         }
         try await repeatedly("endpoints") { try $0.sweepEndpoints(Self.rowsAtOnce, at: now) }
         _ = try await database.set("retention", in: .maintenance) { try $0.sweepAppSecrets(at: now) }

@@ -47,6 +47,7 @@ public enum AlertKind: Identified { public static let idPrefix = "alr" }
 public enum KeyKind: Identified { public static let idPrefix = "key" }
 public enum AuditKind: Identified { public static let idPrefix = "aud" }
 public enum ErasureKind: Identified { public static let idPrefix = "era" }
+public enum SyncKind: Identified { public static let idPrefix = "sync" }
 public enum ReconciliationKind: Identified { public static let idPrefix = "rec" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }

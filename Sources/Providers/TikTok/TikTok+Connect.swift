@@ -3,8 +3,6 @@ public import Kit
 /// `authorization.removed`: the token is dead already. Source: developers.tiktok.com/doc/webhooks-events.
 extension TikTok: GrantTeller {
     static let grantEvents: EventTypes = ["authorization.removed"]
-    /// What something here acts on.
-    static let handledEvents: EventTypes = ["authorization.removed", "post.publish.*"]
 
     public func revocation(in event: EventContent) throws(Unreadable) -> String? {
         guard Self.grantEvents.contains(event.type) else { return nil }

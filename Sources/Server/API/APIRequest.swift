@@ -153,6 +153,9 @@ struct QueryReader {
                 problems.append(FieldProblem(shown, "stands there twice."))
             }
         }
+        for parameter in parameters where parameter.isRequired && values[parameter.name] == nil {
+            problems.append(FieldProblem(parameter.name, "must be said."))
+        }
         guard problems.isEmpty else { throw Problem(.invalidQuery, problems) }
         return values
     }

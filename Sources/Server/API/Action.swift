@@ -61,11 +61,14 @@ public struct Parameter: Sendable {
     let name: String
     let schema: Schema
     let what: String
+    /// Of a query: a request without it is refused. A path has all of its own.
+    let isRequired: Bool
 
-    init(_ name: String, _ schema: Schema, _ what: String) {
+    init(_ name: String, _ schema: Schema, _ what: String, isRequired: Bool = false) {
         self.name = name
         self.schema = schema
         self.what = what
+        self.isRequired = isRequired
     }
 
     static func id<Kind: Identified & SendableMetatype>(_ kind: Kind.Type) -> Parameter {

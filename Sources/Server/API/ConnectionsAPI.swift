@@ -118,6 +118,12 @@ enum ConnectionsAPI {
         guard
             try await request.connecting.connections.disconnect(id, reason: "disconnected", by: request.caller.id)
         else { throw Problem(.notFound, "There is no connection \(id).") }
+        let job = AccountForgetting.job(request.app.ids.make(), at: request.now)
+        // What was read of the account goes with its last link; where this is lost, a minute later.
+        try await request.app.database.write("forget_account") { session in
+            if try !session.forsakenAccounts(1).isEmpty { try session.enqueue([job]) }
+        }
+        request.app.hooks.jobsArrived()
         return .noContent
     }
 }

@@ -123,7 +123,7 @@ extension APIRequest {
     }
 
     /// RFC 7240; what cannot be read is no preference.
-    private var preferredWait: Int64? {
+    var preferredWait: Int64? {
         let preferences = headers[values: .prefer].flatMap { $0.split(separator: ",") }.map {
             $0.filter { !$0.isWhitespace }
         }

@@ -49,6 +49,9 @@ struct UserExport: Sendable {
             .required("publication_targets", .array(of: row), "What was published for the user, and where."),
             .required("publications", .array(of: row), "The content of these."),
             .required("objects", .array(of: row), "Files; their bytes are at /v1/objects/{id}/content."),
+            .required(
+                "records", .map(of: .array(of: row), most: 500),
+                "Rows of the accounts that the user is connected to, by their table, with each step of their counts."),
             .required("changes", .array(of: row), "What was told about the user, as long as it is kept."),
             .required(
                 "calls", .array(of: CallView.schema),
@@ -65,7 +68,9 @@ struct UserExport: Sendable {
             user.write(to: &writer)
             for section in sections { writer.member(section.what, .array(section.rows)) }
         }
-        try await text(",\"changes\":[", to: &out)
+        try await text(",\"records\":{", to: &out)
+        try await RecordExport(database: database, user: id).write(to: &out)
+        try await text("},\"changes\":[", to: &out)
         try await writeChanges(to: &out)
         try await text("],\"calls\":[", to: &out)
         try await writeCalls(to: &out)

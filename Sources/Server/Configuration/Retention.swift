@@ -5,13 +5,13 @@ import Store
 public struct Retention: Sendable, Equatable {
     /// A kind of row with a life of its own.
     public enum Kind: String, Sendable, CaseIterable {
-        case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs
+        case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, syncs, metrics
 
         var usualDays: Int64 {
             switch self {
-            case .bodies, .changes, .attempts: 30
+            case .bodies, .changes, .attempts, .syncs: 30
             case .deliveries, .deadJobs: 90
-            case .events: 400
+            case .events, .metrics: 400
             case .calls: 14
             case .jobs: 7
             }
@@ -27,6 +27,8 @@ public struct Retention: Sendable, Equatable {
             case .calls: "Calls to platforms."
             case .jobs: "Jobs that succeeded or were cancelled."
             case .deadJobs: "Jobs that died."
+            case .syncs: "Runs of syncs."
+            case .metrics: "Each step of the counts of accounts, videos and the like."
             }
         }
     }
@@ -67,6 +69,8 @@ extension Retention {
         limits.calls = self[.calls]
         limits.jobs = self[.jobs]
         limits.deadJobs = self[.deadJobs]
+        limits.syncs = self[.syncs]
+        limits.metrics = self[.metrics]
         return limits
     }
 }

@@ -79,6 +79,10 @@ extension Setting {
                 "PATCHBAY_RETURN_ORIGINS", "Origins to which people may be sent back after connecting an account.",
                 example: "https://app.example.com"),
             Setting(
+                "PATCHBAY_RECORD_CHANGES",
+                "Streams of which every new, changed and deleted row is told (record.changed), commas between.",
+                example: "tiktok.videos"),
+            Setting(
                 "PATCHBAY_APPLICATION_NAME",
                 "What people know your application as: shown where they connect an account.", usual: "your application",
                 example: "Rye and Salt"),

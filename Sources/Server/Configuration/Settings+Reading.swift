@@ -22,6 +22,7 @@ extension Settings {
         allowedPrivateAddresses = try values.read("PATCHBAY_ALLOW_PRIVATE_ADDRESSES", Self.ranges) ?? []
         webhookAliases = try values.read("PATCHBAY_WEBHOOK_ALIASES", Self.aliases) ?? [:]
         returnOrigins = try values.read("PATCHBAY_RETURN_ORIGINS", Self.origins) ?? []
+        toldRecords = try values.read("PATCHBAY_RECORD_CHANGES", Self.streams) ?? []
         for kind in Retention.Kind.allCases {
             if let life = try values.read(kind.settingName, Self.life) { retention[kind] = life }
         }
@@ -243,6 +244,15 @@ extension Settings {
             }
         }
         return aliases
+    }
+
+    fileprivate static func streams(_ text: String) throws(Unusable) -> Set<String> {
+        let names = text.split(whereSeparator: { $0 == "," || $0.isWhitespace }).map(String.init)
+        if let other = names.first(where: { Providers.syncBook.entry($0) == nil }) {
+            throw Unusable(
+                "\(shown(other)) is no stream. Streams: \(Providers.syncBook.names.joined(separator: ", ")).")
+        }
+        return Set(names)
     }
 
     fileprivate static func origins(_ text: String) throws(Unusable) -> [String] {

@@ -31,6 +31,8 @@ public struct Settings: Sendable {
     public internal(set) var webhookAliases: [String: String] = [:]
     /// `https://app.example.com`.
     public internal(set) var returnOrigins: [String] = []
+    /// `tiktok.videos`: streams whose rows are told of one by one.
+    public internal(set) var toldRecords: Set<String> = []
     /// Whether `serve` brings the schema up to date.
     public internal(set) var migrates = true
     public internal(set) var log = LogSettings(format: .text, level: .info)

@@ -26,6 +26,7 @@ enum Pages {
             NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
             OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
+            SyncPage.page,
         ] + EndpointForms.confirmations
 
     private static let workForms: [PageForm] =
@@ -33,5 +34,5 @@ enum Pages {
             JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
             HealthPage.form, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
-        + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms
+        + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms
 }

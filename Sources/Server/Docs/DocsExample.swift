@@ -19,7 +19,12 @@ struct DocsExample {
             let value = parameter.schema.sample.text ?? parameter.name
             path = path.replacing("{\(parameter.name)}", with: PercentEncoding.encode(value))
         }
-        if action.query.contains(where: { $0.name == "limit" }) { path += "?limit=2" }
+        let said = action.query.compactMap { parameter -> String? in
+            if parameter.name == "limit" { return "limit=2" }
+            return parameter.isRequired
+                ? "\(parameter.name)=\(PercentEncoding.encode(parameter.schema.sample.text ?? parameter.name))" : nil
+        }
+        if !said.isEmpty { path += "?" + said.joined(separator: "&") }
         self.path = path
         curl = Self.curl(route, path)
         let good = action.answers.first

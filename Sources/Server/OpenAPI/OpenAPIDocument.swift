@@ -92,7 +92,9 @@ private struct Operation {
             ]
         }
         var parameters = action.path.map { parameter("path", $0.name, $0.schema, $0.what, isRequired: true) }
-        parameters += action.query.map { parameter("query", $0.name, $0.schema, $0.what, isRequired: false) }
+        parameters += action.query.map {
+            parameter("query", $0.name, $0.schema, $0.what, isRequired: $0.isRequired)
+        }
         if action.isIdempotent {
             let key = Schema.form(1...255, pattern: "^[!-~]+$", "visible ASCII") { _ in true }
             parameters.append(

@@ -549,9 +549,28 @@ CREATE TABLE reconciliations (
     dry_run             $INTEGER NOT NULL,
     problem             $TEXT,
     started_at          $INTEGER NOT NULL,
-    ended_at            $INTEGER
+    ended_at            $INTEGER,
+    connection_id       $TEXT,
+    missing_there       $INTEGER NOT NULL DEFAULT 0,
+    moved               $INTEGER NOT NULL DEFAULT 0
 ) $STRICT;
 CREATE INDEX reconciliations_stream ON reconciliations (app_id, stream, id);
+CREATE INDEX reconciliations_connection ON reconciliations (connection_id, stream, id)
+    WHERE connection_id IS NOT NULL;
+
+-- Keys that a comparison of records has seen at the platform, until it ends; and what it found to differ.
+CREATE TABLE reconciliation_seen (
+    reconciliation_id   $TEXT NOT NULL,
+    key                 $TEXT NOT NULL,
+    PRIMARY KEY (reconciliation_id, key)
+) $CLUSTERED;
+CREATE TABLE reconciliation_differences (
+    reconciliation_id   $TEXT NOT NULL,
+    key                 $TEXT NOT NULL,
+    kind                $TEXT NOT NULL CHECK (kind IN ('missing_here', 'missing_there', 'differing', 'moved')),
+    fields              $TEXT NOT NULL,
+    PRIMARY KEY (reconciliation_id, key)
+) $CLUSTERED;
 
 -- Connections -----------------------------------------------------------------------------------------------
 
@@ -920,3 +939,145 @@ CREATE INDEX publication_targets_user ON publication_targets (user_id, id) WHERE
 CREATE INDEX publication_targets_remote ON publication_targets (provider, remote_id) WHERE remote_id IS NOT NULL;
 CREATE INDEX publication_targets_live ON publication_targets (state, id)
     WHERE state IN ('scheduled', 'waiting', 'uploading', 'processing', 'unknown');
+-- Sync ------------------------------------------------------------------------------------------------------
+
+CREATE INDEX oauth_accounts_open ON oauth_accounts (provider, open_id) WHERE deleted_at IS NULL;
+
+-- How far each stream of an account is read. `bookmark`: the platform's time of the newest row that is covered, that
+-- moment included; NULL until all was read once. `shape`: the columns that all of it was read with.
+CREATE TABLE stream_states (
+    provider            $TEXT NOT NULL,
+    account_id          $TEXT NOT NULL,
+    stream              $TEXT NOT NULL,
+    bookmark            $INTEGER,
+    shape               $TEXT NOT NULL,
+    due_at              $INTEGER NOT NULL,
+    listed_at           $INTEGER,
+    synced_at           $INTEGER,
+    failing_since       $INTEGER,
+    code                $TEXT,
+    problem             $TEXT,
+    PRIMARY KEY (provider, account_id, stream)
+) $STRICT;
+CREATE INDEX stream_states_due ON stream_states (due_at);
+
+-- Runs. `position` belongs to `phase`: the platform's cursor while it lists, then the last key that was looked at.
+CREATE TABLE syncs (
+    id                  $TEXT PRIMARY KEY,
+    connection_id       $TEXT NOT NULL,
+    provider            $TEXT NOT NULL,
+    account_id          $TEXT NOT NULL,
+    stream              $TEXT NOT NULL,
+    reason              $TEXT NOT NULL CHECK (reason IN ('initial', 'schedule', 'manual', 'webhook', 'full')),
+    state               $TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'succeeded', 'failed', 'cancelled')),
+    lists_all           $INTEGER NOT NULL,
+    since               $INTEGER,
+    job_id              $TEXT NOT NULL,
+    asked_by            $TEXT,
+    phase               $TEXT NOT NULL CHECK (phase IN ('list', 'confirm', 'refresh')),
+    position            $TEXT,
+    empty_pages         $INTEGER NOT NULL DEFAULT 0,
+    newest              $INTEGER,
+    again               $INTEGER NOT NULL DEFAULT 0,
+    pages               $INTEGER NOT NULL DEFAULT 0,
+    rows_read           $INTEGER NOT NULL DEFAULT 0,
+    rows_new            $INTEGER NOT NULL DEFAULT 0,
+    rows_changed        $INTEGER NOT NULL DEFAULT 0,
+    rows_deleted        $INTEGER NOT NULL DEFAULT 0,
+    code                $TEXT,
+    problem             $TEXT,
+    who                 $TEXT,
+    retry_at            $INTEGER,
+    created_at          $INTEGER NOT NULL,
+    started_at          $INTEGER,
+    ended_at            $INTEGER
+) $HOT;
+CREATE UNIQUE INDEX syncs_live ON syncs (provider, account_id, stream) WHERE state IN ('waiting', 'running');
+CREATE INDEX syncs_connection ON syncs (connection_id, id);
+CREATE INDEX syncs_ended ON syncs (ended_at) WHERE ended_at IS NOT NULL;
+
+-- Every cursor that a run has been given, as a hash: one that comes a second time is a circle.
+CREATE TABLE sync_cursors (
+    sync_id             $TEXT NOT NULL,
+    cursor              $BLOB NOT NULL,
+    PRIMARY KEY (sync_id, cursor)
+) $CLUSTERED;
+
+-- Rows of streams: one table a stream, as its declaration says; a start checks that both agree.
+
+CREATE TABLE tiktok_accounts (
+    account_id          $TEXT NOT NULL,
+    open_id             $TEXT NOT NULL,
+    union_id            $TEXT,
+    display_name        $TEXT,
+    username            $TEXT,
+    avatar_url          $TEXT,
+    avatar_url_100      $TEXT,
+    avatar_large_url    $TEXT,
+    bio_description     $TEXT,
+    profile_deep_link   $TEXT,
+    profile_web_link    $TEXT,
+    is_verified         $INTEGER,
+    follower_count      $INTEGER,
+    following_count     $INTEGER,
+    likes_count         $INTEGER,
+    video_count         $INTEGER,
+    source              $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    first_seen_at       $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    deleted_at          $INTEGER,
+    PRIMARY KEY (account_id, open_id)
+) $STRICT;
+CREATE INDEX tiktok_accounts_union_id ON tiktok_accounts (account_id, union_id);
+
+CREATE TABLE tiktok_account_metrics (
+    account_id          $TEXT NOT NULL,
+    open_id             $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    follower_count      $INTEGER,
+    following_count     $INTEGER,
+    likes_count         $INTEGER,
+    video_count         $INTEGER,
+    PRIMARY KEY (account_id, open_id, observed_at)
+) $CLUSTERED;
+CREATE INDEX tiktok_account_metrics_observed_at ON tiktok_account_metrics (observed_at);
+
+CREATE TABLE tiktok_videos (
+    account_id          $TEXT NOT NULL,
+    video_id            $TEXT NOT NULL,
+    create_time         $INTEGER,
+    title               $TEXT,
+    video_description   $TEXT,
+    duration            $INTEGER,
+    height              $INTEGER,
+    width               $INTEGER,
+    cover_image_url     $TEXT,
+    share_url           $TEXT,
+    embed_html          $TEXT,
+    embed_link          $TEXT,
+    like_count          $INTEGER,
+    comment_count       $INTEGER,
+    share_count         $INTEGER,
+    view_count          $INTEGER,
+    source              $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    first_seen_at       $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL,
+    deleted_at          $INTEGER,
+    PRIMARY KEY (account_id, video_id)
+) $STRICT;
+CREATE INDEX tiktok_videos_create_time ON tiktok_videos (account_id, create_time);
+CREATE INDEX tiktok_videos_video_id ON tiktok_videos (video_id);
+
+CREATE TABLE tiktok_video_metrics (
+    account_id          $TEXT NOT NULL,
+    video_id            $TEXT NOT NULL,
+    observed_at         $INTEGER NOT NULL,
+    like_count          $INTEGER,
+    comment_count       $INTEGER,
+    share_count         $INTEGER,
+    view_count          $INTEGER,
+    PRIMARY KEY (account_id, video_id, observed_at)
+) $CLUSTERED;
+CREATE INDEX tiktok_video_metrics_observed_at ON tiktok_video_metrics (observed_at);

@@ -14,6 +14,7 @@ public enum AlertName: String, Sendable, CaseIterable {
     case quotaHigh = "quota_high"
     case storeDamaged = "store_damaged"
     case subscriptionUnclear = "subscription_unclear"
+    case syncFailed = "sync_failed"
     case webhooksSilent = "webhooks_silent"
 }
 

@@ -204,14 +204,18 @@ extension Session {
     }
 
     /// The changes about one subject, newest first.
-    public func changes(about subject: String, limit: Int) throws -> [Change] {
-        try rows(
+    ///
+    /// - Parameter noun: only those of its types: `connection`.
+    public func changes(about subject: String, of noun: String? = nil, limit: Int) throws -> [Change] {
+        // Types are words with a point: from `connection.` up to what follows on the point.
+        let types: SQL = noun.map { "AND c.type >= \($0 + ".") AND c.type < \($0 + "/")" } ?? ""
+        return try rows(
             """
             SELECT coalesce(f.position, 0), \(Self.changeColumns)
               FROM changes c
               LEFT JOIN feed f ON f.seq = c.seq
               LEFT JOIN bodies b ON b.id = c.body_id
-             WHERE c.subject = \(subject)
+             WHERE c.subject = \(subject) \(types)
              ORDER BY c.seq DESC
              LIMIT \(limit)
             """, Self.change)

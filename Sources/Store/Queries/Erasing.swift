@@ -126,6 +126,9 @@ extension Session {
              WHERE id IN (\(mine)) AND revoking_at IS NULL
             """)
         try run("DELETE FROM alerts WHERE subject IN (\(mine))")
+        try run("DELETE FROM sync_cursors WHERE sync_id IN (SELECT id FROM syncs WHERE connection_id IN (\(mine)))")
+        try run("DELETE FROM syncs WHERE connection_id IN (\(mine))")
+        try forgetReconciliations("SELECT id FROM reconciliations WHERE connection_id IN (\(mine)) ORDER BY id")
         let sessions: SQL = "SELECT id FROM connect_sessions WHERE user_id = \(user)"
         try run("DELETE FROM connect_attempts WHERE session_id IN (\(sessions))")
         try run("DELETE FROM connect_sessions WHERE user_id = \(user)")

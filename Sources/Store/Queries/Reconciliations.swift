@@ -24,6 +24,12 @@ public struct ReconciliationRow: Sendable, Equatable {
     public let problem: String?
     public let startedAt: Timestamp
     public let endedAt: Timestamp?
+    /// Of records: whose account.
+    public let connection: ID<ConnectionKind>?
+    /// Of records: what only this side has.
+    public let missingThere: Int64
+    /// Of records: rows of which only counts differ, which move by themselves.
+    public let moved: Int64
 }
 
 /// What a page of a comparison found.
@@ -149,7 +155,7 @@ extension Session {
         """
         id, provider, app_id, stream, state, job_id, asked_by, since, until, position, matched, missing_here,
         differing, dry_run,
-        problem, started_at, ended_at
+        problem, started_at, ended_at, connection_id, missing_there, moved
         """
     }
     private static func reconciliation(_ row: inout Row) throws -> ReconciliationRow {
@@ -159,7 +165,8 @@ extension Session {
             until: try row.time(), position: try row.optionalText(), matched: try row.integer(),
             missingHere: try row.integer(), differing: try row.integer(), isDryRun: try row.integer() != 0,
             problem: try row.optionalText(), startedAt: try row.time(),
-            endedAt: try row.optionalTime())
+            endedAt: try row.optionalTime(), connection: try row.optionalID(), missingThere: try row.integer(),
+            moved: try row.integer())
     }
 }
 

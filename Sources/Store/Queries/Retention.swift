@@ -11,13 +11,15 @@ public struct RetentionLimits: Sendable, Equatable {
     public var jobs: Duration = .days(7)
     public var deadJobs: Duration = .days(90)
     public var idempotency: Duration = .days(7)
+    public var syncs: Duration = .days(30)
+    public var metrics: Duration = .days(400)
     public init() {}
 }
 
 /// A kind of rows that grows old.
 public enum Retained: Sendable, CaseIterable {
     case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, idempotency, writes, nodes, fetched
-    case quotas
+    case quotas, syncs
 }
 
 extension Session {
@@ -27,6 +29,7 @@ extension Session {
         case .bodies: return try expireBodies(before: ID<DeliveryKind>.floor(now - limits.bodies), limit)
         case .deliveries:
             return try deleteOldest("deliveries", before: ID<DeliveryKind>.floor(now - limits.deliveries).text, limit)
+        case .syncs: return try expireSyncs(before: now - limits.syncs, limit: limit)
         case .events: return try expireEvents(before: ID<EventKind>.floor(now - limits.events), limit)
         case .attempts:
             return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)

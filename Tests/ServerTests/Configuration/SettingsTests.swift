@@ -159,6 +159,8 @@ struct SettingsTests {
             case .calls: \.calls
             case .jobs: \.jobs
             case .deadJobs: \.deadJobs
+            case .syncs: \.syncs
+            case .metrics: \.metrics
             }
         var expected = RetentionLimits()
         expected[keyPath: path] = .days(3)

@@ -18,23 +18,32 @@ enum ConnectionPage {
         let steps: [Step]
         let hasSteps: Bool
         let facts: [Fact]
+        let streams: [StreamStanding]
+        let hasStreams: Bool
+        /// While something is read.
+        let goesOn: String?
     }
 
     private static let changesShown = 20
 
     static let page = Page(
-        path: "/connections/{id}", entry: .connections, template: "connection", fragments: ["connection-health"],
-        follows: ["connection.*"], every: .seconds(15)
+        path: "/connections/{id}", entry: .connections, template: "connection",
+        fragments: ["connection-health", "connection-streams"],
+        follows: ["connection.*", "sync.*"], every: .seconds(5)
     ) { request in
         let id = try request.id(ConnectionKind.self)
         let found = try await request.app.database.read("connection_page") { session in
             try session.connection(id).map { row in
-                (row, try session.app(row.app), try session.changes(about: id.text, limit: changesShown))
+                (
+                    row, try session.app(row.app),
+                    try session.changes(about: id.text, of: "connection", limit: changesShown),
+                    row.deletedAt == nil ? try StreamStanding.find(row, counts: true, in: session) : []
+                )
             }
         }
-        guard let (row, app, changes) = found else { throw PageProblem.notFound }
+        guard let (row, app, changes, streams) = found else { throw PageProblem.notFound }
         return PageContent(
-            head(row, request), model(row, app, changes, request),
+            head(row, request), model(row, app, changes, streams, request),
             commands: [
                 request.curl("/v1/connections/\(id)"), Command("CLI", "patchbay connections show \(id)"),
                 Command("CLI", "patchbay trace \(id)"),
@@ -58,6 +67,11 @@ enum ConnectionPage {
             action.isForm = true
             return action
         }
+        if SyncForms.canAsk(row) {
+            var now = form("sync.now", "/sync", isFirst: true)
+            now.key = "s"
+            head.actions.append(now)
+        }
         if row.health.isAlive {
             head.actions.append(form("connection.refresh", "/refresh"))
             head.actions.append(
@@ -71,7 +85,8 @@ enum ConnectionPage {
     }
 
     private static func model(
-        _ row: ConnectionRow, _ app: AppRow?, _ changes: [Change], _ request: PageRequest
+        _ row: ConnectionRow, _ app: AppRow?, _ changes: [Change], _ streams: [StreamStanding.Found],
+        _ request: PageRequest
     ) -> Model {
         let words = request.words
         let permissions = (row.scopes + row.missing).map { permission($0, row, request) }
@@ -80,7 +95,9 @@ enum ConnectionPage {
             then: row.refreshAt.map { words("connection.then", ["time": request.times.moment($0).text]) },
             permissions: permissions,
             missing: row.missing.isEmpty ? nil : words.count("connection.missing", row.missing.count),
-            steps: changes.map { step($0, request) }, hasSteps: !changes.isEmpty, facts: facts(row, app, request))
+            steps: changes.map { step($0, request) }, hasSteps: !changes.isEmpty, facts: facts(row, app, request),
+            streams: streams.map { StreamStanding($0, row, request) }, hasStreams: !streams.isEmpty,
+            goesOn: streams.contains { $0.run != nil } ? words("sync.goes_on") : nil)
     }
 
     /// The one thing to be read from afar.

@@ -1,0 +1,59 @@
+import Engine
+import Kit
+import Logging
+import Store
+
+/// What reads accounts' data, put together from the settings.
+struct SyncParts: Sendable {
+    let syncs: Syncs
+    let workers: [any JobWorker]
+
+    init(
+        _ settings: Settings, _ connections: Connections, _ traffic: Traffic, _ wire: any Wire,
+        database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger
+    ) {
+        let caller = Instance.connectionCaller(settings, connections, traffic: traffic, wire: wire)
+        let syncs = Syncs(Providers.syncBook, ids: ids)
+        let forsaken = ForsakenAccounts(syncs.book, database: database, time: time, logger: logger)
+        self.syncs = syncs
+        workers = [
+            SyncBeginning(syncs, database: database, time: time, bells: bells),
+            SyncRunning(
+                syncs, caller: caller, telling: settings.toldRecords, database: database, time: time, bells: bells,
+                logger: logger),
+            SyncSweep(syncs, forgetting: forsaken, database: database, time: time, bells: bells),
+            AccountForgetting(forsaken),
+            RecordReconciling(syncs, caller: caller, database: database, time: time, bells: bells),
+        ]
+    }
+
+    /// Platforms' events wake streams beside whatever else they do.
+    static func waking(_ handlers: [String: any EventHandler], ids: Identifiers) -> [String: any EventHandler] {
+        let syncs = Syncs(Providers.syncBook, ids: ids)
+        var handlers = handlers
+        for provider in syncs.book.providers {
+            handlers[provider] = WakingHandler(syncs, beside: handlers[provider])
+        }
+        return handlers
+    }
+}
+
+extension Instance {
+    /// Asks platforms on connections' behalf.
+    static func connectionCaller(
+        _ settings: Settings, _ connections: Connections, traffic: Traffic, wire: any Wire
+    ) -> ConnectionCaller {
+        let platforms = Providers.all.compactMap { $0 as? any AccountCallable }.map { source in
+            (
+                source.about.id,
+                ConnectionCaller.Platform(source, address: settings.clients[source.about.id]?.address)
+            )
+        }
+        return ConnectionCaller(
+            platforms: Dictionary(uniqueKeysWithValues: platforms), traffic: traffic, wire: wire
+        ) { id, refused in
+            let held = try await connections.credential(of: ID(stored: id), refusing: refused)
+            return Proxying.Credential(token: held.access, version: held.version)
+        }
+    }
+}
