@@ -126,7 +126,8 @@ let package = Package(
         .testTarget(
             name: "EngineTests",
             dependencies: [
-                "Certificates", "Kit", "Store", "Engine", "TestSupport", crypto, cryptoExtras, log, lifecycle,
+                "Certificates", "Kit", "Store", "Engine", "Sandbox", "TestSupport", crypto, cryptoExtras, log,
+                lifecycle,
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),
                 .product(name: "NIOCore", package: "swift-nio"),
                 .product(name: "NIOHTTP1", package: "swift-nio"),

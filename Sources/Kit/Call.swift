@@ -26,6 +26,9 @@ public struct Outgoing: Sendable, Equatable {
     /// What it takes of the platform's quotas.
     public let spends: [Spending]
     public let repeating: Repetition
+    public var host = CallHost.api
+    /// Sent instead of `body`, where there is one.
+    public var part: ObjectPart?
 
     /// - Parameter repeating: nil for what the method says: what only reads may be sent again, what writes may not.
     public init(
@@ -56,8 +59,9 @@ public struct Outgoing: Sendable, Equatable {
 public enum Repetition: Sendable, Equatable {
     /// It changes nothing, or the same thing once.
     case always
-    /// It carries a key by which the platform tells a repetition, in this header.
-    case withKey(header: String)
+    /// It carries a key by which the platform tells a repetition, in this header. In steps the key is made by the
+    /// engine, and counts for half of the time that the platform remembers it.
+    case withKey(header: String, remembered: Duration = .hours(24))
     /// Never: a second one would have a second effect.
     case never
 }

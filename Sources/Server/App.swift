@@ -99,6 +99,10 @@ public struct Hooks: Sendable {
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// Compares with what platforms list; nil where no platform can be asked.
     public var reconciling: EventReconciling?
+    /// Files that the application gives us; nil where there is no folder for them.
+    public var objects: ObjectStore?
+    /// Publishes; nil where nothing can be sealed.
+    public var publishing: PublishingHooks?
     /// Finds events by their values; nil where nothing can be hashed.
     public var eventTerms: EventTerms?
     /// Connects accounts; nil where nothing can be sealed.

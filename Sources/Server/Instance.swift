@@ -34,6 +34,9 @@ public struct Instance: Sendable {
     let traffic: Traffic
     private let wakes: NodeWakes
     private let resolver: SystemResolver
+    /// Files that the application gives us; nil where there is no folder for them.
+    public let objects: ObjectStore?
+    let publishing: PublishingHooks?
     private let wire: GuardedWire
     private let keyWire: GuardedWire
     let client: HTTPClient
@@ -91,6 +94,7 @@ public struct Instance: Sendable {
         if !applied.isEmpty {
             logger.notice("store.migrated", metadata: ["to": "\(applied.last ?? 0)"])
         }
+        if settings.migrates { try await declareTables(database) }
         try await database.check(Providers.syncBook.tables)
         try await database.write("mode") { try $0.settle(mode: settings.mode.rawValue) }
         let health = try await database.health()
@@ -142,18 +146,18 @@ public struct Instance: Sendable {
         syncing = SyncParts(
             settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
             time: time, bells: bells, logger: logger)
+        (objects, publishing) = await Self.publishing(
+            settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
-        eventTerms = EventTerms(
-            Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
-            vault: vault, database: database, time: time)
-        let workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
-        let deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
+        eventTerms = Self.terms(vault, database, time)
+        var workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        (workers.objects, workers.publishing, workers.vault) = (objects, publishing, vault)
         runner = JobRunner(
             workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
-                + workers.decisions(deciders, endpoints: endpoints) + [EventTermsWorker(eventTerms, time: time)]
+                + workers.decisions(endpoints, read: gateway.reread) + [EventTermsWorker(eventTerms, time: time)]
                 + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
@@ -163,6 +167,13 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
+    }
+
+    /// What finds events by their values.
+    private static func terms(_ vault: Vault, _ database: any Database, _ time: TimeSource) -> EventTerms? {
+        EventTerms(
+            Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
+            vault: vault, database: database, time: time)
     }
 
     /// What tells the other nodes.
@@ -218,6 +229,9 @@ public struct Instance: Sendable {
         }
         for source in Providers.all.compactMap({ $0 as? any GrantTeller }) {
             handlers[source.about.id] = GrantHandler(source, ids: ids)
+        }
+        for source in Providers.publishers {
+            handlers[source.about.id] = PostNewsHandler(source, next: handlers[source.about.id], ids: ids)
         }
         return handlers
     }

@@ -52,7 +52,10 @@ extension Instance {
         hooks.jobsArrived = { bells.jobs.ring() }
         hooks.changesWritten = { bells.written.ring() }
         hooks.endpointsChanged = { bells.endpoints.ring() }
-        hooks.deciders = Hooks.deciders(ids: ids, database: database, read: gateway.reread)
+        hooks.deciders = Hooks.deciders(
+            ids: ids, database: database, publishing: publishing?.publishing, read: gateway.reread)
+        hooks.objects = objects
+        hooks.publishing = publishing
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
         hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.appSources, vault, ids)

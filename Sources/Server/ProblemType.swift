@@ -35,7 +35,7 @@ extension ProblemType {
             .notSetUp,
             .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
             .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
-        ] + connections + webhooks
+        ] + connections + publishing + webhooks
 
     /// What stands between a request and an account at a platform.
     static let connections: [ProblemType] = [.needsReconnect, .providerUnavailable, .quotaReached]
@@ -51,6 +51,20 @@ extension ProblemType {
     public static let providerUnavailable = ProblemType(
         "provider_unavailable", 502, "The platform gave no answer that helps", who: .provider, retry: .later,
         "Nothing is lost: it is asked again by itself. The connection's `reason` says more.")
+
+    /// What stands between content and an account.
+    static let publishing: [ProblemType] = [.storageFull, .rangeNotSatisfiable, .inUse]
+
+    public static let storageFull = ProblemType(
+        "storage_full", 507, "There is no room for the file", who: .operator, retry: .later,
+        "The disk for objects has reached its reserve, which is kept free so that webhooks never wait for uploads. "
+            + "The operator frees some room, or sets DISK_STORAGE_PATH to a larger disk.")
+    public static let rangeNotSatisfiable = ProblemType(
+        "range_not_satisfiable", 416, "The object has no such bytes",
+        "`Range` names bytes beyond the object's end. `Content-Range` says how many there are.")
+    public static let inUse = ProblemType(
+        "in_use", 409, "Something still needs it",
+        "A publication that is not over uses the object. Cancel it first, or wait for its end.")
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [

@@ -33,6 +33,7 @@ enum Providers {
         Twilio(),
         X(),
     ]
+    static var publishers: [any Publisher] { all.compactMap { $0 as? any Publisher } }
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }

@@ -11,6 +11,9 @@ struct Workers: Sendable {
     private let time: TimeSource
     private let bells: Bells
     private let logger: Logger
+    var objects: ObjectStore?
+    var publishing: PublishingHooks?
+    var vault: Vault?
 
     init(
         _ settings: Settings, database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger
@@ -28,14 +31,14 @@ struct Workers: Sendable {
         handlers: [String: any EventHandler], endpoints: Endpoints, reconciling: EventReconciling
     ) -> [any JobWorker] {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
-        return [
+        return publishers + [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
             RecoveryWorker(endpoints: endpoints),
             EventReleasing(database: database, ids: ids, time: time, bells: bells),
             UserErasing(
                 database: database,
                 accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger),
-                ids: ids, time: time, bells: bells, logger: logger),
+                ids: ids, time: time, bells: bells, objects: objects, logger: logger),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
@@ -51,13 +54,28 @@ struct Workers: Sendable {
     }
 
     /// What does what people decide, about many things at once too.
-    func decisions(_ deciders: [String: any ReviewDecider], endpoints: Endpoints) -> [any JobWorker] {
-        [
+    func decisions(_ endpoints: Endpoints, read: @escaping UnreadableDecider.Reading) -> [any JobWorker] {
+        let deciders = Hooks.deciders(
+            ids: ids, database: database, publishing: publishing?.publishing, read: read)
+        return [
             BulkWorker(
                 database: database, ids: ids, time: time, bells: bells, deciders: deciders,
                 endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
             HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
         ]
+    }
+
+    /// What publishes, and sees to the files for it.
+    private var publishers: [any JobWorker] {
+        var workers: [any JobWorker] = [ObjectSweep(objects, logger: logger)]
+        if let publishing, let vault {
+            workers.append(
+                PublicationWorker(
+                    publishing.publishing, caller: publishing.caller, database: database, vault: vault, ids: ids,
+                    time: time, bells: bells, logger: logger))
+        }
+        workers.append(PublicationSweep(database: database, ids: ids, time: time, bells: bells))
+        return workers
     }
 
     /// Declared at each start; what is declared already goes on as it was.
@@ -70,6 +88,8 @@ struct Workers: Sendable {
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),
             CompressionWorker.schedule(firstAt: first + .minutes(20)),
+            ObjectSweep.schedule(firstAt: first + .minutes(5)),
+            PublicationSweep.schedule(firstAt: first),
             EventTermsWorker.schedule(firstAt: first),
         ]
     }

@@ -65,7 +65,7 @@ extension Database {
 
 extension Session {
     /// One migrating process at a time. SQLite has one writer anyway.
-    fileprivate func lockSchema() throws {
+    func lockSchema() throws {
         if dialect.engine == .postgres { _ = try rows("SELECT pg_advisory_xact_lock(7271117)") { _ in } }
     }
 

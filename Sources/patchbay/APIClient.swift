@@ -59,6 +59,26 @@ struct APIClient: Sendable {
         throw Fault("The server has had no room for ten times. Send the rest later.", code: 3)
     }
 
+    /// Sends a file as it is read. As long as bytes go out, it is waited for.
+    func upload(
+        _ path: String, query: [(String, String?)], file: FileParts, headers: [(String, String)] = []
+    ) async throws -> JSON {
+        var request = request("POST", path, query, headers)
+        request.headers.add(name: "Content-Type", value: "application/octet-stream")
+        request.body = .stream(file, length: .known(file.count))
+        do {
+            let answer = try await Self.client.execute(request, deadline: .distantFuture)
+            let bytes = Array(try await answer.body.collect(upTo: Self.answerMax).readableBytesView)
+            let (status, json) = (Int(answer.status.code), try json(bytes, Int(answer.status.code)))
+            guard status < 400 else { throw Self.fault(json, status) }
+            return json
+        } catch let fault as Fault {
+            throw fault
+        } catch {
+            throw unreachable
+        }
+    }
+
     /// An answer without an end, as it comes.
     func stream(
         _ path: String, query: [(String, String?)], headers: [(String, String)]

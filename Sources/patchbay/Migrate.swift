@@ -33,6 +33,7 @@ struct Migrate: AsyncParsableCommand {
                         .make(from: state.version, pending: state.pending)
                 }
                 let applied = try await database.migrate(program: Instance.version, at: .system)
+                try await Instance.declareTables(database)
                 Swift.print(
                     applied.isEmpty
                         ? "The schema is up to date (\(state.version))." : "The schema is \(Migrations.known) now.")

@@ -15,8 +15,11 @@ public struct StreamRequest: Sendable {
     public let method: Outgoing.Method
     public let url: String
     public let headers: [Field]
+    /// Empty where the address authorizes by itself.
     public let authorization: Secret
     public let body: Body
+    /// Without which it must not be sent, where there is one.
+    public var permit: SendPermit?
 
     public init(method: Outgoing.Method, url: String, headers: [Field], authorization: Secret, body: Body) {
         self.method = method
@@ -55,14 +58,17 @@ extension HTTPWire: StreamWire {
         var outgoing = HTTPClientRequest(url: request.url)
         outgoing.method = .init(rawValue: request.method.rawValue)
         for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
-        outgoing.headers.add(
-            name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
+        if !request.authorization.isEmpty {
+            outgoing.headers.add(
+                name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
+        }
         switch request.body {
         case .none: break
         case .bytes(let bytes): outgoing.body = .bytes(ByteBuffer(bytes: bytes))
         case .stream(let parts, let length):
             outgoing.body = body(parts, length.map { .known($0) } ?? .unknown)
         }
+        try request.permit?.check()
         let answer = try await client.execute(outgoing, timeout: .nanoseconds(deadline.microseconds * 1000))
         return StreamAnswer(
             status: Int(answer.status.code), headers: answer.headers.map { Field($0.name, $0.value) }

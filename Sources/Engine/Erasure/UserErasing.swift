@@ -17,14 +17,18 @@ public struct UserErasing: JobWorker {
     private let ids: Identifiers
     private let time: TimeSource
     private let bells: Bells
+    private let objects: ObjectStore?
     private let walk: EventWalk
     private let accounts: ForsakenAccounts
 
-    /// - Parameter accounts: erases the rows of accounts to which nobody is connected any more.
+    /// - Parameters:
+    ///   - accounts: erases the rows of accounts to which nobody is connected any more.
+    ///   - objects: whose files go with their user; nil where there are none.
     public init(
         database: any Database, accounts: ForsakenAccounts, ids: Identifiers, time: TimeSource, bells: Bells,
-        logger: Logger
+        objects: ObjectStore? = nil, logger: Logger
     ) {
+        self.objects = objects
         self.database = database
         self.accounts = accounts
         self.ids = ids
@@ -60,6 +64,8 @@ public struct UserErasing: JobWorker {
             try session.advance(id, to: step.last ?? row.position, counts: counts.text)
         }
         try await accounts.run()
+        // Nothing says that a user is erased while a file of theirs lies here.
+        while try await objects?.deleteDropped() ?? 0 > 0 {}
         try await scrub()
         try await finish(erasure, job)
         bells.written.ring()

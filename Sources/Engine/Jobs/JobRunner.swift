@@ -217,6 +217,7 @@ public final class JobRunner: Service {
             }
             return .released
         case .released: return .released
+        case .postponed(let until): return .postponed(to: until)
         case .later(let at, let reason): return .retry(at: at, error: reason)
         case .hopeless(let reason): return await die(job, reason)
         }
@@ -277,6 +278,7 @@ extension JobEnd {
         case .cancelled: "cancelled"
         case .retry: "failed"
         case .released: "released"
+        case .postponed: "postponed"
         case .dead: "dead"
         }
     }

@@ -35,6 +35,8 @@ public enum JobInterruption: Error, Sendable, Equatable {
     case released
     /// It will never succeed: dead at once, with the reason for a person.
     case hopeless(String)
+    /// Runs again at this time, as planned: nothing failed.
+    case postponed(until: Timestamp)
     /// Runs again at this time, as the other side asked.
     case later(at: Timestamp, reason: String)
 }

@@ -55,6 +55,9 @@ public enum ConnectionKind: Identified { public static let idPrefix = "conn" }
 public enum ConnectSessionKind: Identified { public static let idPrefix = "cs" }
 public enum OperatorKind: Identified { public static let idPrefix = "op" }
 public enum OperatorSessionKind: Identified { public static let idPrefix = "ses" }
+public enum ObjectKind: Identified { public static let idPrefix = "obj" }
+public enum PublicationKind: Identified { public static let idPrefix = "pub" }
+public enum TargetKind: Identified { public static let idPrefix = "tgt" }
 
 /// Base32 of Douglas Crockford: no i, l, o, u.
 enum Crockford {

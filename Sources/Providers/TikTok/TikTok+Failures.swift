@@ -16,7 +16,7 @@ extension TikTok: AccountCallable {
 
     private func named(_ code: String, _ answer: Answer, at now: Timestamp) -> Failure {
         let code = OutsideText.bounded(code, 100)
-        if let known = Self.known[code] {
+        if let known = Self.known[code] ?? Self.ofPosts[code] {
             return Failure(known.kind, known.sentence, code: code, who: known.who, effect: known.effect)
         }
         return byStatus(answer, code: code, at: now)

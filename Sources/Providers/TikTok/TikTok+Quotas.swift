@@ -15,6 +15,8 @@ extension TikTok: Limited, PathKnowing {
             Quota("photo_posts", 6, per: minute, of: "photo posts", for: .connection),
             Quota("creator_info", 20, per: minute, of: "requests for creator info", for: .connection),
             Quota("post_status", 30, per: minute, of: "requests for a post's status", for: .connection),
+            // Over all apps, so that only a refusal shows what others have used; about 15, says TikTok.
+            Quota("daily_posts", 15, per: .rolling(.days(1)), of: "posts", for: .connection),
             Quota("pending_shares", 5, per: .rolling(.days(1)), of: "drafts that wait in the inbox", for: .connection),
         ]
     }
@@ -26,7 +28,7 @@ extension TikTok: Limited, PathKnowing {
         return [
             path("/v2/user/info/", "user_info"), path("/v2/video/list/", "video_list"),
             path("/v2/video/query/", "video_query"),
-            path("/v2/post/publish/video/init/", "direct_posts"),
+            path("/v2/post/publish/video/init/", "direct_posts", "daily_posts"),
             path("/v2/post/publish/inbox/video/init/", "inbox_uploads", "pending_shares"),
             path("/v2/post/publish/content/init/", "photo_posts"),
             path("/v2/post/publish/creator_info/query/", "creator_info"),

@@ -15,7 +15,7 @@ extension TikTok: OperatorConfigured {
         // as long as it sends, and flagged.
         tolerance: .init(past: .seconds(300), future: .seconds(300), late: .hours(72)),
         repeatsFor: .hours(72),
-        handled: EventTypes(["authorization.removed"] + newVideos),
+        handled: EventTypes(["authorization.removed", "post.publish.*"] + newVideos),
         findable: FindableValues(
             FindableValue("account", json: "user_openid"),
             FindableValue("publication") { event in

@@ -18,6 +18,10 @@ public struct APIRequest: Sendable {
     /// Null where the action takes none.
     let body: JSON
     let bodyBytes: [UInt8]
+    /// Of actions that take a file: to be read once.
+    private(set) var file: RequestBody?
+    /// As it was announced.
+    var fileLength: Int64? { headers[.contentLength].flatMap { Int64($0) } }
     /// Of actions that take one.
     let idempotencyKey: String?
 
@@ -49,7 +53,8 @@ extension APIRequest {
         path = try Self.path(context, action)
         query = try QueryReader(action.query).read(request.uri.query ?? "")
         idempotencyKey = action.isIdempotent ? try Self.idempotencyKey(request.headers) : nil
-        let takesBody = method != "GET" && method != "HEAD" && method != "DELETE"
+        let takesBody = method != "GET" && method != "HEAD" && method != "DELETE" && !action.takesFile
+        file = action.takesFile ? request.body : nil
         bodyBytes = takesBody ? try await Self.bytes(of: request) : []
         body = try Self.body(bodyBytes, request.headers, action)
     }

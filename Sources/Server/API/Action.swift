@@ -11,6 +11,8 @@ public struct Action: Sendable {
     let path: [Parameter]
     let query: [Parameter]
     let body: Schema?
+    /// Takes bytes of any kind as they come, instead of JSON.
+    let takesFile: Bool
     /// Acts: takes an `Idempotency-Key`.
     let isIdempotent: Bool
     /// Takes `If-Match`, answers an `ETag`.
@@ -24,7 +26,8 @@ public struct Action: Sendable {
 
     init(
         _ name: String, _ summary: String, notes: String? = nil, _ access: Access, path: [Parameter] = [],
-        query: [Parameter] = [], body: Schema? = nil, isIdempotent: Bool = false, isConditional: Bool = false,
+        query: [Parameter] = [], body: Schema? = nil, takesFile: Bool = false, isIdempotent: Bool = false,
+        isConditional: Bool = false,
         mayWait: Bool = false, answers: [AnswerDescription], problems: [ProblemType] = [],
         run: @escaping @Sendable (APIRequest) async throws -> Answer
     ) {
@@ -35,6 +38,7 @@ public struct Action: Sendable {
         self.path = path
         self.query = query
         self.body = body
+        self.takesFile = takesFile
         self.isIdempotent = isIdempotent
         self.isConditional = isConditional
         self.mayWait = mayWait

@@ -1,5 +1,5 @@
 import Crypto
-import Engine
+public import Engine
 public import Kit
 public import Store
 
@@ -104,11 +104,16 @@ private enum Dismissal {
 extension Hooks {
     /// The deciders of the product, by the review's kind.
     public static func deciders(
-        ids: Identifiers, database: any Database, read: @escaping UnreadableDecider.Reading
+        ids: Identifiers, database: any Database, publishing: Publishing? = nil,
+        read: @escaping UnreadableDecider.Reading
     ) -> [String: any ReviewDecider] {
-        [
+        var deciders: [String: any ReviewDecider] = [
             "event_without_user": CustomerDecider(ids: ids),
             "unreadable_delivery": UnreadableDecider(ids: ids, database: database, read: read),
         ]
+        if let publishing {
+            deciders[PublicationWorker.review] = UnknownDecider(publishing, database: database)
+        }
+        return deciders
     }
 }

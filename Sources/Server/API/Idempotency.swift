@@ -8,8 +8,10 @@ extension APIRequest {
     ///
     /// Without a key it runs each time. The closure may run more than once, so ids and times are made before. What it
     /// throws leaves nothing behind, and the same key may be used again.
+    ///
+    /// - Parameter content: the hash of what came besides the body that was read.
     func once(
-        _ name: StaticString, _ act: @escaping @Sendable (Session) throws -> Answer
+        _ name: StaticString, content: [UInt8] = [], _ act: @escaping @Sendable (Session) throws -> Answer
     ) async throws -> Answer {
         defer {
             app.hooks.jobsArrived()
@@ -17,7 +19,7 @@ extension APIRequest {
         }
         guard let key = idempotencyKey else { return try await app.database.write(name, in: .work, act) }
         let (owner, operation, now) = (caller.name, operation, now)
-        let fingerprint = fingerprint
+        let fingerprint = fingerprint(content)
         return try await settled { [database = app.database] in
             try await database.write(name, in: .work) { session in
                 if let record = try session.idempotencyRecord(owner: owner, operation: operation, key: key) {
@@ -40,7 +42,7 @@ extension APIRequest {
         let record = try await app.database.read("idempotency") { session in
             try session.idempotencyRecord(owner: owner, operation: operation, key: key)
         }
-        return try record.map { try Self.replay($0, of: fingerprint) }
+        return try record.map { try Self.replay($0, of: fingerprint([])) }
     }
 
     /// A twin that was first makes the unique index refuse us: then its record is there to be read. A twin that still
@@ -81,10 +83,10 @@ extension APIRequest {
     }
 
     /// Of method, path, query and body.
-    private var fingerprint: [UInt8] {
+    private func fingerprint(_ content: [UInt8]) -> [UInt8] {
         var hash = SHA256()
         hash.update(data: Array("\(method) \(target)\n".utf8))
-        hash.update(data: bodyBytes)
+        hash.update(data: bodyBytes + content)
         return Array(hash.finalize())
     }
 }

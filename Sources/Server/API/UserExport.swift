@@ -46,6 +46,9 @@ struct UserExport: Sendable {
             .required("subscriptions", .array(of: row), "One for each subscription of the user's customers."),
             .required("payment_methods", .array(of: row), "Means of payment, as far as they are known."),
             .required("payments", .array(of: row), "Payments."),
+            .required("publication_targets", .array(of: row), "What was published for the user, and where."),
+            .required("publications", .array(of: row), "The content of these."),
+            .required("objects", .array(of: row), "Files; their bytes are at /v1/objects/{id}/content."),
             .required(
                 "records", .map(of: .array(of: row), most: 500),
                 "Rows of the accounts that the user is connected to, by their table, with each step of their counts."),

@@ -87,6 +87,10 @@ extension Setting {
                 "What people know your application as: shown where they connect an account.", usual: "your application",
                 example: "Rye and Salt"),
             Setting(
+                "DISK_STORAGE_PATH",
+                "The folder for objects, shared by all nodes. Unless set: beside the database's file, where it is one.",
+                example: "/var/lib/patchbay/objects"),
+            Setting(
                 "PATCHBAY_SANDBOX_URL",
                 "The control address of a sandbox, for the dashboard's page Sandbox. In a test instance only.",
                 example: "http://127.0.0.1:4001"),
@@ -224,7 +228,7 @@ extension Setting {
                 "STORAGE_BACKEND", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION", "S3_BUCKET",
                 "S3_BASE_URL",
                 "SPACES_ENDPOINT", "SPACES_ACCESS_KEY", "SPACES_SECRET_KEY", "SPACES_BUCKET", "SPACES_BASE_URL",
-                "DISK_STORAGE_PATH", "IPFS_BASE_URL",
+                "IPFS_BASE_URL",
             ]
         ),
         ("SendGrid's API", ["SENDGRID_API_KEY", "SENDGRID_FROM_EMAIL", "SENDGRID_BASE_URL"]),

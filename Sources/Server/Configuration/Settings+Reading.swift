@@ -27,9 +27,16 @@ extension Settings {
             if let life = try values.read(kind.settingName, Self.life) { retention[kind] = life }
         }
         try readPlatforms(values)
+        objectsFolder = values.text("DISK_STORAGE_PATH") ?? Self.usualFolder(database)
         try readSandbox(values)
         try readRoots(values)
         notices = self.notices(values)
+    }
+
+    /// Beside the file of the database.
+    private static func usualFolder(_ database: DatabaseAddress) -> String? {
+        guard case .sqlite(let path) = database else { return nil }
+        return path + "-objects"
     }
 
     private mutating func readListening(_ values: SettingsValues) throws(BadSetting) {

@@ -46,6 +46,8 @@ public struct Settings: Sendable {
     public internal(set) var webhookRoutes: [String: WebhookRoute] = [:]
     /// Certificates in PEM at which chains may end, in a test instance; nil: the system's.
     public internal(set) var certificateRoots: [UInt8]?
+    /// The folder for objects; nil where none is set and the database is no file.
+    public internal(set) var objectsFolder: String?
     /// What each platform gave for connecting accounts, by the platform's id; absent where nothing is set.
     public internal(set) var clients: [String: ClientSettings] = [:]
     /// The operator's own platform, where one is described.

@@ -45,6 +45,7 @@ struct DocsExample {
             let text = String(decoding: body.sample.bytes, as: UTF8.self)
             words.append("-d '\(text.replacing("'", with: #"'\''"#))'")
         }
+        if action.takesFile { words.append("--data-binary @rye.mp4") }
         return words.joined(separator: " \\\n  ")
     }
 }

@@ -75,6 +75,10 @@ private struct Operation {
             let content: JSON = ["application/json": ["schema": body.json(isClosed: true, named: &requests)]]
             members.append(.init("requestBody", ["required": true, "content": content]))
         }
+        if action.takesFile {
+            let file: JSON = ["schema": ["type": "string", "format": "binary"]]
+            members.append(.init("requestBody", ["required": true, "content": ["application/octet-stream": file]]))
+        }
         members.append(.init("responses", .object(Self.responses(action, &schemas))))
         json = .object(members)
     }
@@ -186,6 +190,7 @@ extension Action {
         }
         if !path.isEmpty { all.append(.notFound) }
         if body != nil { all += [.invalidJSON, .unsupportedMediaType, .cardData] }
+        if takesFile { all += [.storageFull] }
         if body != nil || isIdempotent { all += [.contentTooLarge, .invalidFields] }
         if isIdempotent { all += [.invalidHeader, .twinRunning, .keyReused] }
         if isConditional { all += [.invalidHeader, .preconditionFailed] }

@@ -847,6 +847,98 @@ CREATE TABLE sign_in_failures (
 ) $STRICT;
 CREATE INDEX sign_in_failures_last ON sign_in_failures (last_at);
 
+-- Objects ---------------------------------------------------------------------------------------------------
+
+-- Files that the application gave us: the row, the bytes lie in the objects' folder under the id. `facts` is a JSON
+-- object of what was read from them. `deleting_at`: the file is to go, and the row after it.
+CREATE TABLE objects (
+    id                  $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    content_type        $TEXT NOT NULL,
+    size                $INTEGER NOT NULL,
+    sha256              $BLOB NOT NULL,
+    facts               $TEXT NOT NULL,
+    name                $TEXT,
+    user_id             $TEXT,
+    created_at          $INTEGER NOT NULL,
+    expires_at          $INTEGER,
+    deleting_at         $INTEGER
+) $STRICT;
+CREATE INDEX objects_user ON objects (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX objects_expiring ON objects (expires_at, id) WHERE expires_at IS NOT NULL AND deleting_at IS NULL;
+CREATE INDEX objects_deleting ON objects (deleting_at, id) WHERE deleting_at IS NOT NULL;
+
+-- Steps -----------------------------------------------------------------------------------------------------
+
+-- Work of several calls to a platform: the saved state, sealed, under the id of what it is done for. `ordinal` counts
+-- the states that were saved, `generation` the times that a call was begun anew on purpose. `asked_at`: a call has
+-- left, or was about to; until `asked_until` its answer may come. `final_at`: it cannot be taken back any more.
+CREATE TABLE works (
+    id                  $TEXT PRIMARY KEY,
+    kind                $TEXT NOT NULL,
+    version             $INTEGER NOT NULL,
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    ordinal             $INTEGER NOT NULL,
+    generation          $INTEGER NOT NULL,
+    asked_at            $INTEGER,
+    asked_until         $INTEGER,
+    final_at            $INTEGER,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $HOT;
+
+-- Publications ----------------------------------------------------------------------------------------------
+
+-- Content for one or more accounts. `content` and `media` are JSON, `media` names objects or addresses.
+CREATE TABLE publications (
+    id                  $TEXT PRIMARY KEY,
+    content             $TEXT NOT NULL,
+    media               $TEXT NOT NULL,
+    publish_at          $INTEGER,
+    created_by          $TEXT NOT NULL,
+    version             $INTEGER NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $STRICT;
+
+-- One publication's place in one account. `remote_id` and `remote_status` are the platform's own, `post_id` what it
+-- calls that which is to be seen there. `source`: how its media come there.
+CREATE TABLE publication_targets (
+    id                  $TEXT PRIMARY KEY,
+    publication_id      $TEXT NOT NULL REFERENCES publications (id),
+    connection_id       $TEXT NOT NULL,
+    provider            $TEXT NOT NULL,
+    account_id          $TEXT NOT NULL,
+    user_id             $TEXT,
+    options             $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK
+                        (state IN ('scheduled', 'waiting', 'uploading', 'processing', 'published', 'in_inbox', 'failed',
+                                   'unknown', 'cancelled')),
+    reason              $TEXT,
+    code                $TEXT,
+    who                 $TEXT,
+    next_action         $TEXT,
+    next_at             $INTEGER,
+    source              $TEXT NOT NULL,
+    remote_id           $TEXT,
+    remote_status       $TEXT,
+    post_id             $TEXT,
+    sent                $INTEGER NOT NULL DEFAULT 0,
+    size                $INTEGER NOT NULL DEFAULT 0,
+    started_at          $INTEGER,
+    finished_at         $INTEGER,
+    withdrawn_at        $INTEGER,
+    version             $INTEGER NOT NULL,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $STRICT;
+CREATE INDEX publication_targets_publication ON publication_targets (publication_id, id);
+CREATE INDEX publication_targets_connection ON publication_targets (connection_id, id);
+CREATE INDEX publication_targets_user ON publication_targets (user_id, id) WHERE user_id IS NOT NULL;
+CREATE INDEX publication_targets_remote ON publication_targets (provider, remote_id) WHERE remote_id IS NOT NULL;
+CREATE INDEX publication_targets_live ON publication_targets (state, id)
+    WHERE state IN ('scheduled', 'waiting', 'uploading', 'processing', 'unknown');
 -- Sync ------------------------------------------------------------------------------------------------------
 
 CREATE INDEX oauth_accounts_open ON oauth_accounts (provider, open_id) WHERE deleted_at IS NULL;

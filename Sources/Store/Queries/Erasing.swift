@@ -101,6 +101,11 @@ extension Session {
         try run("DELETE FROM customers WHERE user_id = \(user)")
         try forgetBulkRuns(naming: user)
         return [
+            ("publications", try erasePublications(of: user)),
+            (
+                "objects",
+                try run("UPDATE objects SET deleting_at = \(now), user_id = NULL, name = NULL WHERE user_id = \(user)")
+            ),
             ("connections", try eraseConnections(of: user, at: now)),
             ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
             ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),
@@ -136,6 +141,7 @@ extension Session {
             """
             SELECT id FROM payments WHERE user_id = \(user)
              UNION ALL SELECT id FROM oauth_accounts WHERE user_id = \(user)
+             UNION ALL SELECT publication_id FROM publication_targets WHERE user_id = \(user)
             """
         ) { try $0.text() }
         let subjects = customers.map(\.subject)

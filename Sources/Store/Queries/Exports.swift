@@ -33,7 +33,46 @@ extension Session {
                     "dispute", "stated_at", "first_seen_at", "updated_at",
                 ]
             ),
+            (
+                "publication_targets",
+                [
+                    "provider", "id", "publication_id", "connection_id", "account_id", "options", "state", "reason",
+                    "source", "remote_id", "remote_status", "post_id", "created_at", "finished_at",
+                ]
+            ),
         ].map { table, columns in (table, try exported(table, columns, of: user)) }
+            + [("publications", try exportedPublications(of: user)), ("objects", try exportedObjects(of: user))]
+    }
+
+    private func exportedPublications(of user: String) throws -> [JSON] {
+        try rows(
+            """
+            SELECT id, content, media, publish_at, created_at FROM publications
+             WHERE id IN (SELECT publication_id FROM publication_targets WHERE user_id = \(user))
+             ORDER BY id LIMIT 10000
+            """
+        ) { row in
+            [
+                "id": .string(try row.text()), "content": try row.json(), "media": try row.json(),
+                "publish_at": JSON(try row.optionalTime()), "created_at": JSON(try row.time()),
+            ]
+        }
+    }
+
+    /// What lies here; the bytes are at /v1/objects/{id}/content.
+    private func exportedObjects(of user: String) throws -> [JSON] {
+        try rows(
+            """
+            SELECT id, content_type, size, name, created_at, expires_at FROM objects
+             WHERE user_id = \(user) AND deleting_at IS NULL ORDER BY id LIMIT 10000
+            """
+        ) { row in
+            [
+                "id": .string(try row.text()), "content_type": .string(try row.text()),
+                "size": JSON(try row.integer()), "name": JSON(try row.optionalText()),
+                "created_at": JSON(try row.time()), "expires_at": JSON(try row.optionalTime()),
+            ]
+        }
     }
 
     private func exported(_ table: String, _ columns: [String], of user: String) throws -> [JSON] {

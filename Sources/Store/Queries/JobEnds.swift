@@ -8,6 +8,8 @@ public enum JobEnd: Sendable, Equatable {
     case retry(at: Timestamp, error: String)
     /// Goes back untouched: a gate, a shutdown, a version that this node does not know. The attempt does not count.
     case released
+    /// Runs again at this time, as planned: nothing has failed, and the attempt does not count.
+    case postponed(to: Timestamp)
     case dead(reason: String)
 }
 
@@ -143,6 +145,17 @@ extension Session {
                 """)
             if changed == 1 { try arrived(in: [Lane(stored: job.lane, job.priority)]) }
             return changed == 1
+        case .postponed(let time):
+            return try run(
+                """
+                UPDATE jobs
+                   SET state = 'scheduled', node = NULL, attempts = 0, deaths = 0, first_failed_at = NULL,
+                       last_error = NULL,
+                       due_at = CASE WHEN again = 1 THEN CAST(\(ended.at) AS BIGINT)
+                                 ELSE CAST(\(time) AS BIGINT) END,
+                       rank = \(time), again = 0
+                 WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)
+                """) == 1
         case .succeeded, .cancelled, .dead: return false
         }
     }
@@ -155,14 +168,14 @@ extension JobEnd {
         case .succeeded: "succeeded"
         case .cancelled: "cancelled"
         case .dead: "dead"
-        case .retry, .released: nil
+        case .retry, .released, .postponed: nil
         }
     }
     var reason: String? {
         switch self {
         case .cancelled(let reason), .dead(let reason): reason
         case .retry(_, let error): error
-        case .succeeded, .released: nil
+        case .succeeded, .released, .postponed: nil
         }
     }
 }

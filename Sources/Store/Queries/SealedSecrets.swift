@@ -4,20 +4,22 @@ public enum SealedTable: String, Sendable, CaseIterable {
     case endpoints = "endpoint_secrets"
     /// Tokens of connections.
     case credentials
+    /// Saved steps: they may hold addresses that authorize by themselves.
+    case works
 
     /// The column that says whose secret it is.
     fileprivate var owner: SQL {
         switch self {
         case .apps: "app_id"
         case .endpoints: "endpoint_id"
-        case .credentials: "id"
+        case .credentials, .works: "id"
         }
     }
     /// Endpoints' secrets have one purpose and no column for it; tokens are bound to their version.
     fileprivate var purpose: SQL {
         switch self {
         case .apps: "purpose"
-        case .endpoints: "''"
+        case .endpoints, .works: "''"
         case .credentials: "'tokens/' || CAST(version AS TEXT)"
         }
     }

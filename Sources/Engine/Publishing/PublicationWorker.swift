@@ -1,0 +1,214 @@
+public import Kit
+public import Logging
+public import Store
+
+/// Takes one target of a publication as far as it goes: its platform's steps, and what they mean to the target.
+public struct PublicationWorker: JobWorker {
+    public static let kind = "publication.target"
+    public static let review = "unknown_outcome"
+    /// A connection that is paused, or refreshed just now, is looked at again.
+    private static let pausePeriod = Duration.minutes(1)
+
+    public var kind: String { Self.kind }
+    private let publishing: Publishing
+    private let caller: StepCaller
+    private let database: any Database
+    private let vault: Vault
+    private let ids: Identifiers
+    private let time: TimeSource
+    private let bells: Bells
+    private let logger: Logger
+
+    public init(
+        _ publishing: Publishing, caller: StepCaller, database: any Database, vault: Vault, ids: Identifiers,
+        time: TimeSource, bells: Bells, logger: Logger
+    ) {
+        self.publishing = publishing
+        self.caller = caller
+        self.database = database
+        self.vault = vault
+        self.ids = ids
+        self.time = time
+        self.bells = bells
+        self.logger = logger
+    }
+
+    /// All that a run reads.
+    private struct Case: Sendable {
+        let target: TargetRow
+        let publication: PublicationRow
+        let work: WorkRow
+        let connection: ConnectionRow?
+        let post: Post
+    }
+
+    public func run(_ job: ClaimedJob) async throws -> JobResult {
+        guard let id = ID<TargetKind>(String(decoding: job.input, as: UTF8.self)) else {
+            throw JobInterruption.hopeless("The job names no target.")
+        }
+        let found = try await database.read("publication_case") { session -> Case? in
+            guard let target = try session.target(id), let work = try session.work(id.text),
+                let publication = try session.publication(target.publication)
+            else { return nil }
+            return Case(
+                target: target, publication: publication, work: work,
+                connection: try session.connection(target.connection),
+                post: try session.post(of: publication, for: target))
+        }
+        guard let found else { return .cancelled(reason: "The target is over, or gone.") }
+        guard let publisher = publishing.publisher(found.target.provider) else {
+            return try await end(found, job, TargetNote(Failure(.refused, "The platform is not known here.")))
+        }
+        return try await run(found, by: publisher, job)
+    }
+
+    private func run<P: Publisher>(_ found: Case, by publisher: P, _ job: ClaimedJob) async throws -> JobResult {
+        // Decoding never fails a job: a newer program reads what this one cannot.
+        guard found.work.kind == P.Publishing.kind, found.work.version <= P.Publishing.version else {
+            throw JobInterruption.later(
+                at: time.now() + .minutes(1),
+                reason: "These steps are \(found.work.kind) \(found.work.version); a newer Patchbay knows them.")
+        }
+        guard let connection = found.connection, connection.deletedAt == nil else {
+            return try await end(found, job, TargetNote(Failure(.notFound, "The connection is gone.", who: .you)))
+        }
+        if connection.state == .paused || connection.state == .pending {
+            let why = connection.state == .paused ? "is paused" : "waits to be confirmed"
+            try await wait(found, job, why: "The connection \(why).", until: time.now() + Self.pausePeriod)
+            throw JobInterruption.postponed(until: time.now() + Self.pausePeriod)
+        }
+        let target = found.target
+        let runner = StepRunner<P.Publishing>(
+            database: database, vault: vault, time: time, caller: caller, errand: errand(found, connection),
+            subject: found.post, job: job
+        ) { [ids] in
+            let news = PublicationNews(ids)
+            return { session, state, now in try Self.note(state.shown, of: target.id, news, in: session, at: now) }
+        }
+        let ending = try await runner.run(found.work)
+        bells.written.ring()
+        return try await settle(ending, found, job)
+    }
+
+    private func errand(_ found: Case, _ connection: ConnectionRow) -> StepCaller.Errand {
+        // Somebody who publishes now waits for it; what was planned does not.
+        let priority: Priority = found.publication.publishAt == nil ? .person : .publishing
+        return StepCaller.Errand(
+            connection: connection.id.text, userID: connection.userID, app: connection.app.text,
+            provider: connection.provider, purpose: "publication",
+            claimant: Claimant("publishing \(connection.id)", priority), subject: found.target.id.text)
+    }
+
+    /// A state was saved: shown on the target, told where it is another than before.
+    private static func note(
+        _ stage: PostStage, of id: ID<TargetKind>, _ news: PublicationNews, in session: Session, at now: Timestamp
+    ) throws {
+        guard let before = try session.holdTarget(id) else { return }
+        let note = TargetNote(stage)
+        try session.note(note, of: id, at: now)
+        guard note.state != before.state, let fresh = try session.target(id) else { return }
+        try news.tell(fresh, in: session, at: now)
+        try session.touch(fresh.publication, at: now)
+    }
+
+    // MARK: Ends
+
+    private func settle<State: PublishingSteps>(
+        _ ending: StepEnd<State>, _ found: Case, _ job: ClaimedJob
+    ) async throws -> JobResult {
+        switch ending {
+        case .finished(let outcome, let state):
+            var note = TargetNote(outcome)
+            note.remoteID = state.shown.remoteID
+            note.sent = state.shown.sent
+            return try await end(found, job, note)
+        case .failed(let failure): return try await end(found, job, TargetNote(failure))
+        case .unclear(let unclear): return try await ask(unclear, found, job)
+        case .waits(let until): throw JobInterruption.postponed(until: until)
+        case .held(let hold):
+            try await wait(found, job, why: hold.reason, until: hold.until)
+            throw JobInterruption.postponed(until: hold.until)
+        case .failing(let failure): return try await tryAgain(failure, found, job)
+        case .gone: return .cancelled(reason: "Somebody has ended it meanwhile.")
+        }
+    }
+
+    private func tryAgain(_ failure: Failure, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
+        let now = time.now()
+        let usual = retries.pause(after: job.attempt, failingFor: now - (job.firstFailedAt ?? now), chance: ids.unit())
+        guard let usual else { return try await end(found, job, TargetNote(failure)) }
+        let due = now + max(usual, failure.retryAfter ?? .zero)
+        try await wait(found, job, why: failure.message, code: failure.code, until: due)
+        throw JobInterruption.later(at: due, reason: failure.message)
+    }
+
+    /// It goes on later: shown with the reason. It stays in the state that it has reached.
+    private func wait(
+        _ found: Case, _ job: ClaimedJob, why: String, code: String? = nil, until: Timestamp
+    ) async throws {
+        let (now, id) = (time.now(), found.target.id)
+        try await database.set("publication_waits", in: .work) { session in
+            try session.hold(job)
+            guard let held = try session.holdTarget(id), held.state.isLive else { return }
+            var note = TargetNote(held.state == .scheduled ? .waiting : held.state)
+            (note.reason, note.code, note.nextAction, note.nextAt) = (why, code, "It goes on by itself.", until)
+            guard held.reason != why || held.state != note.state else { return }
+            try session.note(note, of: id, at: now)
+        }
+    }
+
+    /// The end of a target: its state, its work, what is told, and the job, in one transaction.
+    private func end(_ found: Case, _ job: ClaimedJob, _ note: TargetNote) async throws -> JobResult {
+        let (now, news, target) = (time.now(), PublicationNews(ids), found.target)
+        try await database.set("publication_ends", in: .work) { session in
+            try session.hold(job)
+            try Self.finish(target.id, note, news, in: session, at: now)
+            try session.succeed(job, at: now)
+        }
+        bells.written.ring()
+        logger.info(
+            "publication.ended", metadata: ["target": "\(target.id)", "state": "\(note.state.rawValue)"])
+        return .committed
+    }
+
+    static func finish(
+        _ id: ID<TargetKind>, _ note: TargetNote, _ news: PublicationNews, in session: Session, at now: Timestamp
+    ) throws {
+        guard let before = try session.holdTarget(id) else { return }
+        try session.endWork(id.text)
+        try session.note(note, of: id, at: now)
+        guard before.state != note.state, let fresh = try session.target(id) else { return }
+        try session.touch(fresh.publication, at: now)
+        try news.tell(fresh, in: session, at: now)
+    }
+
+    /// Nobody knows: a person must look. The steps stay as they are until then.
+    private func ask(_ unclear: Unclear, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
+        let (now, news, target) = (time.now(), PublicationNews(ids), found.target)
+        let evidence: [JSONMember] = [
+            .init("publication_id", JSON(target.publication)), .init("connection_id", JSON(target.connection)),
+            .init("account_id", .string(target.account)), .init("asked_at", JSON(found.work.askedAt ?? now)),
+            .init("provider_post", JSON(target.remoteID)), .init("title", JSON(found.post.title)),
+        ]
+        let review = NewReview(
+            id: ids.make(), kind: Self.review, subject: target.id.text, question: unclear.question,
+            evidence: String(decoding: JSON.object(evidence + unclear.evidence).bytes, as: UTF8.self),
+            choices: ["it_is_there", "send_again"], provider: target.provider, openedAt: now, changeID: ids.make())
+        try await database.set("publication_unknown", in: .work) { session in
+            try session.hold(job)
+            var note = TargetNote(.unknown)
+            (note.reason, note.who, note.nextAction) = (
+                unclear.question, Failure.Actor.you.rawValue, "Look at the account, then decide."
+            )
+            try session.note(note, of: target.id, at: now)
+            try session.open(review)
+            if let fresh = try session.target(target.id) {
+                try session.touch(fresh.publication, at: now)
+                try news.tell(fresh, in: session, at: now)
+            }
+            try session.succeed(job, at: now)
+        }
+        bells.written.ring()
+        return .committed
+    }
+}

@@ -1,0 +1,248 @@
+import Kit
+import Store
+
+/// Carries steps from state to state: saves what they have come to, writes down what must not be sent twice before it
+/// leaves, and asks a person only where nobody else can tell.
+struct StepRunner<State: Steps>: Sendable {
+    /// Minor calls, such as chunks, between two savings.
+    static var minorsMax: Int { 8 }
+    /// In one run of a job; then it begins a new one.
+    private static var roundsMax: Int { 2000 }
+
+    let database: any Database
+    let vault: Vault
+    let time: TimeSource
+    let caller: StepCaller
+    let errand: StepCaller.Errand
+    let subject: State.Subject
+    let job: ClaimedJob
+    /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
+    let reached: @Sendable () -> @Sendable (Session, State, Timestamp) throws -> Void
+
+    /// Where the work stands in the database, and how far memory is ahead of it.
+    private struct Position: Sendable {
+        var ordinal: Int64
+        var generation: Int64
+        var askedAt: Timestamp?
+        var askedUntil: Timestamp?
+        var unsaved = 0
+    }
+
+    /// Runs until the steps end, wait, or cannot go on.
+    func run(_ work: WorkRow) async throws -> StepEnd<State> {
+        var state = try load(work)
+        var position = Position(
+            ordinal: work.ordinal, generation: work.generation, askedAt: work.askedAt, askedUntil: work.askedUntil)
+        if let until = work.askedUntil, case .call(let call) = state.next(at: time.now()), !maySendAgain(call, position)
+        {
+            // It has left, or was about to, and nobody here heard an answer. That may still come, for a while.
+            guard until <= time.now() else { return .waits(until: until) }
+            guard let finder = call.ifUnclear else { return .unclear(Self.unclear(call)) }
+            guard try await save(finder, &position) else { return .gone }
+            state = finder
+        }
+        for _ in 0..<Self.roundsMax {
+            switch state.next(at: time.now()) {
+            case .call(let call):
+                let (next, end) = try await take(call, from: state, &position)
+                if let end { return end }
+                guard let next else { return .gone }
+                state = next
+            case .wait(let until, let then):
+                if position.unsaved > 0 || then.saved != state.saved {
+                    guard try await save(then, &position) else { return .gone }
+                }
+                state = then
+                if until > time.now() { return .waits(until: until) }
+            case .finish(let outcome): return .finished(outcome, state)
+            case .fail(let failure): return .failed(failure)
+            case .unclear(let unclear): return .unclear(unclear)
+            }
+        }
+        if position.unsaved > 0, try await !save(state, &position) { return .gone }
+        return .waits(until: time.now())
+    }
+
+    // MARK: One call
+
+    private func take(
+        _ call: StepCall<State>, from state: State, _ position: inout Position
+    ) async throws -> (State?, StepEnd<State>?) {
+        let heard: StepCaller.Heard
+        do {
+            heard = try await send(call, &position)
+        } catch CallProblem.held(let hold) {
+            if position.unsaved > 0, try await !save(state, &position) { return (nil, .gone) }
+            return (nil, .held(hold))
+        } catch is WorkGone {
+            return (nil, .gone)
+        }
+        guard let answer = heard.answer, heard.failure == nil else {
+            let failure = heard.failure ?? Failure(.garbled, "No answer came.")
+            return try await refused(call, failure, heard, from: state, &position)
+        }
+        do {
+            let next = try call.then(answer, heard.at)
+            // A look that found nothing new, or the end, is not worth a commit of its own: it can be looked at again.
+            if !call.isJournaled, position.askedAt == nil, position.unsaved == 0,
+                next.isOver(at: heard.at) || next.saved == state.saved
+            {
+                return (next, nil)
+            }
+            if call.isMinor, !call.isJournaled, position.unsaved < Self.minorsMax - 1 {
+                position.unsaved += 1
+                return (next, nil)
+            }
+            return try await save(next, &position) ? (next, nil) : (nil, .gone)
+        } catch let unreadable as Unreadable {
+            let failure = Failure(.garbled, "An answer could not be read: \(unreadable.reason)")
+            return try await refused(call, failure, heard, from: state, &position)
+        }
+    }
+
+    private func refused(
+        _ call: StepCall<State>, _ failure: Failure, _ heard: StepCaller.Heard, from state: State,
+        _ position: inout Position
+    ) async throws -> (State?, StepEnd<State>?) {
+        let hadNoEffect = failure.effect == .none
+        if hadNoEffect, call.isJournaled {
+            guard try await unask(&position) else { return (nil, .gone) }
+        }
+        // What the steps know better is asked of them only where nothing can have happened, or it does no harm.
+        if hadNoEffect || maySendAgain(call, position),
+            let next = call.refused(failure, heard.answer, heard.at)
+        {
+            return try await save(next, &position) ? (next, nil) : (nil, .gone)
+        }
+        if position.unsaved > 0, try await !save(state, &position) { return (nil, .gone) }
+        if !hadNoEffect, !maySendAgain(call, position) {
+            return (nil, .waits(until: position.askedUntil ?? time.now()))
+        }
+        return (nil, failure.passes ? .failing(failure) : .failed(failure))
+    }
+
+    private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> StepCaller.Heard {
+        guard call.isJournaled else { return try await caller.send(call.outgoing, on: errand) }
+        var outgoing = call.outgoing
+        if case .withKey(let header, _) = outgoing.repeating {
+            let key = "\(errand.subject)/\(position.ordinal)/\(position.generation)"
+            outgoing = outgoing.adding(Field(header, key))
+        }
+        let (ordinal, isFinal, deadline) = (
+            position.ordinal, call.isFinal || outgoing.repeating == .never, outgoing.deadline
+        )
+        let until = time.now() + outgoing.deadline + SendPermit.life
+        (position.askedAt, position.askedUntil) = (position.askedAt ?? time.now(), until)
+        return try await caller.send(outgoing, on: errand) {
+            try await ask(ordinal: ordinal, within: deadline, isFinal: isFinal)
+        }
+    }
+
+    /// Written down between all permits in hand and the first byte.
+    private func ask(ordinal: Int64, within deadline: Duration, isFinal: Bool) async throws -> SendPermit {
+        let (issued, now, id, job) = (time.uptime(), time.now(), errand.subject, job)
+        let until = now + deadline + SendPermit.life
+        let isNoted = try await database.set("step_ask", in: .work) { session in
+            try session.hold(job)
+            return try session.ask(id, ordinal: ordinal, until: until, isFinal: isFinal, at: now)
+        }
+        guard isNoted else { throw WorkGone() }
+        return SendPermit(issued: issued, uptime: time.uptime)
+    }
+
+    private func unask(_ position: inout Position) async throws -> Bool {
+        let (now, id, job, ordinal) = (time.now(), errand.subject, job, position.ordinal)
+        (position.askedAt, position.askedUntil) = (nil, nil)
+        position.generation += 1
+        return try await database.set("step_unask", in: .work) { session in
+            try session.hold(job)
+            return try session.unask(id, ordinal: ordinal, isNew: true, at: now)
+        }
+    }
+
+    /// Whether a call whose outcome is not known may be sent again.
+    private func maySendAgain(_ call: StepCall<State>, _ position: Position) -> Bool {
+        switch call.outgoing.repeating {
+        case .always: true
+        case .never: false
+        case .withKey(_, let remembered): (position.askedAt ?? time.now()) + remembered / 2 > time.now()
+        }
+    }
+
+    // MARK: Saving
+
+    private func load(_ work: WorkRow) throws -> State {
+        let sealed = Sealed(bytes: work.sealed, keyID: work.keyID)
+        let json = try vault.open(sealed, in: StepVault.place(of: work.id)).reveal { bytes in
+            try JSON.parse(bytes)
+        }
+        return try State(saved: json, of: subject)
+    }
+
+    private func save(_ state: State, _ position: inout Position) async throws -> Bool {
+        let saved = try StepVault.seal(state, of: errand.subject, vault: vault)
+        let (now, id, job, ordinal) = (time.now(), errand.subject, job, position.ordinal)
+        let reached = reached()
+        position = Position(ordinal: ordinal + 1, generation: position.generation)
+        return try await database.set("step_reached", in: .work) { session in
+            try session.hold(job)
+            guard try session.reach(id, from: ordinal, saved, at: now) else { return false }
+            try reached(session, state, now)
+            return true
+        }
+    }
+
+    private static func unclear(_ call: StepCall<State>) -> Unclear {
+        Unclear(
+            "A call left, and nobody heard what came of it. Did it happen?",
+            [.init("call", .string("\(call.outgoing.method.rawValue) \(call.outgoing.path.template)"))])
+    }
+}
+
+/// Why steps stop for now, or for good.
+enum StepEnd<State: Steps>: Sendable {
+    case finished(State.Outcome, State)
+    case failed(Failure)
+    case unclear(Unclear)
+    case waits(until: Timestamp)
+    /// A quota or a circuit.
+    case held(Hold)
+    /// It may succeed later without anyone doing anything.
+    case failing(Failure)
+    /// Somebody has ended the work meanwhile.
+    case gone
+}
+
+/// Somebody has ended the work, or another run has taken it further.
+private struct WorkGone: Error {}
+
+/// Saved steps at rest: sealed, since platforms name addresses that authorize by themselves.
+enum StepVault {
+    static func place(of id: String) -> Vault.Place { Vault.Place(table: SealedTable.works.rawValue, row: id) }
+
+    static func seal<State: Steps>(_ state: State, of id: String, vault: Vault) throws -> SavedState {
+        let bytes = state.saved.bytes
+        precondition(bytes.count <= State.savedMax, "saved steps refer to content by its id")
+        let sealed = try vault.seal(Secret(bytes), in: place(of: id))
+        return SavedState(kind: State.kind, version: State.version, sealed: sealed.bytes, keyID: sealed.keyID)
+    }
+}
+
+extension Steps {
+    fileprivate func isOver(at now: Timestamp) -> Bool {
+        switch next(at: now) {
+        case .finish, .fail, .unclear: true
+        case .call, .wait: false
+        }
+    }
+}
+
+extension Outgoing {
+    fileprivate func adding(_ field: Field) -> Outgoing {
+        var copy = Outgoing(
+            method, path, headers: headers + [field], body: body, within: deadline, spends: spends,
+            repeating: repeating)
+        (copy.host, copy.part) = (host, part)
+        return copy
+    }
+}
