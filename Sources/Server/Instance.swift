@@ -170,7 +170,7 @@ public struct Instance: Sendable {
     }
 
     /// What finds events by their values.
-    private static func terms(_ vault: Vault, _ database: any Database, _ time: TimeSource) -> EventTerms? {
+    private static func terms(_ vault: Vault, _ database: any Database, _ time: TimeSource) -> EventTerms {
         EventTerms(
             Dictionary(uniqueKeysWithValues: Providers.webhookSources.map { ($0.about.id, $0.webhooks.findable) }),
             vault: vault, database: database, time: time)
