@@ -227,6 +227,7 @@ struct SyncRig: Sendable {
                 end = .released
             case .later(let at, let reason): end = .retry(at: at, error: reason)
             case .hopeless(let reason): end = .dead(reason: reason)
+            case .postponed(let until): end = .postponed(to: until)
             }
         } catch let failure as CallProblem {
             throw failure
