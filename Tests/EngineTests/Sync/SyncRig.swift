@@ -222,9 +222,6 @@ struct SyncRig: Sendable {
                 clock.advance(to: until)
                 end = .released
             case .released: end = .released
-            case .postponed(let until):
-                clock.advance(to: until)
-                end = .released
             case .later(let at, let reason): end = .retry(at: at, error: reason)
             case .hopeless(let reason): end = .dead(reason: reason)
             case .postponed(let until): end = .postponed(to: until)
