@@ -26,7 +26,7 @@ enum Pages {
             NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
             OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
-            SyncPage.page,
+            SyncPage.page, PublishPage.page, PublicationPage.page,
         ] + EndpointForms.confirmations
 
     private static let workForms: [PageForm] =
@@ -35,4 +35,5 @@ enum Pages {
             HealthPage.form, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
         + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms
+        + PublicationForms.forms
 }

@@ -142,6 +142,7 @@ enum Places {
         case "run": return "/runs/\(id)"
         case "ep": return "/endpoints/\(id)"
         case "conn": return "/connections/\(id)"
+        case "pub": return "/publish/\(id)"
         case "att": return "/attempts/\(id)"
         case "rev": return "/review/\(id)"
         case "alr": return "/system/alerts#\(id)"

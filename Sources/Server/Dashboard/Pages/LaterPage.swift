@@ -8,7 +8,7 @@ enum LaterPage {
         let link: Link?
     }
 
-    static let entries: [NavEntry] = [.publish, .orders, .payments, .messages]
+    static let entries: [NavEntry] = [.orders, .payments, .messages]
 
     static let all = entries.map(page)
 
