@@ -30,7 +30,8 @@ public struct ConnectionCaller: Sendable {
         public var subject: String?
 
         public init(
-            connection: String, userID: String?, app: String, provider: String, purpose: String, claimant: Claimant
+            connection: String, userID: String?, app: String, provider: String, purpose: String, claimant: Claimant,
+            subject: String? = nil
         ) {
             self.connection = connection
             self.userID = userID
@@ -38,6 +39,16 @@ public struct ConnectionCaller: Sendable {
             self.provider = provider
             self.purpose = purpose
             self.claimant = claimant
+            self.subject = subject
+        }
+
+        /// As the log of calls keeps it.
+        var context: CallContext {
+            var context = CallContext(purpose, as: claimant, app: app)
+            context.connection = connection
+            context.userID = userID
+            context.subject = subject
+            return context
         }
     }
 
@@ -102,10 +113,6 @@ public struct ConnectionCaller: Sendable {
     private func send(
         _ outgoing: Outgoing, _ platform: Platform, _ held: Proxying.Credential, _ errand: Errand
     ) async throws -> Attempt {
-        var context = CallContext(errand.purpose, as: errand.claimant, app: errand.app)
-        context.connection = errand.connection
-        context.userID = errand.userID
-        context.subject = errand.subject
         let request = WireRequest(
             method: outgoing.method, url: platform.address + outgoing.path.description, headers: outgoing.headers,
             body: outgoing.body, authorization: held.token.reveal { Secret(Array("Bearer ".utf8) + $0) })
@@ -113,7 +120,7 @@ public struct ConnectionCaller: Sendable {
         let exchange = Traffic.Exchange(
             provider: platform.source.about, host: HostText.of(platform.address), method: outgoing.method.rawValue,
             path: outgoing.path, spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
-            context: context)
+            context: errand.context)
         let outcome: Traffic.Outcome
         do {
             outcome = try await traffic.exchange(exchange) { deadline in

@@ -22,29 +22,7 @@ public struct StepCaller: Sendable {
     }
 
     /// On whose behalf, what for, and who waits.
-    public struct Errand: Sendable {
-        let connection: String
-        let userID: String?
-        let app: String
-        let provider: String
-        let purpose: String
-        let claimant: Claimant
-        /// The id of what it is done for.
-        let subject: String
-
-        public init(
-            connection: String, userID: String?, app: String, provider: String, purpose: String, claimant: Claimant,
-            subject: String
-        ) {
-            self.connection = connection
-            self.userID = userID
-            self.app = app
-            self.provider = provider
-            self.purpose = purpose
-            self.claimant = claimant
-            self.subject = subject
-        }
-    }
+    public typealias Errand = ConnectionCaller.Errand
 
     /// What was heard: an answer, and why it is no success, where it is none.
     struct Heard: Sendable {
@@ -122,7 +100,7 @@ public struct StepCaller: Sendable {
         let exchange = Traffic.Exchange(
             provider: platform.source.about, host: HostText.of(url), method: outgoing.method.rawValue,
             path: outgoing.path, spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
-            context: context(errand))
+            context: errand.context)
         let last = LastAttempt()
         let outcome: Traffic.Outcome
         do throws(CallProblem) {
@@ -152,14 +130,6 @@ public struct StepCaller: Sendable {
         let outcome = await send(permit)
         last.answer = outcome.answer
         return outcome
-    }
-
-    private func context(_ errand: Errand) -> CallContext {
-        var context = CallContext(errand.purpose, as: errand.claimant, app: errand.app)
-        context.connection = errand.connection
-        context.userID = errand.userID
-        context.subject = errand.subject
-        return context
     }
 
     /// Sends once.

@@ -21,6 +21,8 @@ struct StepRunner<State: Steps>: Sendable {
 
     /// Where the work stands in the database, and how far memory is ahead of it.
     private struct Position: Sendable {
+        /// The id of the work.
+        let work: String
         var ordinal: Int64
         var generation: Int64
         var askedAt: Timestamp?
@@ -32,7 +34,8 @@ struct StepRunner<State: Steps>: Sendable {
     func run(_ work: WorkRow) async throws -> StepEnd<State> {
         var state = try load(work)
         var position = Position(
-            ordinal: work.ordinal, generation: work.generation, askedAt: work.askedAt, askedUntil: work.askedUntil)
+            work: work.id, ordinal: work.ordinal, generation: work.generation, askedAt: work.askedAt,
+            askedUntil: work.askedUntil)
         if let until = work.askedUntil, case .call(let call) = state.next(at: time.now()), !maySendAgain(call, position)
         {
             // It has left, or was about to, and nobody here heard an answer. That may still come, for a while.
@@ -125,22 +128,24 @@ struct StepRunner<State: Steps>: Sendable {
         guard call.isJournaled else { return try await caller.send(call.outgoing, on: errand) }
         var outgoing = call.outgoing
         if case .withKey(let header, _) = outgoing.repeating {
-            let key = "\(errand.subject)/\(position.ordinal)/\(position.generation)"
+            let key = "\(position.work)/\(position.ordinal)/\(position.generation)"
             outgoing = outgoing.adding(Field(header, key))
         }
-        let (ordinal, isFinal, deadline) = (
-            position.ordinal, call.isFinal || outgoing.repeating == .never, outgoing.deadline
+        let (work, ordinal, isFinal, deadline) = (
+            position.work, position.ordinal, call.isFinal || outgoing.repeating == .never, outgoing.deadline
         )
         let until = time.now() + outgoing.deadline + SendPermit.life
         (position.askedAt, position.askedUntil) = (position.askedAt ?? time.now(), until)
         return try await caller.send(outgoing, on: errand) {
-            try await ask(ordinal: ordinal, within: deadline, isFinal: isFinal)
+            try await ask(work, ordinal: ordinal, within: deadline, isFinal: isFinal)
         }
     }
 
     /// Written down between all permits in hand and the first byte.
-    private func ask(ordinal: Int64, within deadline: Duration, isFinal: Bool) async throws -> SendPermit {
-        let (issued, now, id, job) = (time.uptime(), time.now(), errand.subject, job)
+    private func ask(
+        _ id: String, ordinal: Int64, within deadline: Duration, isFinal: Bool
+    ) async throws -> SendPermit {
+        let (issued, now, job) = (time.uptime(), time.now(), job)
         let until = now + deadline + SendPermit.life
         let isNoted = try await database.set("step_ask", in: .work) { session in
             try session.hold(job)
@@ -151,7 +156,7 @@ struct StepRunner<State: Steps>: Sendable {
     }
 
     private func unask(_ position: inout Position) async throws -> Bool {
-        let (now, id, job, ordinal) = (time.now(), errand.subject, job, position.ordinal)
+        let (now, id, job, ordinal) = (time.now(), position.work, job, position.ordinal)
         (position.askedAt, position.askedUntil) = (nil, nil)
         position.generation += 1
         return try await database.set("step_unask", in: .work) { session in
@@ -180,10 +185,10 @@ struct StepRunner<State: Steps>: Sendable {
     }
 
     private func save(_ state: State, _ position: inout Position) async throws -> Bool {
-        let saved = try StepVault.seal(state, of: errand.subject, vault: vault)
-        let (now, id, job, ordinal) = (time.now(), errand.subject, job, position.ordinal)
+        let saved = try StepVault.seal(state, of: position.work, vault: vault)
+        let (now, id, job, ordinal) = (time.now(), position.work, job, position.ordinal)
         let reached = reached()
-        position = Position(ordinal: ordinal + 1, generation: position.generation)
+        position = Position(work: id, ordinal: ordinal + 1, generation: position.generation)
         return try await database.set("step_reached", in: .work) { session in
             try session.hold(job)
             guard try session.reach(id, from: ordinal, saved, at: now) else { return false }

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import Kit
+import Synchronization
 import TestSupport
 import Testing
 
@@ -171,12 +172,11 @@ struct ObjectsTests {
 }
 
 /// How much is free, for whoever asks.
-private final class Room: @unchecked Sendable {
-    private let lock = NSLock()
-    private var bytes: UInt64 = 0
+private final class Room: Sendable {
+    private let bytes = Mutex<UInt64>(0)
     var free: UInt64 {
-        get { lock.withLock { bytes } }
-        set { lock.withLock { bytes = newValue } }
+        get { bytes.withLock { $0 } }
+        set { bytes.withLock { $0 = newValue } }
     }
 }
 
