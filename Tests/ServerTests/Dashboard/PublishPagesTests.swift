@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import TestSupport
 import Testing
@@ -12,6 +13,7 @@ struct PublishPagesTests {
         try await PublicationsTests.with(engine) { world in
             let browser = try await Browser.signedIn(world.api)
             #expect(try await browser.get("/publish").html.contains("patchbay publish FILE"))
+            #expect(NavEntry.publish.isBuilt && !NavEntry.orders.isBuilt, "only what teaches stands greyed")
             let made = try await world.scheduled()
             #expect(made.status == 202)
             let id = try #require(made.json["id"]?.text)
@@ -50,7 +52,7 @@ struct PublishPagesTests {
                 try session.note(note, of: target.id, at: now)
                 _ = try session.open(
                     NewReview(
-                        id: review, kind: PublicationForms.review, subject: target.id.text, question: "Is it there?",
+                        id: review, kind: PublicationWorker.review, subject: target.id.text, question: "Is it there?",
                         evidence: "{}", choices: ["it_is_there", "send_again"], provider: "tiktok", openedAt: now,
                         changeID: change))
             }

@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Store
 
@@ -35,7 +36,7 @@ enum PublicationPage {
                     targets: try view.targets.map { target in
                         (
                             target, try session.connection(target.row.connection),
-                            try session.openReview(kind: PublicationForms.review, subject: target.row.id.text)
+                            try session.openReview(kind: PublicationWorker.review, subject: target.row.id.text)
                         )
                     }
                 )
@@ -116,9 +117,6 @@ enum PublicationPage {
 
 /// What is done from the page of a publication.
 enum PublicationForms {
-    /// The kind of review that asks what nobody knows.
-    static let review = "unknown_outcome"
-
     static let forms: [PageForm] = [
         PageForm(path: "/publish/{id}/cancel") { request in
             let id = try request.id(PublicationKind.self)
