@@ -122,8 +122,8 @@ public struct Hooks: Sendable {
         _, _ in []
     }
     /// How the webhooks that an app's secrets prove are signed; nil for a platform that sends none.
-    public var webhookScheme: @Sendable (_ provider: String, _ app: ID<AppKind>) -> WebhookScheme? = { provider, _ in
-        Signing.scheme(of: provider)
+    public var webhookScheme: @Sendable (_ provider: String, _ app: ID<AppKind>, _ target: String) -> WebhookScheme? = {
+        provider, _, _ in Signing.scheme(of: provider)
     }
     /// What replaying an event would change, tried and undone; nil where nothing here acts on it.
     public var rehearse: @Sendable (ID<EventKind>) async throws -> [Change]? = { _ in nil }

@@ -230,6 +230,7 @@ public struct Instance: Sendable {
         for source in Providers.all.compactMap({ $0 as? any GrantTeller }) {
             handlers[source.about.id] = GrantHandler(source, ids: ids)
         }
+        for source in Providers.callbackSources { handlers[source.about.id] = GrantHandler(source, ids: ids) }
         for source in Providers.publishers {
             handlers[source.about.id] = PostNewsHandler(source, next: handlers[source.about.id], ids: ids)
         }

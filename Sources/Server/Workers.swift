@@ -31,14 +31,15 @@ struct Workers: Sendable {
         handlers: [String: any EventHandler], endpoints: Endpoints, reconciling: EventReconciling
     ) -> [any JobWorker] {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
+        let erasing = UserErasing(
+            database: database,
+            accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger), ids: ids,
+            time: time, bells: bells, objects: objects, logger: logger)
         return publishers + [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
             RecoveryWorker(endpoints: endpoints),
             EventReleasing(database: database, ids: ids, time: time, bells: bells),
-            UserErasing(
-                database: database,
-                accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger),
-                ids: ids, time: time, bells: bells, objects: objects, logger: logger),
+            erasing, AccountErasing(erasing),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
