@@ -95,6 +95,8 @@ public struct Hooks: Sendable {
     public var endpointsChanged: @Sendable () -> Void = {}
     /// Makes app credentials; nil where nothing can be sealed.
     public var apps: AppCredentials?
+    /// Orders webhooks at platforms; nil where nothing can be sealed.
+    public var subscribing: Subscribing?
     /// Called after an app or its secrets changed.
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// Compares with what platforms list; nil where no platform can be asked.

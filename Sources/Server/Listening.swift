@@ -59,6 +59,7 @@ extension Instance {
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
         hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.appSources, vault, ids)
+        hooks.subscribing = settings.encryptionKeys.isEmpty ? nil : subscribing
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         hooks.quotas = traffic.quotas

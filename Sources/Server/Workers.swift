@@ -66,6 +66,13 @@ struct Workers: Sendable {
         ]
     }
 
+    /// What looks after webhooks that are ordered at platforms.
+    func subscriptions(_ subscribing: Subscribing, _ vault: Vault, _ secrets: WebhookSecrets) -> any JobWorker {
+        SubscriptionWorker(
+            subscribing, credentials: AppCredentials(Providers.appSources, vault, ids), database: database, ids: ids,
+            time: time, bells: bells, logger: logger, secretsChanged: { secrets.forget($0) })
+    }
+
     /// What publishes, and sees to the files for it.
     private var publishers: [any JobWorker] {
         var workers: [any JobWorker] = [ObjectSweep(objects, logger: logger)]
@@ -92,6 +99,7 @@ struct Workers: Sendable {
             ObjectSweep.schedule(firstAt: first + .minutes(5)),
             PublicationSweep.schedule(firstAt: first),
             EventTermsWorker.schedule(firstAt: first),
+            SubscriptionWorker.schedule(firstAt: first + .minutes(30)),
         ]
     }
 }

@@ -56,6 +56,24 @@ CREATE TABLE app_secrets (
 ) $STRICT;
 CREATE INDEX app_secrets_app ON app_secrets (app_id);
 
+-- Webhooks ordered at platforms by their API, one subscription an app. `remote_id` is the platform's name for the one
+-- whose secret is kept under `secret_id`; `differences` and `duplicates` are words of the last look, blanks between.
+CREATE TABLE webhook_subscriptions (
+    app_id              $TEXT PRIMARY KEY REFERENCES apps (id),
+    provider            $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('registering', 'registered', 'differs', 'failed', 'removing')),
+    url                 $TEXT,
+    remote_id           $TEXT,
+    secret_id           $TEXT,
+    differences         $TEXT NOT NULL,
+    duplicates          $TEXT NOT NULL,
+    problem             $TEXT,
+    registered_at       $INTEGER,
+    checked_at          $INTEGER,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $STRICT;
+
 -- Inbound ---------------------------------------------------------------------------------------------------
 
 CREATE TABLE bodies (
