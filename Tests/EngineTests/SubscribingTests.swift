@@ -130,6 +130,13 @@ private struct Rig {
             source: AppSecrets(database: database, vault: vault, time: time), time: time, extended: ["stripe"])
     }
 
+    /// What another node has in memory, on a clock of its own.
+    func otherNode(_ clock: TestClock) -> WebhookSecrets {
+        WebhookSecrets(
+            settings: ["stripe": OwnedSecrets(app: app, secrets: [], version: 1)],
+            source: AppSecrets(database: database, vault: vault, time: time), time: clock.source, extended: ["stripe"])
+    }
+
     func subscribing(_ wire: any Wire, base: Result<String, Subscribing.Refusal> = .success("https://pb.example"))
         -> Subscribing
     {
@@ -201,10 +208,15 @@ struct SubscribingTests {
             #expect(plan.steps == [.register] && plan.duplicates == ["we_hand"] && rig.wire.changes.isEmpty)
             #expect(try await rig.secrets.of("stripe", owner: nil, scheme: Stripe().webhooks) == nil)
 
+            let clock = TestClock()
+            let other = rig.otherNode(clock)
+            #expect(try await other.of("stripe", owner: nil, scheme: Stripe().webhooks) == nil)
             for _ in 0..<2 {
                 try await rig.ask()
                 try await rig.work()
             }
+            clock.advance(by: .seconds(1))
+            #expect(try await other.of("stripe", owner: nil, scheme: Stripe().webhooks)?.secrets.count == 1)
 
             let made = try #require(rig.wire.endpoints.last)
             #expect(rig.wire.endpoints.count == 2 && rig.wire.made == 1)

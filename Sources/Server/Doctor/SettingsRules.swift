@@ -45,7 +45,8 @@ enum SettingsRules {
                 advice: "Make a webhook to \(address) in Stripe's dashboard, then set STRIPE_WEBHOOK_SECRET.")
         case (true, false):
             return Finding(
-                "provider.stripe", .warning, "STRIPE_WEBHOOK_SECRET is not set: \(address) is off.",
+                "provider.stripe", .warning,
+                "STRIPE_WEBHOOK_SECRET is not set: \(address) is off unless it is ordered by API.",
                 advice: "Order it: patchbay apps subscribe stripe. Or make a webhook to that address in Stripe's "
                     + "dashboard, and set the secret that it shows.")
         case (false, true):
