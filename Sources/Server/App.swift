@@ -37,6 +37,9 @@ public struct App: Sendable {
         checkup = Checkup(Doctor(settings, logger: logger, now: now), now: now)
     }
 
+    /// The clocks that requests are answered by.
+    var time: TimeSource { TimeSource(now: now, uptime: TimeSource.system.uptime, sleep: sleep) }
+
     /// What the API does now and then: notes when keys were used, forgets old idempotency records, opens alerts whose
     /// silence has ended, raises and resolves those about what stands in the tables. Runs until it is cancelled;
     /// `serve` makes it one of its services.

@@ -26,6 +26,7 @@ enum Routes {
         .get("/v1/deliveries/{id}", DeliveriesAPI.get),
         .get("/v1/events", EventsAPI.list),
         .post("/v1/events/replay", ReplayAPI.many),
+        .get("/v1/events/search", EventSearchAPI.search),
         .get("/v1/events/{id}", EventsAPI.get),
         .post("/v1/events/{id}/replay", ReplayAPI.one),
         .get("/v1/jobs", JobsAPI.list),

@@ -140,13 +140,26 @@ struct EndpointsCommand: AsyncParsableCommand {
         @Argument(help: "ep_…") var id: String
         @Option(help: "What was tried since then and never delivered.") var failedSince: String?
         @Option(help: "Everything since then that it should have got and did not.") var missingSince: String?
+        @Option(help: "Everything since then, delivered or not, with the same ids.") var allSince: String?
         @Option(help: "That one change.") var change: String?
+        @Option(help: "Only what is older than this time.") var until: String?
+        @Option(help: "So many a second; all at once unless said.") var perSecond: Int?
+        @Flag(help: "Only says how many would be sent.") var dryRun = false
         func run() async throws {
-            let body = [("failed_since", failedSince), ("missing_since", missingSince), ("change_id", change)]
-                .compactMap { name, value in value.map { JSONMember(name, .string($0)) } }
+            let times = [
+                ("failed_since", failedSince), ("missing_since", missingSince), ("all_since", allSince),
+                ("change_id", change), ("until", until),
+            ].compactMap { name, value in value.map { JSONMember(name, .string($0)) } }
+            let others = [
+                perSecond.map { JSONMember("per_second", JSON($0)) }, dryRun ? JSONMember("dry_run", .bool(true)) : nil,
+            ]
             let answer = try await server.server().send(
-                "POST", "/v1/endpoints/\(APIClient.encoded(id))/recover", body: .object(body))
-            server.print(answer) { say("\($0["queued"]?.numberText ?? "0") changes will be sent again.") }
+                "POST", "/v1/endpoints/\(APIClient.encoded(id))/recover",
+                body: .object(times + others.compactMap { $0 }))
+            server.print(answer) { answer in
+                if let matches = answer["matches"]?.numberText { return say("\(matches) changes would be sent again.") }
+                say("\(answer["queued"]?.numberText ?? "0") changes will be sent again.")
+            }
         }
     }
 

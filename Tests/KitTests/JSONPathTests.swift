@@ -12,14 +12,23 @@ struct JSONPathTests {
             ("$.a.b[2]", nil), ("$.a.c", nil), ("$.z.a", nil), ("$.a[0]", nil), ("$.a.b.c", nil),
         ] as [(String, String?)])
     func value(path: String, text: String?) throws {
-        let found = try #require(JSONPath(path)).value(in: try JSON.parse(Array(Self.json.utf8)))
-        #expect(found.map { String(decoding: $0.bytes, as: UTF8.self) } == text)
+        let found = try #require(JSONPath(path)).values(in: try JSON.parse(Array(Self.json.utf8)))
+        #expect(found.map { String(decoding: $0.bytes, as: UTF8.self) } == [text].compactMap { $0 })
+    }
+
+    @Test("one place in each element of a list, in order; elements without it are left out")
+    func everyElement() throws {
+        let json = try JSON.parse(#"{"lines":[{"id":"a"},{"no":1},{"id":"b"}],"id":[[1,2],[3]]}"#)
+        #expect(try #require(JSONPath("$.lines[*].id")).values(in: json) == ["a", "b"])
+        #expect(try #require(JSONPath("$.id[*][*]")).values(in: json).map(\.numberText) == ["1", "2", "3"])
+        #expect(try #require(JSONPath("$.lines[0][*]")).values(in: json).isEmpty)
     }
 
     @Test(
         "what is no place",
         arguments: [
             "", "$", "a.b", "$a", "$.", "$.a.", "$..a", "$.a[", "$.a[]", "$.a[x]", "$.a[-1]", "$.a[9999999]", "$[0",
+            "$.a[**]", "$.a[*",
         ])
     func nonsense(text: String) { #expect(JSONPath(text) == nil) }
 

@@ -165,6 +165,46 @@ struct ListenTests {
         }
     }
 
+    @Test(
+        "a time range is replayed to an application on this machine: in order, signed anew, with nothing at the server")
+    func replay() async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let place = try Place(url)
+            defer { place.remove() }
+            try await place.server.start()
+            for number in 0..<3 { #expect(try await place.server.deliver(bytes: event(number)) == 200) }
+            let application = try LocalApplication { number in number == 2 ? 500 : 200 }
+            defer { application.stop() }
+            func replay(_ arguments: String...) throws -> CommandLineRun {
+                try CommandLineRun(
+                    [
+                        "events", "replay", "--to", "127.0.0.1:\(application.port)/hooks/{provider}", "--after",
+                        "2020-01-01T00:00:00Z",
+                    ] + arguments, environment: place.environment)
+            }
+            // The list of events ends at the feed's head, some two seconds back.
+            var dry = try replay("--dry-run")
+            for _ in 0..<300 where !dry.output.contains("3 deliveries would be sent") {
+                try await Task.sleep(for: .milliseconds(50))
+                dry = try replay("--dry-run")
+            }
+            #expect(dry.output.contains("3 deliveries would be sent") && application.received.isEmpty)
+
+            let run = try replay("--per-second", "100")
+            #expect(run.status == 0, "\(run.output)")
+            #expect(ids(application) == ["evt_listen_0", "evt_listen_1", "evt_listen_1", "evt_listen_2"])
+            let secrets = try place.secrets()
+            for delivery in application.received {
+                #expect((try? Stripe().webhooks.check(delivery, with: secrets)) != nil)
+            }
+            application.stop()
+            let away = try replay()
+            #expect(away.status == 1 && away.output.contains("go on with --after"), "\(away.output)")
+            let jobs = try CommandLineRun(["jobs", "list", "--json"], environment: place.environment)
+            #expect(!jobs.output.contains("/replay"))
+        }
+    }
+
     private func standardSecrets(_ place: Place) throws -> [WebhookSecret] {
         let run = try CommandLineRun(["listen", "--print-secret"], environment: place.environment)
         return try StandardWebhooks().webhooks.secrets(in: run.output)

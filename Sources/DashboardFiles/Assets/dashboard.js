@@ -387,9 +387,34 @@
     };
     compose.addEventListener("input", changed);
     compose.addEventListener("change", changed);
-    for (const field of all("[disabled]", compose)) field.dataset.settled = "1";
     apply();
   }
+
+  // A search among contents goes on while it is watched: each answer is the same page for the part before.
+  let scans = true;
+  async function scanOn() {
+    for (let seen; scans && (seen = find("[data-scan]")) && all("[data-row]").length < 200;) {
+      const next = find("a[rel=next]", seen);
+      if (!next) return;
+      const stop = find("[data-scan-stop]", seen);
+      stop.hidden = false;
+      stop.onclick = () => { scans = false; stop.hidden = true; next.focus(); };
+      while (!visible() || paused) await new Promise((done) => setTimeout(done, 500));
+      const answer = await fetch(next.href).catch(() => null);
+      if (!answer?.ok || !scans) { stop.hidden = true; return; }
+      const made = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const [rows, list, part] = [all("[data-row]", made), find("[data-live=events-rows] tbody"), find("[data-scan]", made)];
+      if (!part) return;
+      if (list) {
+        list.append(...rows);
+        seen.replaceWith(part);
+      } else if (rows.length || !find("a[rel=next]", part)) {
+        find("[data-live=events-rows]").replaceWith(find("[data-live=events-rows]", made));
+      } else seen.replaceWith(part);
+      localTimes(document);
+    }
+  }
+  scanOn();
 
   // A form is sent once.
   document.addEventListener("submit", (event) => {

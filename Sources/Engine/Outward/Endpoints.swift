@@ -150,56 +150,65 @@ public struct Endpoints: Sendable {
         return answer
     }
 
-    /// Which changes are sent again.
-    public enum Recovery: Sendable, Equatable {
-        /// Tried since then and failed, and never delivered.
-        case failed(since: Timestamp)
-        /// Made since then and never delivered, for whatever reason.
-        case missing(since: Timestamp)
-    }
-
     /// Queues them in steps; each begins where the one before ended, so that a job can do them and be interrupted.
     ///
-    /// - Parameter after: `position` of the step before; nil at first.
+    /// - Parameters:
+    ///   - after: `position` of the step before; nil at first.
+    ///   - already: how many the steps before queued: the pace goes on from there.
     /// - Returns: nil when there is no such endpoint.
-    public func recover(_ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil) async throws -> ReplayStep?
-    {
+    public func recover(
+        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil, already: Int = 0
+    ) async throws -> ReplayStep? {
         let now = time.now()
+        let due: @Sendable (Int) -> Timestamp = { max(now, recovery.pace?.due(already + $0) ?? now) }
         let step: ReplayStep?
-        switch recovery {
-        case .failed(let since):
+        if recovery.what == .failed {
             step = try await database.set("endpoints.replay_failed", in: .maintenance) {
-                try $0.replayFailed(at: id, since: since, after: after ?? 0, limit: Self.replayStep, at: now)
+                try $0.replayFailed(at: id, in: recovery.time, after: after ?? 0, limit: Self.replayStep, due: due)
             }
-        case .missing(let since):
+        } else {
             guard let endpoint = try await database.read("endpoints.one", { try $0.endpoint(id) }) else { return nil }
             let patterns = EventPatterns(endpoint.types)
-            step = try await database.set("endpoints.replay_missing", in: .maintenance) { session in
-                let start = try after ?? session.firstPosition(since: since) - 1
-                return try session.replayMissing(at: id, after: start, limit: Self.replayStep, at: now) {
-                    patterns.match($0)
-                }
+            step = try await database.set("endpoints.replay_made", in: .maintenance) { session in
+                try session.replayMade(
+                    at: id, in: recovery.time, takenToo: recovery.what == .all, after: after, limit: Self.replayStep,
+                    due: due
+                ) { patterns.match($0) }
             }
         }
         changed.ring()
         return step
     }
 
+    /// How many changes it would queue, among the first `limit` that it would look at, and whether there are more.
+    public static func count(
+        _ recovery: Recovery, at endpoint: Endpoint, atMost limit: Int, in session: Session
+    ) throws -> (count: Int, isMore: Bool) {
+        if recovery.what == .failed {
+            let count = try session.countFailed(at: endpoint, in: recovery.time, atMost: limit)
+            return (min(count, limit), count > limit)
+        }
+        let patterns = EventPatterns(endpoint.types)
+        return try session.countMade(
+            at: endpoint, in: recovery.time, takenToo: recovery.what == .all, atMost: limit
+        ) { patterns.match($0) }
+    }
+
     /// How far a recovery has come.
     public struct Recovered: Sendable, Equatable {
         public let queued: Int
-        /// Where the rest begins; nil when there is none.
+        /// Where to go on; nil when nothing is left.
         public let rest: Int64?
     }
 
-    /// Steps, one after the other, at most so many. Nil when there is no such endpoint.
+    /// Some steps, for what a request does itself.
     public func recoverSome(
-        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil, steps: Int = .max
+        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil, already: Int = 0, steps: Int = .max
     ) async throws -> Recovered? {
-        var queued = 0
+        var queued = already
         var position = after
         for _ in 0..<steps {
-            guard let step = try await recover(recovery, at: id, after: position) else { return nil }
+            guard let step = try await recover(recovery, at: id, after: position, already: queued) else { return nil }
             queued += step.queued
             position = step.position
             if step.isLast { return Recovered(queued: queued, rest: nil) }
@@ -207,11 +216,11 @@ public struct Endpoints: Sendable {
         return Recovered(queued: queued, rest: position ?? 0)
     }
 
-    /// All steps. Answers how many changes were queued.
+    /// All steps. Answers how many changes were queued, those before included.
     public func recoverAll(
-        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil
+        _ recovery: Recovery, at id: ID<EndpointKind>, after: Int64? = nil, already: Int = 0
     ) async throws -> Int? {
-        try await recoverSome(recovery, at: id, after: after)?.queued
+        try await recoverSome(recovery, at: id, after: after, already: already)?.queued
     }
 
     /// Sends a test event now, once, and records the try. Nil when there is no such endpoint.

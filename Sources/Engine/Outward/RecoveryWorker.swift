@@ -11,15 +11,18 @@ public struct RecoveryWorker: JobWorker {
 
     public init(endpoints: Endpoints) { self.endpoints = endpoints }
 
-    /// - Parameter position: where the last step of the request ended.
+    /// - Parameters:
+    ///   - position: where the last step of the request ended.
+    ///   - already: how many its steps queued.
     public static func job(
         _ id: ID<JobKind>, _ recovery: Endpoints.Recovery, at endpoint: ID<EndpointKind>, after position: Int64,
-        at now: Timestamp
+        already: Int, at now: Timestamp
     ) -> NewJob {
-        let (word, since) = recovery.written
-        let input: JSON = [
-            "endpoint": JSON(endpoint), word: JSON(since), "after": JSON(position),
-        ]
+        let input = JSON.object(
+            (recovery.json.members ?? []) + [
+                JSONMember("endpoint", JSON(endpoint)), JSONMember("after", JSON(position)),
+                JSONMember("queued", JSON(already)),
+            ])
         return NewJob(
             id: id, kind: kind, lane: lane, dueAt: now, createdAt: now, input: input.bytes, subject: endpoint.text)
     }
@@ -28,27 +31,12 @@ public struct RecoveryWorker: JobWorker {
     public func run(_ job: ClaimedJob) async throws -> JobResult {
         let input = try JSON.parse(job.input)
         guard let endpoint = input["endpoint"]?.text.flatMap(ID<EndpointKind>.init),
-            let recovery = Endpoints.Recovery(input), let position = input["after"]?.integer
+            let recovery = Endpoints.Recovery(input, at: job.createdAt), let position = input["after"]?.integer
         else { throw JobInterruption.hopeless("The job does not say what is to be sent again.") }
-        guard try await endpoints.recoverAll(recovery, at: endpoint, after: position) != nil else {
+        let already = Int(input["queued"]?.integer ?? 0)
+        guard try await endpoints.recoverAll(recovery, at: endpoint, after: position, already: already) != nil else {
             return .cancelled(reason: "The endpoint is gone.")
         }
         return .done
-    }
-}
-
-extension Endpoints.Recovery {
-    /// As requests and jobs write it.
-    fileprivate var written: (String, Timestamp) {
-        switch self {
-        case .failed(let since): ("failed_since", since)
-        case .missing(let since): ("missing_since", since)
-        }
-    }
-    fileprivate init?(_ json: JSON) {
-        func time(_ name: String) -> Timestamp? { json[name]?.text.flatMap(Timestamp.init(rfc3339:)) }
-        if let since = time("failed_since") { self = .failed(since: since); return }
-        guard let since = time("missing_since") else { return nil }
-        self = .missing(since: since)
     }
 }

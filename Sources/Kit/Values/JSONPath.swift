@@ -1,8 +1,10 @@
-/// A place in a JSON value, as people write it: `$.data.object.lines[0].id`.
+/// A place in a JSON value, as people write it: `$.data.object.lines[0].id`, or one in each element of a list:
+/// `$.data.object.lines[*].id`.
 public struct JSONPath: Sendable, Equatable {
     private enum Step: Sendable, Equatable {
         case member(String)
         case element(Int)
+        case everyElement
     }
     /// Deeper is nothing that a person types.
     private static let stepsMax = 32
@@ -22,12 +24,10 @@ public struct JSONPath: Sendable, Equatable {
                 steps.append(.member(String(name)))
                 rest = rest.dropFirst(name.count)
             case "[":
-                let digits = rest.prefix { $0 != "]" }
-                rest = rest.dropFirst(digits.count)
-                guard digits.utf8.count <= 6, let number = Int(digits), number >= 0, rest.popFirst() == "]" else {
-                    return nil
-                }
-                steps.append(.element(number))
+                let inside = rest.prefix { $0 != "]" }
+                rest = rest.dropFirst(inside.count)
+                guard let step = Self.step(inside), rest.popFirst() == "]" else { return nil }
+                steps.append(step)
             default: return nil
             }
         }
@@ -36,18 +36,26 @@ public struct JSONPath: Sendable, Equatable {
         self.text = text
     }
 
-    /// What stands there; nil where there is no such place. Of members of one name the last counts.
-    public func value(in json: JSON) -> JSON? {
-        var value = json
-        for step in steps {
-            let next: JSON? =
+    /// What brackets hold.
+    private static func step(_ inside: Substring) -> Step? {
+        if inside == "*" { return .everyElement }
+        guard inside.utf8.count <= 6, let number = Int(inside), number >= 0 else { return nil }
+        return .element(number)
+    }
+
+    /// What stands there: one value, or one for each element of a list, in order; none where there is no such place.
+    /// Of members of one name the last counts.
+    public func values(in json: JSON) -> [JSON] {
+        var values = [json]
+        for step in steps where !values.isEmpty {
+            values = values.flatMap { value -> [JSON] in
                 switch step {
-                case .member(let name): value[name]
-                case .element(let number): value.elements.flatMap { $0.indices.contains(number) ? $0[number] : nil }
+                case .member(let name): value[name].map { [$0] } ?? []
+                case .element(let number): value.elements.map { Array($0.dropFirst(number).prefix(1)) } ?? []
+                case .everyElement: value.elements ?? []
                 }
-            guard let next else { return nil }
-            value = next
+            }
         }
-        return value
+        return values
     }
 }

@@ -63,12 +63,15 @@ public struct Parameter: Sendable {
     let what: String
     /// Of a query: a request without it is refused. A path has all of its own.
     let isRequired: Bool
+    /// Stands in the examples of the documentation.
+    let isInExample: Bool
 
-    init(_ name: String, _ schema: Schema, _ what: String, isRequired: Bool = false) {
+    init(_ name: String, _ schema: Schema, _ what: String, isRequired: Bool = false, isInExample: Bool = false) {
         self.name = name
         self.schema = schema
         self.what = what
         self.isRequired = isRequired
+        self.isInExample = isRequired || isInExample
     }
 
     static func id<Kind: Identified & SendableMetatype>(_ kind: Kind.Type) -> Parameter {

@@ -166,15 +166,21 @@ enum AttemptsAPI {
         "recoverEndpoint", "Send again",
         notes:
             "`failed_since`: what was tried since then and never delivered. `missing_since`: everything since that "
-            + "it should have got and did not. `change_id`: that one change, delivered or not. Where more than 5,000 "
-            + "changes are to be looked through, a job of kind `endpoint.recover` goes on: 202.",
+            + "it should have got and did not. `all_since`: everything since, delivered or not; the ids stay, so a "
+            + "receiver that knows them counts nothing twice. `change_id`: that one change, delivered or not. With "
+            + "`dry_run` it only counts. Where more than 5,000 changes are to be looked through, a job of kind "
+            + "`endpoint.recover` goes on: 202.",
         .needs(.write, "endpoints"), path: [.id(EndpointKind.self)],
         body: .named(
             "RecoveryRequest",
             .object([
-                .optional("failed_since", .time, "One of the three."),
-                .optional("missing_since", .time, "One of the three."),
-                .optional("change_id", .id(ChangeKind.self), "One of the three."),
+                .optional("failed_since", .time, "One of the four."),
+                .optional("missing_since", .time, "One of the four."),
+                .optional("all_since", .time, "One of the four."),
+                .optional("change_id", .id(ChangeKind.self), "One of the four, alone."),
+                .optional("until", .time, "Only what was made before (with failed_since: what failed before)."),
+                .optional("per_second", .integer(1...Pace.perSecondMax), "So many a second; all at once unless said."),
+                .optional("dry_run", .boolean, "Only say how many would be sent."),
             ])
         ).example(["failed_since": "2026-11-28T10:00:00Z"]),
         isIdempotent: true,
@@ -182,6 +188,7 @@ enum AttemptsAPI {
         problems: [.notFound]
     ) { request in
         let (id, now, jobID) = (request.pathID(EndpointKind.self), request.now, request.app.ids.make(JobKind.self))
+        if request.body["dry_run"]?.boolean == true { return try await rehearsed(request) }
         if let stored = try await request.storedAnswer() { return stored }
         let (queued, job) = try await request.app.recover(request.body, at: id, job: jobID, now)
         return try await request.once("recover_endpoint") { session in
@@ -190,6 +197,23 @@ enum AttemptsAPI {
             return job.map { answer.with("Location", "/v1/jobs/\($0.id)") } ?? answer
         }
     }
+
+    private static func rehearsed(_ request: APIRequest) async throws -> Answer {
+        let (id, recovery) = (request.pathID(EndpointKind.self), Endpoints.Recovery(request.body, at: request.now))
+        guard let recovery else {
+            throw Problem(
+                .invalidFields, [FieldProblem("dry_run", "goes with failed_since, missing_since or all_since.")])
+        }
+        let count = try await request.app.database.read("endpoint_plan") { session in
+            guard let endpoint = try session.endpoint(id) else {
+                throw Problem(.notFound, "There is no endpoint \(id).")
+            }
+            return try Endpoints.count(recovery, at: endpoint, atMost: ReplayAPI.countMax, in: session)
+        }
+        return .json(
+            200, RecoveredView(queued: 0, job: nil, matches: count.isMore ? ReplayAPI.countMax + 1 : count.count))
+    }
+
     /// Of 500 changes each, within the request.
     fileprivate static let stepsMax = 10
 
@@ -227,13 +251,8 @@ extension App {
     fileprivate func recover(
         _ body: JSON, at id: ID<EndpointKind>, job: ID<JobKind>, _ now: Timestamp
     ) async throws -> (queued: Int, job: NewJob?) {
-        guard body.members?.count == 1, let (name, text) = body.members?.first.map({ ($0.name, $0.value.text ?? "") })
-        else {
-            throw Problem(
-                .invalidFields, [FieldProblem("body", "must name one of failed_since, missing_since, change_id.")])
-        }
         let unknown = Problem(.notFound, "There is no endpoint \(id).")
-        if name == "change_id" {
+        if let text = body["change_id"]?.text, body.members?.count == 1 {
             switch try await endpoints({ try await $0.resend(ID(stored: text), to: id) }) {
             case .queued: return (1, nil)
             case .onItsWay: return (0, nil)
@@ -241,11 +260,17 @@ extension App {
             case .unknownChange: throw Problem(.notFound, "There is no change \(text), or it is no longer kept.")
             }
         }
-        let since = Timestamp(rfc3339: text) ?? .zero
-        let recovery: Endpoints.Recovery = name == "failed_since" ? .failed(since: since) : .missing(since: since)
+        guard body["change_id"] == nil, let recovery = Endpoints.Recovery(body, at: now) else {
+            throw Problem(
+                .invalidFields,
+                [FieldProblem("body", "must name one of failed_since, missing_since, all_since, or change_id alone.")])
+        }
         let some = try await endpoints { try await $0.recoverSome(recovery, at: id, steps: AttemptsAPI.stepsMax) }
         guard let some else { throw unknown }
-        return (some.queued, some.rest.map { RecoveryWorker.job(job, recovery, at: id, after: $0, at: now) })
+        return (
+            some.queued,
+            some.rest.map { RecoveryWorker.job(job, recovery, at: id, after: $0, already: some.queued, at: now) }
+        )
     }
 }
 
@@ -357,18 +382,24 @@ struct AttemptView: View {
 struct RecoveredView: View {
     let queued: Int
     let job: ID<JobKind>?
+    /// Of a dry run.
+    var matches: Int?
 
     static let schema = Schema.named(
         "Recovery",
         .object([
             .required("queued", .integer(0...Int64.max), "Changes that will be sent again, so far."),
             .required("job_id", Schema.text().orNull, "The job that queues the rest; null where there is none."),
+            .optional(
+                "matches", .integer(0...10_001),
+                "Of a dry run: how many would be sent again; 10,001 where more than 10,000 were to be looked through."),
         ]))
 
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("queued", JSON(queued))
             writer.member("job_id", JSON(job))
+            if let matches { writer.member("matches", JSON(matches)) }
         }
     }
 }

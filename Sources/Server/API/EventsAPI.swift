@@ -82,7 +82,7 @@ extension App {
 }
 
 extension APIRequest {
-    fileprivate var eventFilter: EventFilter {
+    var eventFilter: EventFilter {
         var filter = EventFilter()
         filter.provider = queryText("provider")
         filter.type = queryText("type")

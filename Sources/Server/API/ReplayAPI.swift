@@ -41,12 +41,15 @@ enum ReplayAPI {
             .object([
                 .required("filter", Replay.filterSchema, "Which events: at least one member."),
                 .optional("dry_run", .boolean, "Only say what would be replayed."),
+                .optional(
+                    "per_second", .integer(1...Pace.perSecondMax), "So many a second; as fast as it goes unless said."),
             ])
         ).example(["filter": ["state": "failed", "provider": "stripe"], "dry_run": true]),
         isIdempotent: true,
         answers: [.ok("What would be replayed.", ReplayView.schema), .accepted("It is queued.", ReplayView.schema)]
     ) { request in
-        let filter = try Replay.Selection(request.body["filter"] ?? .null, until: request.now)
+        var filter = try Replay.Selection(request.body["filter"] ?? .null, until: request.now)
+        filter.pace = request.body["per_second"]?.integer.map { Pace(perSecond: $0, from: request.now) }
         return request.body["dry_run"]?.boolean == true
             ? try await dryRun(request, filter) : try await queue(request, filter)
     }
@@ -71,8 +74,9 @@ enum ReplayAPI {
             if isMany {
                 try session.enqueue([Replay.chunksJob(jobID, selection.json.bytes, at: now)])
             } else {
-                for (event, id) in zip(events, ids) {
-                    try session.replay(event, as: app.hooks.replay(event, id, now), at: now)
+                for (number, (event, id)) in zip(events, ids).enumerated() {
+                    let due = selection.due(number, at: now)
+                    try session.replay(event, as: app.hooks.replay(event, id, now).due(at: due), at: now)
                 }
             }
             try session.audit(
@@ -96,7 +100,8 @@ public enum Replay {
     ///      "until": "2026-11-28T10:15:00.000000Z", "after": "evt_…"}
     ///
     /// `until` is when it was asked for: what came later is not replayed. `after` is the last event done, absent at
-    /// first. The worker calls `Replay.chunk` and puts the rest back as the next job.
+    /// first; with a pace there stand `per_second`, when it began (`from`) and how many are `queued` already. The
+    /// worker calls `Replay.chunk` and puts the rest back as the next job.
     public static let kind = "events.replay"
 
     /// The usual job for one event: as the gateway makes it, but in a lane of its own, so that a replay of thousands
@@ -121,9 +126,11 @@ public enum Replay {
     ) throws -> [UInt8]? {
         let selection = try Selection(stored: JSON.parse(input))
         let events = try session.events(selection.filter, selection.page(ids.count))
-        for (event, id) in zip(events, ids) { try session.replay(event, as: job(event, id, now), at: now) }
+        for (number, (event, id)) in zip(events, ids).enumerated() {
+            try session.replay(event, as: job(event, id, now).due(at: selection.due(number, at: now)), at: now)
+        }
         guard events.count > ids.count, let last = events.prefix(ids.count).last else { return nil }
-        return selection.after(last.id.text).json.bytes
+        return selection.after(last.id.text, queued: ids.count).json.bytes
     }
 
     static let filterSchema = Schema.object([
@@ -142,6 +149,9 @@ public enum Replay {
         private let wanted: JSON
         private let until: Timestamp
         private var last: String?
+        var pace: Pace?
+        /// By the steps before.
+        private var queued = 0
 
         init(_ wanted: JSON, until: Timestamp) throws(Problem) {
             guard wanted.members?.isEmpty == false else {
@@ -162,18 +172,33 @@ public enum Replay {
             let until = stored["until"]?.text.flatMap(Timestamp.init(rfc3339:)) ?? .zero
             try self.init(stored["filter"] ?? .null, until: until)
             last = stored["after"]?.text
+            guard let perSecond = stored["per_second"]?.integer,
+                let from = stored["from"]?.text.flatMap(Timestamp.init(rfc3339:))
+            else { return }
+            pace = Pace(perSecond: perSecond, from: from)
+            queued = Int(stored["queued"]?.integer ?? 0)
         }
 
-        func after(_ last: String) -> Selection {
+        func after(_ last: String, queued more: Int) -> Selection {
             var copy = self
             copy.last = last
+            copy.queued += more
             return copy
         }
 
+        /// When the event of a step is applied.
+        func due(_ number: Int, at now: Timestamp) -> Timestamp { max(now, pace?.due(queued + number) ?? now) }
+
         var json: JSON {
-            .object(
+            let paced = pace.map { pace in
+                [
+                    JSONMember("per_second", JSON(pace.perSecond)), JSONMember("from", JSON(pace.from)),
+                    JSONMember("queued", JSON(queued)),
+                ]
+            }
+            return .object(
                 [.init("filter", wanted), .init("until", JSON(until))]
-                    + (last.map { [.init("after", .string($0))] } ?? []))
+                    + (last.map { [.init("after", .string($0))] } ?? []) + (paced ?? []))
         }
 
         func page(_ limit: Int) -> ListPage {

@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Store
 
@@ -8,19 +9,7 @@ enum BulkWork: Sendable, Equatable {
     case jobs(JobAct, JobSelection)
     /// Every open review of a kind that was opened until then gets the same choice.
     case reviews(kind: String, choice: String, note: String?, until: Timestamp)
-    case endpoint(ID<EndpointKind>, Recovery)
-
-    /// Which changes an endpoint is sent again.
-    enum Recovery: Sendable, Equatable {
-        case failed(since: Timestamp)
-        case missing(since: Timestamp)
-
-        var since: Timestamp {
-            switch self {
-            case .failed(let since), .missing(let since): since
-            }
-        }
-    }
+    case endpoint(ID<EndpointKind>, Endpoints.Recovery)
 
     /// Things are counted to here; more is shown as more.
     static let countMax = 10_000
@@ -32,8 +21,7 @@ enum BulkWork: Sendable, Equatable {
         switch self {
         case .jobs(let act, _): "jobs.\(act.rawValue)"
         case .reviews: "reviews.decide"
-        case .endpoint(_, .failed): "endpoint.failed"
-        case .endpoint(_, .missing): "endpoint.missing"
+        case .endpoint(_, let recovery): "endpoint.\(recovery.what)"
         }
     }
 
@@ -42,14 +30,14 @@ enum BulkWork: Sendable, Equatable {
         case .jobs(_, let selection): selection.json
         case .reviews(let kind, let choice, let note, let until):
             ["kind": .string(kind), "choice": .string(choice), "note": JSON(note), "until": JSON(until)]
-        case .endpoint(let id, let recovery): ["endpoint": JSON(id), "since": JSON(recovery.since)]
+        case .endpoint(let id, let recovery):
+            .object([JSONMember("endpoint", JSON(id))] + (recovery.json.members ?? []))
         }
     }
 
     /// Nil for what this version does not know.
     init?(_ name: String, stored bytes: [UInt8]) {
         guard let json = try? JSON.parse(bytes) else { return nil }  // Our own; what cannot be read is nothing to do.
-        let since = json["since"]?.text.flatMap(Timestamp.init(rfc3339:)) ?? .zero
         switch name {
         case "jobs.retry": self = .jobs(.retry, JobSelection(stored: json))
         case "jobs.cancel": self = .jobs(.cancel, JobSelection(stored: json))
@@ -57,9 +45,9 @@ enum BulkWork: Sendable, Equatable {
             self = .reviews(
                 kind: json["kind"]?.text ?? "", choice: json["choice"]?.text ?? "", note: json["note"]?.text,
                 until: json["until"]?.text.flatMap(Timestamp.init(rfc3339:)) ?? .zero)
-        case "endpoint.failed", "endpoint.missing":
-            let id = ID<EndpointKind>(stored: json["endpoint"]?.text ?? "")
-            self = .endpoint(id, name == "endpoint.failed" ? .failed(since: since) : .missing(since: since))
+        case "endpoint.failed", "endpoint.missing", "endpoint.all":
+            guard let recovery = Endpoints.Recovery(json, at: .zero) else { return nil }
+            self = .endpoint(ID(stored: json["endpoint"]?.text ?? ""), recovery)
         default: return nil
         }
     }

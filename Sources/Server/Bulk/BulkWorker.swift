@@ -107,18 +107,16 @@ struct BulkWorker: JobWorker {
     // MARK: Endpoints
 
     private func stepEndpoint(
-        _ id: ID<EndpointKind>, _ recovery: BulkWork.Recovery, _ run: BulkRun, _ job: ClaimedJob
+        _ id: ID<EndpointKind>, _ recovery: Endpoints.Recovery, _ run: BulkRun, _ job: ClaimedJob
     ) async throws {
         guard let endpoints else {
             throw JobInterruption.hopeless("This node sends no webhooks: PATCHBAY_ENCRYPTION_KEYS is not set.")
         }
-        let wish: Endpoints.Recovery =
-            switch recovery {
-            case .failed(let since): .failed(since: since)
-            case .missing(let since): .missing(since: since)
-            }
         // Queueing a change that is queued already changes nothing, so the step may come before its note.
-        guard let step = try await endpoints.recover(wish, at: id, after: Int64(run.position)) else {
+        guard
+            let step = try await endpoints.recover(
+                recovery, at: id, after: Int64(run.position), already: Int(run.done))
+        else {
             return try await finish(run, job, at: time.now())
         }
         var noted = BulkStep(position: String(step.position), isLast: step.isLast)

@@ -21,7 +21,7 @@ struct DocsExample {
         }
         let said = action.query.compactMap { parameter -> String? in
             if parameter.name == "limit" { return "limit=2" }
-            return parameter.isRequired
+            return parameter.isInExample
                 ? "\(parameter.name)=\(PercentEncoding.encode(parameter.schema.sample.text ?? parameter.name))" : nil
         }
         if !said.isEmpty { path += "?" + said.joined(separator: "&") }

@@ -220,7 +220,7 @@ extension Session {
         try run(
             """
             UPDATE attempts_due
-               SET held = 0, due_at = \(now)
+               SET held = 0, due_at = CASE WHEN due_at > \(now) THEN due_at ELSE \(now) END
              WHERE endpoint_id = \(endpoint) AND held = 1 AND ordering_key IN (\(SQL.list(keys.sorted())))
                AND NOT EXISTS (SELECT 1 FROM attempts_due d
                                 WHERE d.endpoint_id = attempts_due.endpoint_id

@@ -78,14 +78,14 @@ extension Session {
     }
 
     /// How many changes a replay of what failed would queue, counted to `limit` + 1.
-    public func countFailed(at endpoint: Endpoint, since: Timestamp, atMost limit: Int) throws -> Int {
+    public func countFailed(at endpoint: Endpoint, in time: RecoveredTime, atMost limit: Int) throws -> Int {
         try row(
             """
             SELECT count(*)
               FROM (SELECT DISTINCT a.position
                       FROM attempts a
                      WHERE a.endpoint_id = \(endpoint.id) AND a.outcome IN ('failed', 'dead', 'gone')
-                       AND a.at >= \(since) AND a.position > 0 AND a.position <= \(endpoint.position)
+                       AND \(time.condition("a.at")) AND a.position > 0 AND a.position <= \(endpoint.position)
                        AND NOT EXISTS (SELECT 1 FROM attempts d
                                         WHERE d.change_id = a.change_id AND d.endpoint_id = \(endpoint.id)
                                           AND d.outcome = 'delivered')
@@ -94,14 +94,15 @@ extension Session {
         ) { Int(try $0.integer()) } ?? 0
     }
 
-    /// How many changes a replay of what is missing would queue, among the first `limit` of the feed since then.
+    /// How many changes a replay of what was made would queue, among the first `limit` of the feed in that time.
     ///
     /// - Parameter matches: whether the endpoint wants a type.
     /// - Returns: the count, and whether there is more of the feed than was looked at.
-    public func countMissing(
-        at endpoint: Endpoint, since: Timestamp, atMost limit: Int, matching matches: (String) -> Bool
+    public func countMade(
+        at endpoint: Endpoint, in time: RecoveredTime, takenToo: Bool, atMost limit: Int,
+        matching matches: (String) -> Bool
     ) throws -> (count: Int, isMore: Bool) {
-        let start = try firstPosition(since: since) - 1
+        let (start, end) = try positions(of: time, after: nil, upTo: endpoint.position)
         let seen = try rows(
             """
             SELECT c.type, EXISTS (SELECT 1 FROM attempts d
@@ -109,11 +110,11 @@ extension Session {
                                       AND d.outcome = 'delivered')
               FROM feed f
               JOIN changes c ON c.seq = f.seq
-             WHERE f.position > \(start) AND f.position <= \(endpoint.position)
+             WHERE f.position > \(start) AND f.position <= \(end) AND \(time.made)
              ORDER BY f.position
              LIMIT \(limit + 1)
             """
         ) { row in (try row.text(), try row.boolean()) }
-        return (seen.prefix(limit).count { !$0.1 && matches($0.0) }, seen.count > limit)
+        return (seen.prefix(limit).count { (takenToo || !$0.1) && matches($0.0) }, seen.count > limit)
     }
 }

@@ -88,7 +88,10 @@ extension Session {
 
     /// The bytes of events; those that are damaged are left out, so that one bad page of a disk keeps no event behind
     /// it from being found. Whoever opens such an event is told.
-    private func wholePayloads(of events: [EventRow], bytesMax: Int) throws -> (bytes: [String: [UInt8]], read: Int) {
+    ///
+    /// - Returns: by the events' ids, and how many of the events were read: fewer than there are where their bytes come
+    ///   to more than `bytesMax`, but always one.
+    public func wholePayloads(of events: [EventRow], bytesMax: Int) throws -> (bytes: [String: [UInt8]], read: Int) {
         do { return try payloads(of: events, bytesMax: bytesMax) } catch StoreError.damaged {
             var whole: [String: [UInt8]] = [:]
             let some = events.prefix(Self.readAlone)

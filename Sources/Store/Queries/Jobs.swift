@@ -31,6 +31,13 @@ public struct NewJob: Sendable {
         self.subject = subject
         self.uniqueKey = uniqueKey
     }
+
+    /// The same job at another time.
+    public func due(at moment: Timestamp) -> NewJob {
+        NewJob(
+            id: id, kind: kind, version: version, lane: lane, dueAt: moment, createdAt: createdAt, input: input,
+            subject: subject, uniqueKey: uniqueKey)
+    }
 }
 
 /// A job in the hands of this node.

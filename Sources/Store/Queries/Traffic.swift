@@ -116,6 +116,11 @@ extension Session {
         return EventsFound(rows: rows, searchedTo: rows.count < limit ? floor : nil)
     }
 
+    /// The oldest event that is kept.
+    public func oldestEvent() throws -> ID<EventKind>? {
+        try row("SELECT id FROM events ORDER BY id LIMIT 1") { row -> ID<EventKind> in try row.id() }
+    }
+
     /// How many events that fit came after an id, at most `limit`, found among as many as a search looks at.
     public func count(_ filter: EventFilter, after id: ID<EventKind>, atMost limit: Int) throws -> Int {
         let ceiling = try row(

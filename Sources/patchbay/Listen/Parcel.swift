@@ -34,6 +34,17 @@ struct ParcelSource {
         guard let from = data?["provider"]?.text, let type = data?["type"]?.text, let id = data?["delivery_id"]?.text,
             provider == nil || provider == from, types.match(type), !hasPassedOn(id)
         else { return nil }
+        return try await parcel(
+            ofDelivery: id, from, type: type, name: data?["provider_event_id"]?.text,
+            event: data?["id"]?.text ?? "", position: change.position)
+    }
+
+    /// A delivery's bytes with its headers, signed anew; nil where the server no longer keeps them.
+    ///
+    /// - Parameter name: the platform's own id of the event.
+    func parcel(
+        ofDelivery id: String, _ from: String, type: String, name: String?, event: String, position: Int64 = 0
+    ) async throws -> Parcel? {
         let delivery: JSON
         do {
             delivery = try await server.send(
@@ -46,11 +57,11 @@ struct ParcelSource {
             note("\(type) \(id): the server no longer keeps its bytes.")
             return nil
         }
-        let name = data?["provider_event_id"]?.text ?? id
+        let name = name ?? id
         return Parcel(
-            position: change.position, type: type, id: name, provider: from, delivery: id,
+            position: position, type: type, id: name, provider: from, delivery: id,
             headers: try signing.headers(Self.headers(of: delivery), of: body, from: from, id: name)
-                + [Field("Patchbay-Event", data?["id"]?.text ?? ""), Field("Patchbay-Delivery", id)],
+                + [Field("Patchbay-Event", event), Field("Patchbay-Delivery", id)],
             body: body)
     }
 

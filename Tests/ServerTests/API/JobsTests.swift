@@ -1,9 +1,9 @@
 import Kit
-import Store
 import TestSupport
 import Testing
 
 @testable import Server
+@testable import Store
 
 @Suite("Jobs, replays, reviews, alerts", .serialized)
 struct JobsTests {
@@ -171,6 +171,31 @@ struct JobsTests {
                 return try session.jobs(filter, ListPage(limit: 1000), at: now).count
             }
             #expect(jobs == 620)
+        }
+    }
+
+    @Test("a replay with a pace has each event's job due in its turn, over all pieces", arguments: TestEngine.all)
+    func replayPaced(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            let kept = try await api.keep(501)
+            let began = api.clock.now
+            let reply = try await api.post(
+                "/v1/events/replay", ["filter": ["provider": "stripe"], "per_second": 10])
+            let jobID = try #require(reply.json["job_id"]?.text)
+            var input: [UInt8]? = try await api.get("/v1/jobs/\(jobID)").json["input"]?.bytes
+            while let left = input {
+                let ids = (0..<250).map { _ in api.app.ids.make(JobKind.self) }
+                input = try await api.database.write("chunk") { [now = api.clock.now] session in
+                    try Replay.chunk(left, ids: ids, job: Replay.job, at: now, in: session)
+                }
+            }
+            let due = try await api.database.read("due") { session in
+                try session.rows("SELECT subject, due_at FROM jobs WHERE kind = 'event.apply' ORDER BY due_at") {
+                    (try $0.text(), try $0.time())
+                }
+            }
+            #expect(due.map(\.0) == kept)
+            #expect(due.map { ($0.1 - began).microseconds } == (0..<501).map { Int64($0) * 100_000 })
         }
     }
 

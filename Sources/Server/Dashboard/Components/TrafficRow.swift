@@ -16,6 +16,8 @@ struct TrafficRow: Sendable {
     let bare: Pill
     let effect: String
     let took: String?
+    /// Of a search among contents: the part that says it.
+    var excerpt: String?
 
     init(_ row: EventRow, _ request: PageRequest) {
         let words = request.words

@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Store
 
@@ -10,6 +11,8 @@ enum EventsPage {
         var refused: [DeliveryRow] = []
         /// Where the search ended before the list did.
         var searchedTo: String?
+        /// Of a search among contents: how far it is, and by event what says it.
+        var slice: ContentScan.Slice?
         var history = TrafficHistory(from: .zero, came: [], refused: [])
         /// Newer rows than the page's first, at most `freshMax`.
         var fresh = 0
@@ -44,20 +47,23 @@ enum EventsPage {
     private static func find(_ query: EventsQuery, _ place: Place, _ request: PageRequest) async throws -> Found {
         let (now, providers) = (request.now, query.provider.map { [$0] } ?? ProviderNames.ids)
         let filter = try await request.app.finding(query.find, in: query.filter)
+        let slice = try await scan(query, filter, place, request)
         return try await request.app.database.read("events_page") { session in
             var found = Found()
             found.history = try session.traffic(minutes: minutes, before: now, of: ProviderNames.ids)
-            guard let filter else { return found }
+            found.slice = slice
+            found.events = slice?.hits.map(\.event) ?? []
+            guard let filter, slice == nil else { return found }
             if let id = query.id {
                 found.events = try session.events(named: id, filter, at: now)
                 return found
             }
             let since = query.sinceTime(now)
             if query.wantsEvents {
-                let events = try search(filter, query.content, place, since, in: session)
+                let events = try session.search(filter, before: place.event, since: since, limit: rowsMax + 1)
                 found.events = events.rows
                 found.searchedTo = events.searchedTo.map { String(TrafficRow.order($0.text)) }
-                if let top = place.top, query.content == nil {
+                if let top = place.top {
                     found.fresh = try session.count(filter, after: ID(stored: "evt_\(top)"), atMost: freshMax)
                 }
             }
@@ -70,14 +76,15 @@ enum EventsPage {
         }
     }
 
-    private static func search(
-        _ filter: EventFilter, _ content: ContentCondition?, _ place: Place, _ since: Timestamp?, in session: Session
-    ) throws -> (rows: [EventRow], searchedTo: ID<EventKind>?) {
-        if let content {
-            return try session.search(filter, content, before: place.event, since: since, limit: rowsMax + 1)
-        }
-        let found = try session.search(filter, before: place.event, since: since, limit: rowsMax + 1)
-        return (found.rows, found.searchedTo)
+    /// The next part of a search among contents; nil for any other.
+    private static func scan(
+        _ query: EventsQuery, _ filter: EventFilter?, _ place: Place, _ request: PageRequest
+    ) async throws -> ContentScan.Slice? {
+        guard let filter, let content = query.content, query.id == nil, query.wantsEvents else { return nil }
+        return try await ContentScan(
+            for: content, among: filter, since: query.sinceTime(request.now), until: nil, in: request.app.database,
+            time: request.app.time
+        ).slice(before: place.event, hitsMax: rowsMax)
     }
 
     // MARK: Model
@@ -89,6 +96,14 @@ enum EventsPage {
         let rows: [TrafficRow]
         let ends: Ends
         let empty: Empty?
+        let scan: ScanModel?
+    }
+
+    /// How far a search among contents is, this page and those before it.
+    struct ScanModel: Sendable {
+        let progress: ProgressModel
+        /// The rest of it; nil at its end.
+        let next: String?
     }
 
     static let page = Page(
@@ -125,13 +140,17 @@ enum EventsPage {
 
     static func model(_ found: Found, _ query: EventsQuery, _ place: Place, _ request: PageRequest) -> Model {
         let words = request.words
-        let rows = TrafficRow.merged(found.events, found.refused, limit: rowsMax, request)
+        var rows = TrafficRow.merged(found.events, found.refused, limit: rowsMax, request)
+        if let slice = found.slice {
+            let excerpts = Dictionary(uniqueKeysWithValues: slice.hits.map { ($0.event.id.text, $0.excerpt) })
+            for index in rows.indices { rows[index].excerpt = excerpts[rows[index].id] }
+        }
         let next = found.hasMore ? rows.last.map { String(TrafficRow.order($0.id)) } : found.searchedTo
         let older = next.map { "/events" + BrowserText.query([("q", nonempty(query.text)), ("before", $0)]) }
         let shown =
             found.hasMore || found.searchedTo == nil
             ? words.count("list.shown", rows.count)
-            : words.count("events.searched", rows.count, ["looked": words.number(looked(query))])
+            : words.count("events.searched", rows.count, ["looked": words.number(Session.eventsSearched)])
         return Model(
             filter: FilterModel(
                 action: "/events", text: query.text, example: "state:failed since:90m find:rye@example.org",
@@ -139,11 +158,29 @@ enum EventsPage {
             histogram: Histogram(found.history, request),
             fresh: found.fresh > 0 ? fresh(found.fresh, query, words) : nil, rows: rows,
             ends: Ends(shown: shown, newer: place.before == nil ? nil : query.href, older: older),
-            empty: rows.isEmpty ? empty(query, found, request) : nil)
+            empty: rows.isEmpty ? empty(query, found, request) : nil,
+            scan: found.slice.map { scanned($0, rows.count, query, request) })
     }
 
-    private static func looked(_ query: EventsQuery) -> Int {
-        query.content == nil ? Session.eventsSearched : Session.contentsSearched
+    private static func scanned(
+        _ slice: ContentScan.Slice, _ rows: Int, _ query: EventsQuery, _ request: PageRequest
+    ) -> ScanModel {
+        let words = request.words
+        let found = rows + request.count("found")
+        let looked = slice.looked + request.count("looked")
+        let numbers = ["looked": words.number(looked), "percent": words.number(slice.percent)]
+        let key = slice.through == nil ? "events.scanned_all" : "events.scanned"
+        return ScanModel(
+            progress: ProgressModel(
+                state: slice.through == nil ? "ok" : "running", share: slice.percent,
+                sentence: words.count(key, found, numbers)),
+            next: slice.through.map { place in
+                "/events"
+                    + BrowserText.query([
+                        ("q", query.text), ("before", String(TrafficRow.order(place.text))), ("found", "\(found)"),
+                        ("looked", "\(looked)"),
+                    ])
+            })
     }
 
     private static func nonempty(_ text: String) -> String? { text.isEmpty ? nil : text }
@@ -175,9 +212,12 @@ enum EventsPage {
     private static func empty(_ query: EventsQuery, _ found: Found, _ request: PageRequest) -> Empty {
         let words = request.words
         guard query.text.isEmpty else {
-            let key = found.searchedTo == nil ? "events.none_fits" : "events.none_fits_yet"
+            let isWhole = found.searchedTo == nil && found.slice?.through == nil
             return Empty(
-                words(key, ["filter": query.text, "looked": words.number(looked(query))]),
+                words(
+                    isWhole
+                        ? "events.none_fits" : found.slice == nil ? "events.none_fits_yet" : "events.none_fits_so_far",
+                    ["filter": query.text, "looked": words.number(Session.eventsSearched)]),
                 link: Link(words("events.drop_filter"), "/events"))
         }
         let base = request.app.settings.browserAddress
@@ -186,6 +226,13 @@ enum EventsPage {
             words(routes.isEmpty ? "events.none_no_secret" : "events.none"),
             commands: routes.map { Command(ProviderNames.of($0), "\(base)/webhooks/\($0)") },
             link: Link(words("events.how"), "/docs"))
+    }
+}
+
+extension PageRequest {
+    /// A count that an address carries on; nobody's harm where somebody types another.
+    fileprivate func count(_ name: String) -> Int {
+        query[name].flatMap { Int($0) }.map { min(max($0, 0), 1_000_000_000) } ?? 0
     }
 }
 

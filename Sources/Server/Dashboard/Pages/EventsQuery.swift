@@ -4,6 +4,7 @@ import Store
 /// What the filter field of the events' list says.
 ///
 ///     state:failed provider:stripe type:invoice.paid user:rye since:90m id:evt_1Q… json:$.data.object.id=in_1
+///     words:"two loaves"
 struct EventsQuery: Sendable, Equatable {
     var state: String?
     var provider: String?
@@ -16,8 +17,10 @@ struct EventsQuery: Sendable, Equatable {
     var since: String?
     /// A value that it holds, by which events are found.
     var find: String?
-    /// What its content must say.
-    var content: ContentCondition?
+    /// What must stand in its content.
+    var words: [String] = []
+    /// What its content must hold, and where.
+    var place: ContentCondition.Place?
     /// What cannot be used, in a sentence.
     var problem: String?
 
@@ -27,17 +30,19 @@ struct EventsQuery: Sendable, Equatable {
     init() {}
 
     init(_ text: String, _ words: Words) {
-        for token in text.prefix(Self.textMax).split(whereSeparator: \.isWhitespace) {
+        for token in QuotedWords.split(String(text.prefix(Self.textMax))) {
             let parts = token.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
             guard parts.count == 2, !parts[1].isEmpty, Self.keys.contains(parts[0]) else {
-                take(bare: String(token), words)
+                take(bare: token, words)
                 continue
             }
             take(parts[0], parts[1], words)
         }
     }
 
-    private static let keys = ["state", "provider", "type", "user", "connection", "id", "since", "find", "json"]
+    private static let keys = [
+        "state", "provider", "type", "user", "connection", "id", "since", "find", "words", "json",
+    ]
 
     private mutating func take(_ key: String, _ value: String, _ words: Words) {
         guard value != "any" else { return }
@@ -61,11 +66,12 @@ struct EventsQuery: Sendable, Equatable {
             }
             since = value
         case "json":
-            guard let condition = ContentCondition(value) else {
+            guard let place = ContentCondition.Place(value) else {
                 problem = words("filter.json_unknown", ["json": value])
                 return
             }
-            content = condition
+            self.place = place
+        case "words": self.words.append(value)
         default: id = value
         }
     }
@@ -94,10 +100,21 @@ struct EventsQuery: Sendable, Equatable {
 
     /// As the field shows it.
     var text: String {
-        [
+        let named = [
             ("state", state), ("provider", provider), ("type", type), ("user", user), ("connection", connection),
-            ("id", id), ("since", since), ("find", find), ("json", content?.text),
-        ].compactMap { key, value in value.map { "\(key):\($0)" } }.joined(separator: " ")
+            ("id", id), ("since", since), ("find", find),
+        ].compactMap { key, value in value.map { "\(key):\($0)" } }
+        let ofContent = words.map { "words:\($0)" } + (place.map { ["json:\($0.text)"] } ?? [])
+        return (named + ofContent).map(QuotedWords.quoted).joined(separator: " ")
+    }
+
+    private var quotedWords: String? {
+        words.isEmpty ? nil : words.map(QuotedWords.quoted).joined(separator: " ")
+    }
+
+    /// What its content must say; nil where nothing is asked of it.
+    var content: ContentCondition? {
+        ContentCondition(words: quotedWords, place: place)
     }
 
     /// The address of the list with this filter.
@@ -147,15 +164,17 @@ struct EventsQuery: Sendable, Equatable {
         let fields = [
             ("provider", provider), ("type", type), ("user_id", user), ("connection_id", connection),
             ("provider_event_id", id), ("find", find), ("state", wantsEvents ? state : nil),
+            ("words", quotedWords), ("json", place?.text),
         ]
         let query = BrowserText.query(wantsEvents ? fields : [("verdict", "rejected"), ("provider", provider)])
         let flags = [
             ("provider", provider), ("type", type), ("user", user), ("platform-id", id), ("find", find),
-            ("state", state),
+            ("state", state), ("words", quotedWords), ("json-path", place?.text),
         ].compactMap { name, value in value.map { "--\(name) \(ShellText.quoted($0))" } }
-        let path = wantsEvents ? "/v1/events" : "/v1/deliveries"
+        let verb = content == nil ? "list" : "search"
+        let path = !wantsEvents ? "/v1/deliveries" : content == nil ? "/v1/events" : "/v1/events/search"
         let curl = "curl -H \"Authorization: Bearer $PATCHBAY_API_KEY\" \(ShellText.quoted(base + path + query))"
         guard wantsEvents else { return [Command("curl", curl)] }
-        return [Command("curl", curl), Command("CLI", (["patchbay events list"] + flags).joined(separator: " "))]
+        return [Command("curl", curl), Command("CLI", (["patchbay events \(verb)"] + flags).joined(separator: " "))]
     }
 }

@@ -22,27 +22,16 @@ enum EndpointReplayPage {
         return .seeOther("/runs/\(id)")
     }
 
-    private static func recovery(_ what: String?, _ since: Timestamp) throws -> BulkWork.Recovery {
-        switch what {
-        case "failed": return .failed(since: since)
-        case "missing": return .missing(since: since)
-        default: throw PageProblem.notFound
-        }
+    private static func recovery(_ what: String?, _ since: Timestamp) throws -> Endpoints.Recovery {
+        guard let what = what.flatMap(Endpoints.Recovery.What.init(rawValue:)) else { throw PageProblem.notFound }
+        return Endpoints.Recovery(what, since: since)
     }
 
     private static func count(
-        _ recovery: BulkWork.Recovery, _ endpoint: Endpoint, _ request: PageRequest
+        _ recovery: Endpoints.Recovery, _ endpoint: Endpoint, _ request: PageRequest
     ) async throws -> (count: Int, isMore: Bool) {
-        let limit = BulkWork.countMax
-        return try await request.app.database.read("endpoint_plan") { session in
-            switch recovery {
-            case .failed(let since):
-                let count = try session.countFailed(at: endpoint, since: since, atMost: limit)
-                return (count, count > limit)
-            case .missing(let since):
-                let patterns = EventPatterns(endpoint.types)
-                return try session.countMissing(at: endpoint, since: since, atMost: limit) { patterns.match($0) }
-            }
+        try await request.app.database.read("endpoint_plan") { session in
+            try Endpoints.count(recovery, at: endpoint, atMost: BulkWork.countMax, in: session)
         }
     }
 
@@ -53,7 +42,7 @@ enum EndpointReplayPage {
         let recovery = try recovery(what, since)
         let found = try await count(recovery, endpoint, request)
         let number = words.number(found.count) + (found.isMore ? "+" : "")
-        let key = what == "failed" ? "failed" : "missing"
+        let key = recovery.what.rawValue
         var lines = [
             PlanModel.Line(
                 lamp: Lamp(found.count == 0 ? .paused : .ok), count: number,

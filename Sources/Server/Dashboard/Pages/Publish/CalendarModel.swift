@@ -28,8 +28,6 @@ struct CalendarModel: Sendable {
         var label = ""
         var href = ""
         var isToday = false
-        /// Of another month.
-        var isOther = false
         var more: String?
     }
     struct Day: Sendable {
@@ -196,7 +194,7 @@ struct CalendarReading: Sendable {
                 let placed = byDay[day] ?? []
                 var cell = cell(Array(placed.prefix(Self.slotsInMonth)), isPast: day < view.today, isNow: false)
                 (cell.label, cell.href) = (String(CivilDate(day: day).dayOfMonth), view.address(.day, date: day))
-                (cell.isToday, cell.isOther) = (day == view.today, !view.month.contains(day))
+                cell.isToday = day == view.today
                 let rest = placed.count - Self.slotsInMonth
                 if rest > 0 { cell.more = request.words("calendar.more", ["n": request.words.number(rest)]) }
                 return cell
