@@ -102,6 +102,7 @@ public enum DashboardFiles {
         "sandbox": PackageResources.sandbox_mustache,
         "quotas": PackageResources.quotas_mustache,
         "quotas-rows": PackageResources.quotas_rows_mustache,
+        "radar": PackageResources.radar_mustache,
         "received": PackageResources.received_mustache,
         "replay-changes": PackageResources.replay_changes_mustache,
         "replay-plan": PackageResources.replay_plan_mustache,

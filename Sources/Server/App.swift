@@ -19,6 +19,7 @@ public struct App: Sendable {
     let keys: KeyRing
     let limits: RateLimiter
     let checkup: Checkup
+    let radar: Radar
 
     public init(
         database: any Database, ids: Identifiers, now: @escaping @Sendable () -> Timestamp,
@@ -34,6 +35,7 @@ public struct App: Sendable {
         self.hooks = hooks
         keys = KeyRing(database: database, now: now)
         limits = RateLimiter(now: now)
+        radar = hooks.radar ?? Radar(Providers.ageing, database: database, ids: ids)
         checkup = Checkup(Doctor(settings, logger: logger, now: now), now: now)
     }
 
@@ -113,6 +115,8 @@ public struct Hooks: Sendable {
     public var hub: ChangeHub?
     /// What platforms allow and how much of it is used; nil where nothing is called.
     public var quotas: Quotas?
+    /// What platforms end; nil for what those of the product declare.
+    public var radar: Radar?
     /// The demo that started this server; nil outside of one.
     var demo: LocalClient?
     /// The sandbox that stands for the platforms; nil where none is named.

@@ -35,6 +35,7 @@ enum Providers {
     ]
     static var publishers: [any Publisher] { all.compactMap { $0 as? any Publisher } }
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
+    static var ageing: [any Ageing] { all.compactMap { $0 as? any Ageing } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
     /// What is synced of accounts.

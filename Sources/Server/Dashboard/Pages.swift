@@ -26,7 +26,7 @@ enum Pages {
             NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
             OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
-            SyncPage.page, PublishPage.page, PublicationPage.page,
+            SyncPage.page, PublishPage.page, PublicationPage.page, RadarPage.page,
         ] + EndpointForms.confirmations
 
     private static let workForms: [PageForm] =
