@@ -68,6 +68,8 @@ public enum DashboardFiles {
         "publish": PackageResources.publish_mustache,
         "publish-rows": PackageResources.publish_rows_mustache,
         "sync-rows": PackageResources.sync_rows_mustache,
+        "system-asked": PackageResources.system_asked_mustache,
+        "system-findings": PackageResources.system_findings_mustache,
         "system-health": PackageResources.system_health_mustache,
         "jack": PackageResources.jack_mustache,
         "job": PackageResources.job_mustache,

@@ -32,7 +32,7 @@ enum Pages {
     private static let workForms: [PageForm] =
         [
             JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
-            HealthPage.form, AlertsPage.form,
+            HealthPage.form, HealthPage.ask, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
         + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms
         + PublicationForms.forms
