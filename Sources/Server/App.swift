@@ -19,6 +19,10 @@ public struct App: Sendable {
     let keys: KeyRing
     let limits: RateLimiter
     let checkup: Checkup
+    let radar: Radar
+    let addressProof: AddressProof
+    /// What the platforms say; nil where this node does not ask.
+    let asking: Asking?
 
     public init(
         database: any Database, ids: Identifiers, now: @escaping @Sendable () -> Timestamp,
@@ -34,6 +38,9 @@ public struct App: Sendable {
         self.hooks = hooks
         keys = KeyRing(database: database, now: now)
         limits = RateLimiter(now: now)
+        addressProof = AddressProof(database: database, ids: ids)
+        asking = hooks.askPlatforms.map { Asking($0, now: now) }
+        radar = hooks.radar ?? Radar(Providers.ageing, database: database, ids: ids)
         checkup = Checkup(Doctor(settings, logger: logger, now: now), now: now)
     }
 
@@ -118,6 +125,10 @@ public struct Hooks: Sendable {
     public var hub: ChangeHub?
     /// What platforms allow and how much of it is used; nil where nothing is called.
     public var quotas: Quotas?
+    /// Asks the platforms harmless questions, as `doctor --online` does; nil where this node does not.
+    public var askPlatforms: (@Sendable () async -> [Finding])?
+    /// What platforms end; nil for what those of the product declare.
+    public var radar: Radar?
     /// The demo that started this server; nil outside of one.
     var demo: LocalClient?
     /// The sandbox that stands for the platforms; nil where none is named.

@@ -42,6 +42,14 @@ extension Instance {
         }
     }
 
+    /// Asks the platforms whether what is set up works.
+    var onlineDoctor: OnlineDoctor {
+        let wire = HTTPWire(client: client)
+        return OnlineDoctor(
+            settings: settings, prober: Prober(wire: wire, traffic: traffic, time: time), wire: wire,
+            database: database, vault: vault, ids: ids, now: time.now)
+    }
+
     /// The way out of every call. One process counts short windows by itself; several share all through the database.
     static func traffic(
         _ database: any Database, metrics: Metrics, node: NodeSession, ids: Identifiers, time: TimeSource,

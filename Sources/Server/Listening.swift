@@ -64,6 +64,7 @@ extension Instance {
         hooks.hub = hub
         hooks.quotas = traffic.quotas
         hooks.reconciling = reconciling
+        hooks.askPlatforms = { [onlineDoctor] in await onlineDoctor.examine() }
         hooks.eventTerms = settings.encryptionKeys.isEmpty ? nil : eventTerms
         hooks.connecting =
             settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)

@@ -36,6 +36,7 @@ enum Providers {
     static var publishers: [any Publisher] { all.compactMap { $0 as? any Publisher } }
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
     static var callbackSources: [any SignedCallbackSource] { all.compactMap { $0 as? any SignedCallbackSource } }
+    static var ageing: [any Ageing] { all.compactMap { $0 as? any Ageing } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
     /// What is synced of accounts.

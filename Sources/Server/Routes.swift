@@ -85,6 +85,7 @@ enum Routes {
         .post("/v1/publications/{id}/decide", PublicationsAPI.decide),
         .get("/v1/connections/{id}/posting", PublicationsAPI.posting),
         .get("/v1/quotas", QuotasAPI.list),
+        .get("/v1/radar", RadarAPI.list),
         .get("/v1/syncs", SyncsAPI.list),
         .get("/v1/syncs/{id}", SyncsAPI.get),
         .get("/v1/keys", KeysAPI.list),

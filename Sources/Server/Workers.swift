@@ -46,6 +46,9 @@ struct Workers: Sendable {
             reconciling,
             SilenceWorker(lives.map(\.0), database: database, ids: ids, time: time),
             CompressionWorker(database: database, time: time, logger: logger),
+            RadarWorker(Radar(Providers.ageing, database: database, ids: ids), time: time) { [bells] in
+                bells.written.ring()
+            },
             RetentionWorker(
                 database: database, limits: settings.retention.limits,
                 identityLives: Dictionary(uniqueKeysWithValues: lives), histories: Providers.syncBook.tables,
@@ -96,6 +99,7 @@ struct Workers: Sendable {
             EventReconciling.schedule(firstAt: first + .minutes(1)),
             SilenceWorker.schedule(firstAt: first + .minutes(15)),
             CompressionWorker.schedule(firstAt: first + .minutes(20)),
+            RadarWorker.schedule(firstAt: first + .minutes(2)),
             ObjectSweep.schedule(firstAt: first + .minutes(5)),
             PublicationSweep.schedule(firstAt: first),
             EventTermsWorker.schedule(firstAt: first),

@@ -9,14 +9,19 @@ struct DoctorCommand: AsyncParsableCommand {
         commandName: "doctor",
         abstract: "Checks settings, database and disk, a line each, with what to do. Needs no running server.",
         discussion: """
+            With --online the platforms are asked too, by calls that change nothing: hosts, keys, tokens, clocks,
+            permissions, webhooks that are registered, and whether the public address leads here.
+
             Exit code 0 when no check failed, 1 when one did; warnings do not count.
 
             Examples:
               patchbay doctor
-              patchbay doctor --json --config /etc/patchbay.env
+              patchbay doctor --online --json --config /etc/patchbay.env
             """)
 
     @OptionGroup var options: SettingsOptions
+    @Flag(help: "Asks the platforms too, by harmless calls; takes up to half a minute.")
+    var online = false
     @Flag(help: "One JSON object instead of lines.")
     var json = false
 
@@ -25,7 +30,10 @@ struct DoctorCommand: AsyncParsableCommand {
         do {
             let settings = try options.settings()
             let logger = LogOutput.quiet(from: LogOutput.logger(settings.log))
-            findings = await Doctor(settings, logger: logger, now: TimeSource.system.now).examine()
+            let doctor = Doctor(settings, logger: logger, now: TimeSource.system.now)
+            if online, !json { note("Asking the platforms, for half a minute at most…") }
+            async let outside = online ? doctor.examineOnline() : []
+            findings = await doctor.examine() + outside
         } catch let fault as Fault {
             findings = [
                 Finding("settings", .failed, fault.description, advice: "Mend it: the server would not start either.")

@@ -1,5 +1,7 @@
 import AsyncHTTPClient
+import Engine
 import Foundation
+import Kit
 import NIOCore
 import NIOHTTP1
 import NIOSSL
@@ -49,6 +51,10 @@ struct TransportTests {
                 environment: ["PATCHBAY_TLS_CERT": folder.certificate, "PATCHBAY_TLS_KEY": folder.key])
             try server.launch()
             _ = try await Self.answer(of: server, trusting: folder.certificate)
+
+            // Nobody trusts it, and yet it is seen until when it is good: `doctor --online` tells one that has ended.
+            let days = try #require(await CertificateLook.days(of: "127.0.0.1", port: server.port))
+            #expect(days.from < .system && days.until > .system && days.until < .system + .days(3))
 
             let socket = try RawSocket(port: server.port)
             socket.send("GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -198,6 +198,22 @@ struct HotPlanTests {
         try await plans(reading: "calls_user (user_id=?") { _ = try $0.calls(for: "u", after: "call_", limit: 5) }
     }
 
+    @Test("the radar: calls and events are counted behind the last, uses read of one ending")
+    func radar() async throws {
+        let (from, until) = (Timestamp.testNow - .days(30), Timestamp.testNow + .days(1))
+        try await plans { session in
+            var call = CallRow(
+                id: ids.make(), provider: "p", purpose: "p", method: "GET", host: "h", path: "/v1/x", at: .testNow)
+            call.connection = "conn_1"
+            try session.insert([call])
+            let counted = try session.countCalls(to: "p", for: "p/e", from: from, until: until, limit: 10) { _ in true }
+            try #require(counted == 1)
+            _ = try session.countEvents("t", of: "p", for: "p/e", from: from, until: until, limit: 10)
+            #expect(try session.use(of: "p/e", at: .testNow).uses == 1)
+            #expect(try session.users(of: "p/e", at: .testNow, limit: 20).count == 1)
+        }
+    }
+
     @Test("trace: everything about a subject, by an index of its own")
     func story() async throws {
         let indices = ["jobs_subject", "jobs_done_subject", "reviews_subject", "alerts_subject", "changes_subject"]

@@ -276,7 +276,7 @@ extension WireFailure {
     }
 
     /// Reads what the client, NIO and the kernel throw.
-    init(_ error: any Error) {
+    public init(_ error: any Error) {
         switch error {
         case let failure as WireFailure: self = failure
         case is CancellationError: self = .cancelled

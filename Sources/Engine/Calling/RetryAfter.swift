@@ -29,7 +29,7 @@ public enum RetryAfter {
     }
 
     /// `Sun, 06 Nov 1994 08:49:37 GMT`, the only form that RFC 9110 lets be sent.
-    private static func date(in text: String) -> Timestamp? {
+    static func date(in text: String) -> Timestamp? {
         let parts = text.split(separator: " ")
         guard parts.count == 6, parts[0].hasSuffix(","), parts[5] == "GMT", parts[1].utf8.count == 2,
             parts[3].utf8.count == 4, let month = months.firstIndex(of: String(parts[2]))

@@ -10,8 +10,19 @@ public struct WireRequest: Sendable {
     public let headers: [Field]
     /// Empty where nothing is sent with it.
     public var body: [UInt8] = []
-    /// The value of `Authorization`; kept apart so that no log shows it.
+    /// The value of `Authorization`, empty for none; kept apart so that no log shows it.
     public let authorization: Secret
+
+    public init(
+        method: Outgoing.Method, url: String, headers: [Field] = [], body: [UInt8] = [],
+        authorization: Secret = Secret([])
+    ) {
+        self.method = method
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.authorization = authorization
+    }
 }
 
 /// The network, as the caller sees it. Tests give a fake.
@@ -45,8 +56,10 @@ public struct HTTPWire: Wire {
         var outgoing = HTTPClientRequest(url: request.url)
         outgoing.method = .init(rawValue: request.method.rawValue)
         for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
-        outgoing.headers.add(
-            name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
+        if !request.authorization.isEmpty {
+            outgoing.headers.add(
+                name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
+        }
         if !request.body.isEmpty { outgoing.body = .bytes(ByteBuffer(bytes: request.body)) }
         let sent = outgoing
         // The client's own deadline ends with the head of the answer; this one holds for its body too.

@@ -1,7 +1,7 @@
 extension EventCatalogue {
     static let types: [EventType] =
         [received, subscriptionUpdated, userErased, changeErased, reconciled] + payments + connections + syncs + people
-        + endpoints + publications
+        + endpoints + publications + [radar]
 
     private static let userErased = EventType(
         name: "user.erased", what: "All that was kept of a user is erased.",

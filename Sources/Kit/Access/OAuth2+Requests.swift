@@ -26,6 +26,8 @@ public struct TokenRequest: Sendable, Equatable {
 public enum Grant: Sendable, Equatable {
     case code(Secret, redirect: String, verifier: Secret?)
     case refresh(Secret)
+    /// A token of the app's own, for nobody's account: it shows that id and secret belong together.
+    case client
 }
 
 extension OAuth2 {
@@ -61,6 +63,7 @@ extension OAuth2 {
             if let verifier, pkce(for: redirect) != .none { fields.append(Field("code_verifier", verifier.text)) }
         case .refresh(let token):
             fields = [Field("grant_type", "refresh_token"), Field("refresh_token", token.text)]
+        case .client: fields = [Field("grant_type", "client_credentials")]
         }
         return form(fields, to: token, client)
     }

@@ -23,6 +23,9 @@ extension X {
         return [event("unknown", delivery.body.indices, of: account, delivery.body)]
     }
 
+    /// The kinds of facts of the Account Activity API.
+    static var accountActivity: [String] { lists.filter { $0 != "replay_job_status" } }
+
     private static let lists = [
         "tweet_create_events", "tweet_delete_events", "favorite_events", "follow_events", "block_events", "mute_events",
         "direct_message_events", "direct_message_indicate_typing_events", "direct_message_mark_read_events",

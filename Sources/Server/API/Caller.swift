@@ -58,7 +58,7 @@ public struct Scope: Sendable, Equatable, CustomStringConvertible {
         "audit", "nodes",
         "calls", "quotas", "proxy", "objects", "publications", "syncs", "records",
         "keys",
-        "trace",
+        "trace", "radar",
     ]
     public static let all: [String] =
         Level.allCases.map(\.rawValue) + resources.flatMap { ["\($0):read", "\($0):write"] }

@@ -5,8 +5,22 @@ import Store
 enum HealthPages {
     static let live = Action(
         "live", "Whether the process lives", .open,
-        answers: [.ok("It lives.", .object([.required("status", .words(["ok"]), "Always ok.")]))]
-    ) { _ in .json { $0.value(["status": "ok"]) } }
+        query: [Parameter("nonce", .line(16...64), "To be answered with a proof of which instance this is.")],
+        answers: [
+            .ok(
+                "It lives.",
+                .object([
+                    .required("status", .words(["ok"]), "Always ok."),
+                    .optional("proof", .text(), "Where there was a nonce: its hash under the instance's own key."),
+                ]))
+        ]
+    ) { request in
+        var members: [JSONMember] = [.init("status", "ok")]
+        if let nonce = request.queryText("nonce"), let proof = await request.app.addressProof.answer(to: nonce) {
+            members.append(.init("proof", .string(proof)))
+        }
+        return .json { [members] in $0.value(.object(members)) }
+    }
 
     static let ready = Action(
         "ready", "Whether this node can serve", notes: "503 names what is missing.", .open,

@@ -27,13 +27,13 @@ enum Pages {
             OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
             SyncPage.page, StreamPage.page, RecordPage.page, ReconciliationPage.page, PublishPage.page,
-            ComposePage.page, PublicationPage.page,
+            ComposePage.page, PublicationPage.page, RadarPage.page,
         ] + EndpointForms.confirmations
 
     private static let workForms: [PageForm] =
         [
             JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
-            HealthPage.form, AlertsPage.form,
+            HealthPage.form, HealthPage.ask, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
         + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms + StreamForms.forms
         + PublicationForms.forms + ComposePage.forms + [ReconciliationPage.form]

@@ -1,4 +1,6 @@
+import AsyncHTTPClient
 import Certificates
+import Engine
 import FoundationEssentials
 public import Kit
 public import Logging
@@ -21,6 +23,51 @@ public struct Doctor: Sendable {
     /// Every finding, in the order in which somebody would mend things.
     public func examine() async -> [Finding] {
         build + SettingsRules.findings(settings) + roots + (await databaseFindings())
+    }
+
+    /// What the platforms say to harmless questions, and this server by its public address. Reaches out as `serve`
+    /// does: within quotas and written down, where there is a database of this schema.
+    public func examineOnline() async -> [Finding] {
+        let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
+        let time = TimeSource.system
+        let ids = Identifiers(now: now)
+        let database = await usableDatabase()
+        let traffic = database.map { database in
+            Traffic(
+                quotas: Quotas(
+                    book: QuotaBook(Providers.limited), limiter: Limiter(time: time),
+                    keeper: DatabaseKeeper(database: database, now: time.now),
+                    isShared: database.dialect.engine == .postgres, node: { "doctor" }, time: time, logger: logger),
+                circuits: Circuits(database: database, time: time, logger: logger),
+                recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: logger), ids: ids,
+                time: time)
+        }
+        let wire = HTTPWire(client: client)
+        let findings = await OnlineDoctor(
+            settings: settings, prober: Prober(wire: wire, traffic: traffic, time: time), wire: wire,
+            database: database, vault: Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) })),
+            ids: ids, now: now
+        ).examine()
+        await traffic?.quotas.flush(all: true)
+        await traffic?.drain()
+        do { try await client.shutdown() } catch {
+            logger.warning("http.not_closed", metadata: ["problem": "\(error)"])
+        }
+        await database?.close()
+        return findings
+    }
+
+    /// The database, where it is there and of this program's schema; what is wrong with it says `examine`.
+    private func usableDatabase() async -> (any Database)? {
+        if case .sqlite(let path) = settings.database, !FileManager.default.fileExists(atPath: path) { return nil }
+        do {
+            let database = try Instance.open(settings.database, owner: false, logger: logger)
+            if let state = try? await database.schemaState(), state.version == Migrations.known { return database }
+            await database.close()
+        } catch {
+            logger.debug("doctor.without_database", metadata: ["problem": "\(error)"])
+        }
+        return nil
     }
 
     private var build: [Finding] {

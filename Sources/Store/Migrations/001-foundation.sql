@@ -521,6 +521,25 @@ CREATE INDEX calls_provider ON calls (provider, id);
 CREATE INDEX calls_purpose ON calls (purpose, id);
 CREATE INDEX calls_failed ON calls (id) WHERE outcome <> 'ok';
 
+-- How often something that a platform is about to end was used, by day and connection ('' for none): counted from calls
+-- and events as they come, once; how far, stands in `instance` (radar/…).
+CREATE TABLE ending_uses (
+    ending              $TEXT NOT NULL,
+    day                 $INTEGER NOT NULL,
+    connection_id       $TEXT NOT NULL,
+    uses                $INTEGER NOT NULL,
+    last_at             $INTEGER NOT NULL,
+    PRIMARY KEY (ending, day, connection_id)
+) $CLUSTERED;
+CREATE INDEX ending_uses_day ON ending_uses (day);
+
+-- What of it was told: the latest stage, so that each is told once.
+CREATE TABLE endings_told (
+    ending              $TEXT PRIMARY KEY,
+    stage               $TEXT NOT NULL,
+    at                  $INTEGER NOT NULL
+) $STRICT;
+
 -- Hosts of platforms that keep failing; a host that is well has no row. Who may try it next is decided here.
 CREATE TABLE circuits (
     host                $TEXT PRIMARY KEY,

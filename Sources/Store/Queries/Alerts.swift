@@ -11,6 +11,8 @@ public enum AlertName: String, Sendable, CaseIterable {
     /// A platform refuses to list its events.
     case eventsNotListed = "events_not_listed"
     case jobDead = "job_dead"
+    /// A platform ends something that is used here.
+    case providerEnding = "provider_ending"
     case quotaHigh = "quota_high"
     case storeDamaged = "store_damaged"
     case subscriptionUnclear = "subscription_unclear"

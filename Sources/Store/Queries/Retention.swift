@@ -19,7 +19,7 @@ public struct RetentionLimits: Sendable, Equatable {
 /// A kind of rows that grows old.
 public enum Retained: Sendable, CaseIterable {
     case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, idempotency, writes, nodes, fetched
-    case quotas, syncs
+    case quotas, syncs, endingUses
 }
 
 extension Session {
@@ -31,6 +31,7 @@ extension Session {
             return try deleteOldest("deliveries", before: ID<DeliveryKind>.floor(now - limits.deliveries).text, limit)
         case .syncs: return try expireSyncs(before: now - limits.syncs, limit: limit)
         case .events: return try expireEvents(before: ID<EventKind>.floor(now - limits.events), limit)
+        case .endingUses: return try expireEndingUses(before: now.day - EndingUse.days, limit)
         case .attempts:
             return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)
         case .calls: return try deleteOldest("calls", before: ID<CallKind>.floor(now - limits.calls).text, limit)

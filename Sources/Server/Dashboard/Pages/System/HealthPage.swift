@@ -18,9 +18,21 @@ enum HealthPage {
         let durable: Pill
         let rows: [Row]
         let checked: TimeModel
+        let asks: Bool
+        let asked: Asked?
     }
 
-    static let page = Page(path: "/system", entry: .system, template: "system-health") { request in
+    /// What the platforms said when they were asked.
+    struct Asked: Sendable {
+        /// Since when they are being asked; nil once all have answered.
+        let running: TimeModel?
+        let rows: [Model.Row]
+        let at: TimeModel?
+    }
+
+    static let page = Page(
+        path: "/system", entry: .system, template: "system-health", fragments: ["system-asked"], every: .seconds(3)
+    ) { request in
         let words = request.words
         let health = try await request.app.database.health()
         let found = await request.app.checkup.findings()
@@ -35,6 +47,11 @@ enum HealthPage {
             var again = HeadAction(words("health.again"), "/system/check")
             again.isForm = true
             head.actions = [again]
+            if request.app.asking != nil {
+                var ask = HeadAction(words("health.ask"), "/system/ask")
+                ask.isForm = true
+                head.actions.append(ask)
+            }
         }
         return PageContent(
             head,
@@ -44,9 +61,10 @@ enum HealthPage {
                     health.isDurable ? .ok : .failed,
                     words(health.isDurable ? "health.durable" : "health.not_durable")),
                 rows: found.findings.sorted { weight($0.verdict) < weight($1.verdict) }.map { row($0, words) },
-                checked: request.times.moment(found.at)),
+                checked: request.times.moment(found.at), asks: request.app.asking != nil,
+                asked: await asked(request)),
             commands: [
-                Command("CLI", "patchbay doctor"),
+                Command("CLI", "patchbay doctor --online"),
                 Command("curl", "curl \(request.app.settings.browserAddress)/readyz"),
             ])
     }
@@ -54,6 +72,24 @@ enum HealthPage {
     static let form = PageForm(path: "/system/check") { request in
         _ = await request.app.checkup.findings(anew: true)
         return .seeOther("/system", note: "checked")
+    }
+
+    static let ask = PageForm(path: "/system/ask") { request in
+        guard let asking = request.app.asking else { throw PageProblem.notFound }
+        await asking.begin()
+        return .seeOther("/system#asked", note: "asking")
+    }
+
+    private static func asked(_ request: PageRequest) async -> Asked? {
+        let (words, times) = (request.words, request.times)
+        switch await request.app.asking?.state {
+        case nil, .never: return nil
+        case .running(let since): return Asked(running: times.clock(since), rows: [], at: nil)
+        case .done(let findings, let at):
+            return Asked(
+                running: nil, rows: findings.sorted { weight($0.verdict) < weight($1.verdict) }.map { row($0, words) },
+                at: times.moment(at))
+        }
     }
 
     private static func weight(_ verdict: Finding.Verdict) -> Int {

@@ -1,6 +1,6 @@
 /// The headings under which the house is looked after.
 enum SystemTab: String, CaseIterable {
-    case health, alerts, nodes, keys, apps, operators, audit, storage, settings
+    case health, alerts, nodes, keys, apps, operators, audit, radar, storage, settings
 
     var path: String { self == .health ? "/system" : "/system/\(rawValue)" }
 
