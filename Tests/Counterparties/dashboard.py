@@ -16,6 +16,7 @@ import re
 import secrets
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -50,13 +51,16 @@ def free_port():
 class Server:
     """A server with its own database, and somebody who sends to it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, tiktok):
         self.base = f"http://127.0.0.1:{free_port()}"
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": os.environ["HOME"], "PATCHBAY_MODE": "test",
             "PATCHBAY_DATABASE_URL": f"sqlite:{folder}/patchbay.sqlite",
             "PATCHBAY_LISTEN": self.base.removeprefix("http://"), "STRIPE_WEBHOOK_SECRET": WEBHOOK_SECRET,
             "PATCHBAY_ALLOW_PRIVATE_ADDRESSES": "127.0.0.0/8", "PATCHBAY_LOG": "text,error",
+            "PATCHBAY_PUBLIC_URL": self.base, "PATCHBAY_RETURN_ORIGINS": self.base,
+            "TIKTOK_CLIENT_KEY": tiktok["client_key"], "TIKTOK_CLIENT_SECRET": tiktok["client_secret"],
+            "TIKTOK_BASE_URL": tiktok["base_url"],
         }
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self.environment["PATCHBAY_ENCRYPTION_KEYS"] = f"test:{key}"
@@ -95,6 +99,18 @@ class Server:
                 "description": "<img src=x onerror=alert(1)>",
                 "metadata": {"patchbay_user": user} if user else {},
                 "items": {"data": [{"current_period_end": 1830000000, "price": {"id": "loaf_a_week"}}]}}}}
+
+    def api(self, method, path, body=None):
+        """As an application with an admin's key."""
+        if not hasattr(self, "key"):
+            command = [BINARY, "keys", "create", "--scope", "admin", "--database",
+                       self.environment["PATCHBAY_DATABASE_URL"]]
+            self.key = subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, check=True).stdout.strip()
+        headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", "Prefer": "wait=20"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, headers, method=method)
+        return json.load(urllib.request.urlopen(request, timeout=60))
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -380,10 +396,111 @@ def without_script(browser, server, state):
     context.close()
 
 
+def film(path):
+    """Ten seconds of H.264, as far as headers go."""
+    def box(kind, *content):
+        body = b"".join(content)
+        return struct.pack(">I", 8 + len(body)) + kind + body
+
+    def full(kind, version, flags, *content):
+        return box(kind, struct.pack(">B", version) + flags.to_bytes(3, "big"), *content)
+
+    matrix = struct.pack(">9i", 0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000)
+    movie = full(b"mvhd", 0, 0, struct.pack(">IIIIIH", 0, 0, 1000, 10000, 0x10000, 0x100), b"\0" * 10, matrix,
+                 b"\0" * 24, struct.pack(">I", 2))
+    track = full(b"tkhd", 0, 7, struct.pack(">IIIII", 0, 0, 1, 0, 10000), b"\0" * 8,
+                 struct.pack(">hhHH", 0, 0, 0, 0), matrix, struct.pack(">II", 720 << 16, 1280 << 16))
+    media = full(b"mdhd", 0, 0, struct.pack(">IIIIHH", 0, 0, 30000, 300000, 0x55C4, 0))
+    handler = full(b"hdlr", 0, 0, b"\0" * 4, b"vide", b"\0" * 12, b"v\0")
+    picture = box(b"avc1", b"\0" * 6, struct.pack(">H", 1), b"\0" * 16,
+                  struct.pack(">HHIIIH", 720, 1280, 0x480000, 0x480000, 0, 1), b"\0" * 32,
+                  struct.pack(">Hh", 24, -1))
+    table = box(b"stbl", full(b"stsd", 0, 0, struct.pack(">I", 1), picture),
+                full(b"stts", 0, 0, struct.pack(">III", 1, 300, 1000)),
+                full(b"stsc", 0, 0, struct.pack(">I", 0)), full(b"stsz", 0, 0, struct.pack(">II", 1000, 300)),
+                full(b"stco", 0, 0, struct.pack(">I", 0)))
+    inside = box(b"mdia", media, handler, box(b"minf", full(b"vmhd", 0, 1, b"\0" * 8), table))
+    head = box(b"ftyp", b"isom", struct.pack(">I", 512), b"isomavc1mp41")
+    path.write_bytes(head + box(b"moov", movie, box(b"trak", track, inside)) + box(b"mdat", secrets.token_bytes(99_000)))
+
+
+def publishes(browser, context, server, folder, shots, axe):
+    """A post from the form, with faults first; its place in the calendar, moved by keys; the account's data."""
+    user = browser.new_page()
+    user.goto(server.api("POST", "/v1/connect-sessions", {"user_id": "rye", "provider": "tiktok"})["url"])
+    user.get_by_text("Continue to TikTok").first.click()
+    user.locator("button").first.click()
+    user.wait_for_url(server.base + "/**")
+    user.close()
+    account = server.api("GET", "/v1/connections")["data"][0]["id"]
+    server.api("POST", f"/v1/connections/{account}/syncs", {})
+    clip = pathlib.Path(folder) / "rye.mp4"
+    film(clip)
+    page = context.new_page()
+    watch = Watch(page)
+    page.goto(server.base + "/publish")
+    page.keyboard.press("n")
+    page.wait_for_url("**/publish/new")
+    page.check(f'[name="to.{account}"]')
+    level = page.locator(f'[name="o.{account}.privacy_level"]')
+    level.wait_for()
+    check(level.input_value() == "", "no privacy level is chosen beforehand")
+    page.fill("#text", "x" * 2201)
+    page.locator("[data-fault=text]", has_text="TikTok takes 2200").wait_for()
+    check(page.locator(f'[data-count="{account}"]').inner_text() == "2,201 of 2,200 characters", "it is counted")
+    page.fill("#text", "Rye is back #bread")
+    page.locator("[data-fault=text]").wait_for(state="hidden")
+    page.set_input_files("#file", clip)
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.locator("[data-focus]").wait_for()
+    check(page.evaluate("document.activeElement.matches('[data-focus]')"), "the list of faults has the focus")
+    check(page.locator("#object_id option:checked").inner_text().startswith("rye.mp4"), "the file is kept")
+    for found in axe.run(page, options={"runOnly": TAGS}).response["violations"]:
+        check(False, f"a refused post: {found['id']}: {found['nodes'][0]['html'][:160]}")
+    watch.said = [said for said in watch.said if "422" not in said]
+    level.select_option("SELF_ONLY")
+    page.check('[name="when"][value="at"]')
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.wait_for_url("**/publish/pub_*")
+    post = page.url.split("/")[-1].split("?")[0]
+    before = server.api("GET", f"/v1/publications/{post}")["publish_at"]
+    page.goto(server.base + "/publish?view=list")
+    page.goto(server.base + f"/publish?view=day&date={page.evaluate('t => new Date(t).toLocaleDateString(`sv`)', before)}")
+    page.locator(".wide-only [data-move]").first.focus()
+    for key in ("m", "ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_url("**note=publication_moved*")
+    after = server.api("GET", f"/v1/publications/{post}")["publish_at"]
+    seconds = page.evaluate("([a, b]) => (new Date(b) - new Date(a)) / 1000", [before, after])
+    check(seconds == 86400 + 1800, f"keys moved it by {seconds} s")
+    page.goto(server.base + f"/sync/{account}/videos")
+    row = page.locator(".records a.row-to").first.get_attribute("href")
+    page.get_by_role("button", name="Compare with the platform").click()
+    page.wait_for_url("**/reconciliations/*")
+    compared = "/" + "/".join(page.url.split("?")[0].split("/")[3:])
+    page.get_by_text("was here and the same").wait_for()
+    watch.nothing("publishing")
+    page.close()
+    walk(context, server, [
+        "/publish", "/publish?view=day", "/publish?view=month", "/publish?view=list", f"/publish/{post}",
+        f"/publish/new?to={account}", "/sync", f"/sync/{account}/videos", row, compared], shots, axe)
+    plain = browser.new_context(storage_state=context.storage_state(), java_script_enabled=False)
+    page = plain.new_page()
+    page.goto(server.base + "/publish/new")
+    page.check(f'[name="to.{account}"]')
+    page.get_by_role("button", name="Show their options").click()
+    page.locator(f'[name="o.{account}.mode"]').select_option("inbox")
+    page.set_input_files("#file", clip)
+    page.get_by_role("button", name="Publish", exact=True).click()
+    page.wait_for_url("**/publish/pub_*")
+    plain.close()
+
+
 def main():
     shots = tempfile.mkdtemp(prefix="patchbay-pictures-")
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        server = Server(folder)
+        sandbox = subprocess.Popen([BINARY, "sandbox", "--ephemeral", "--seed", "7"], stdout=subprocess.PIPE, text=True)
+        server = Server(folder, json.loads(sandbox.stdout.readline())["tiktok"])
         try:
             browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
             context = browser.new_context(timezone_id="Asia/Seoul")
@@ -423,6 +540,7 @@ def main():
             key = ten_tasks(context, server)
             sends(context, server, key, shots, axe)
             without_script(browser, server, state)
+            publishes(browser, context, server, folder, shots, axe)
             sign_in = browser.new_context()
             page = sign_in.new_page()
             page.goto(server.base + "/sign-in")
@@ -436,6 +554,8 @@ def main():
             browser.close()
         finally:
             server.stop()
+            sandbox.terminate()
+            sandbox.wait(40)
     print(f"{len(failures)} failures; pictures in {shots}")
     sys.exit(1 if failures else 0)
 

@@ -236,7 +236,37 @@
     x: () => find(".at input[type=checkbox]")?.click(),
     o: () => (find(".at [data-outside]") ?? find("[data-outside]"))?.click(),
   };
+  // Moving what is planned: m, then arrows (15 minutes, a day), Enter.
+  let moving = null;
+  const move = find("form#move");
+  function sayMove() {
+    const time = moving.at.toLocaleString(root.lang, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+    find("#toast").textContent = move.dataset.says.replace("{time}", time);
+  }
+  if (move) press.m = () => {
+    const slot = document.activeElement?.closest("[data-move]");
+    if (!slot) return;
+    moving = { to: slot.dataset.move, version: slot.dataset.version, at: new Date(slot.dataset.at) };
+    sayMove();
+  };
+  function moved(event) {
+    const steps = { ArrowUp: -15, ArrowDown: 15, ArrowLeft: "back", ArrowRight: "on" };
+    if (event.key === "Enter") {
+      move.action = moving.to;
+      move.elements.moment.value = moving.at.toISOString();
+      move.elements.version.value = moving.version;
+      move.submit();
+    } else if (event.key === "Escape") find("#toast").textContent = "";
+    const step = steps[event.key];
+    if (!step) { if (event.key !== "Enter" && event.key !== "Escape") return; moving = null; event.preventDefault(); return; }
+    event.preventDefault();
+    // A day is a day on the clock, be it of 23 hours or 25.
+    if (step === "back" || step === "on") moving.at.setDate(moving.at.getDate() + (step === "on" ? 1 : -1));
+    else moving.at = new Date(+moving.at + step * 60e3);
+    sayMove();
+  }
   document.addEventListener("keydown", (event) => {
+    if (moving) return moved(event);
     const typing = event.target.closest("input,textarea,select,[contenteditable]");
     if (event.key === "Escape") {
       const menu = find("details.menu[open]");
@@ -315,6 +345,49 @@
       const chosen = find('[aria-selected="true"]', box);
       if (event.key === "Enter" && chosen) { event.preventDefault(); location.href = chosen.href; }
     });
+  }
+
+  // A new post: what the server would say of it, at the fields that were touched, 300 ms after the last key.
+  const compose = find("form[data-check]");
+  if (compose) {
+    const touched = new Set(all("[data-fault]:not([hidden])", compose).map((place) => place.dataset.fault));
+    let timer = 0, round = 0;
+    const apply = () => {
+      for (const box of all("[data-unless]", compose)) {
+        const [name, value] = box.dataset.unless.split("=");
+        box.hidden = compose.elements[name]?.value === value;
+        for (const field of all("input,select", box)) if (box.hidden !== field.disabled && !field.dataset.settled) field.disabled = box.hidden;
+      }
+    };
+    const check = async (act) => {
+      const data = new FormData(compose), mine = ++round;
+      data.set("file_comes", data.get("file")?.name ? "1" : "");
+      data.delete("file");
+      if (act) data.set("act", act);
+      const answer = await fetch(compose.dataset.check, { method: "POST", body: new URLSearchParams(data) }).catch(() => null);
+      const found = answer?.ok ? await answer.json() : null;
+      if (!found || mine !== round) return;
+      if (found.options !== undefined) { replace("compose-options", found.options); apply(); }
+      for (const place of all("[data-fault]", compose)) {
+        const said = touched.has(place.dataset.fault) ? found.faults[place.dataset.fault] : null;
+        place.hidden = !said;
+        find("span", place).textContent = said?.join(" ") ?? "";
+      }
+      for (const place of all("[data-count]", compose)) place.textContent = found.counts[place.dataset.count] ?? "";
+      find("[data-tags]", compose).textContent = found.tags;
+    };
+    const changed = (event) => {
+      const field = event.target.closest("[data-field]")?.dataset.field;
+      if (field) touched.add(field);
+      if (event.target.id === "at") compose.elements.when.value = "at";
+      apply();
+      clearTimeout(timer);
+      if (event.type === "change" && event.target.name?.startsWith("to.")) check("show");
+      else timer = setTimeout(check, 300);
+    };
+    compose.addEventListener("input", changed);
+    compose.addEventListener("change", changed);
+    apply();
   }
 
   // A search among contents goes on while it is watched: each answer is the same page for the part before.

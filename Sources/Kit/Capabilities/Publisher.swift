@@ -15,6 +15,33 @@ public protocol Publisher: AccountCallable {
     var choices: Call<PostChoices>? { get }
     /// The table of what was sent to this platform, for applications that join on it.
     var postTable: PostTable { get }
+    /// How long its words may be, for whoever writes it. What is refused stands in `problems(in:)` alone.
+    func limits(of post: Post) -> PostLimits
+    /// What every app should know before it posts; nil for nothing.
+    var postNote: String? { get }
+    /// The quotas (`Limited.quotas`) that run out within a day of posting so, of a connection.
+    func postQuotas(for options: JSON) -> [String]
+}
+
+/// How much a platform takes of what people write. Nil: it has no such text.
+public struct PostLimits: Sendable, Equatable {
+    /// What is counted.
+    public enum Unit: Sendable, Equatable {
+        case utf16
+        /// As people see them.
+        case graphemes
+    }
+    public let unit: Unit
+    public let title: Int?
+    public let text: Int?
+    /// Files and addresses.
+    public let media: Int
+
+    public init(_ unit: Unit, title: Int?, text: Int?, media: Int) {
+        (self.unit, self.title, self.text, self.media) = (unit, title, text, media)
+    }
+
+    public func count(_ text: String) -> Int { unit == .utf16 ? text.utf16.count : text.count }
 }
 
 /// An option of a post at one platform.
@@ -29,11 +56,30 @@ public struct PostOption: Sendable {
     public let kind: Kind
     /// For people: what it does, and when it must be given.
     public let what: String
+    /// For people, above its field.
+    public let title: String
+    /// What holds where it is left out; nil where it must be chosen, or nothing is set then.
+    public let usual: String?
+    /// Another option's value with which this one has no sense.
+    public let unless: Given?
 
-    public init(_ name: String, _ kind: Kind, _ what: String) {
+    /// A value of an option.
+    public struct Given: Sendable, Equatable {
+        public let option: String
+        public let value: String
+
+        public init(_ option: String, _ value: String) { (self.option, self.value) = (option, value) }
+    }
+
+    public init(
+        _ name: String, _ kind: Kind, _ what: String, title: String, usual: String? = nil, unless: Given? = nil
+    ) {
         self.name = name
         self.kind = kind
         self.what = what
+        self.title = title
+        self.usual = usual
+        self.unless = unless
     }
 }
 

@@ -51,18 +51,21 @@ extension Timestamp {
 }
 
 /// A day of the Gregorian calendar; conversions after Howard Hinnant's "days from civil".
-struct CivilDate: Equatable {
-    let year: Int64
-    let month: Int
-    let dayOfMonth: Int
+public struct CivilDate: Sendable, Equatable {
+    public let year: Int64
+    /// 1 to 12.
+    public let month: Int
+    /// 1 to 31.
+    public let dayOfMonth: Int
 
-    init(year: Int64, month: Int, dayOfMonth: Int) {
+    public init(year: Int64, month: Int, dayOfMonth: Int) {
         self.year = year
         self.month = month
         self.dayOfMonth = dayOfMonth
     }
 
-    init(day: Int64) {
+    /// - Parameter day: days since 1970.
+    public init(day: Int64) {
         let shifted = day + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
@@ -74,7 +77,8 @@ struct CivilDate: Equatable {
         year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     }
 
-    var dayNumber: Int64 {
+    /// Days since 1970.
+    public var dayNumber: Int64 {
         let shifted = year - (month <= 2 ? 1 : 0)
         let era = (shifted >= 0 ? shifted : shifted - 399) / 400
         let yearOfEra = shifted - era * 400

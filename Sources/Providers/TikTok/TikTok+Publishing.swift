@@ -6,23 +6,50 @@ extension TikTok: Publisher {
     static let privacyLevels = ["PUBLIC_TO_EVERYONE", "MUTUAL_FOLLOW_FRIENDS", "FOLLOWER_OF_CREATOR", "SELF_ONLY"]
 
     public var postOptions: [PostOption] {
-        [
+        // In the inbox the owner chooses these.
+        let direct = PostOption.Given("mode", "inbox")
+        return [
             PostOption(
-                "mode", .words(["direct", "inbox"]), "Publish, or put a draft into the inbox; direct unless said."),
+                "mode", .words(["direct", "inbox"]), "Publish, or put a draft into the inbox; direct unless said.",
+                title: "How", usual: "direct"),
             PostOption(
                 "privacy_level", .words(Self.privacyLevels),
-                "Who sees it. Must be chosen for direct posts, from what the account offers."),
-            PostOption("media_type", .words(["video", "photo"]), "What a single address leads to; video unless said."),
-            PostOption("allow_comments", .flag, "Off unless chosen, and where the account's owner has them off."),
-            PostOption("allow_duet", .flag, "Likewise; videos only."),
-            PostOption("allow_stitch", .flag, "Likewise; videos only."),
-            PostOption("cover_ms", .whole(0...600_000), "Which moment of a video is its cover."),
-            PostOption("cover_index", .whole(0...34), "Which photo is the cover, from 0."),
-            PostOption("brand_content", .flag, "A paid partnership."),
-            PostOption("brand_organic", .flag, "Advertises the owner's own business."),
-            PostOption("is_ai_generated", .flag, "Made by a machine; videos only."),
-            PostOption("auto_add_music", .flag, "TikTok chooses music; photos only."),
+                "Who sees it. Must be chosen for direct posts, from what the account offers.",
+                title: "Who may see it", unless: direct),
+            PostOption(
+                "allow_comments", .flag, "Off unless chosen, and where the account's owner has them off.",
+                title: "Allow comments", unless: direct),
+            PostOption("allow_duet", .flag, "Likewise; videos only.", title: "Allow duet", unless: direct),
+            PostOption("allow_stitch", .flag, "Likewise; videos only.", title: "Allow stitch", unless: direct),
+            PostOption("brand_organic", .flag, "Advertises the owner's own business.", title: "Your own brand"),
+            PostOption("brand_content", .flag, "A paid partnership.", title: "Branded content"),
+            PostOption("is_ai_generated", .flag, "Made by a machine; videos only.", title: "Made by AI"),
+            PostOption(
+                "media_type", .words(["video", "photo"]), "What a single address leads to; video unless said.",
+                title: "The address leads to", usual: "video"),
+            PostOption(
+                "cover_ms", .whole(0...600_000), "Which moment of a video is its cover, in milliseconds.",
+                title: "Cover of a video", unless: direct),
+            PostOption(
+                "cover_index", .whole(0...34), "Which photo is the cover, from 0.", title: "Cover of photos"),
+            PostOption("auto_add_music", .flag, "TikTok chooses music; photos only.", title: "Add music"),
         ]
+    }
+
+    public func limits(of post: Post) -> PostLimits {
+        post.isPhotos
+            ? PostLimits(
+                .utf16, title: PostRules.photoTitleMax, text: PostRules.descriptionMax, media: PostRules.photosMax)
+            : PostLimits(.utf16, title: nil, text: PostRules.captionMax, media: 1)
+    }
+
+    public var postNote: String? {
+        "Until TikTok has audited your app, only private accounts can post with it, as SELF_ONLY, five a day. TikTok "
+            + "does not say beforehand whether it has."
+    }
+
+    public func postQuotas(for options: JSON) -> [String] {
+        [options["mode"]?.text == "inbox" ? "pending_shares" : "daily_posts"]
     }
 
     public func scopes(for options: JSON) -> [String] {

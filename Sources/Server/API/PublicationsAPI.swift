@@ -45,11 +45,8 @@ enum PublicationsAPI {
         problems: [.notSetUp]
     ) { request in
         let hooks = try request.publishing
-        let (now, publishAt) = (request.now, try request.publishAt(request.body["publish_at"]))
-        let reading = PublicationReading(
-            publishing: hooks.publishing, content: request.body["content"] ?? .object([]),
-            media: request.body["media"] ?? .array([]))
-        let wishes = try await request.wishes(reading)
+        let (reading, wishes, publishAt) = try await request.checkedPublication()
+        let now = request.now
         let (actor, auditID) = (request.caller.id, request.app.ids.make(AuditKind.self))
         let accepted = try hooks.publishing.accept(
             wishes, content: reading.content, media: reading.media, publishAt: publishAt, by: actor, at: now)
@@ -244,7 +241,24 @@ extension APIRequest {
         return moment > now ? moment : nil
     }
 
-    fileprivate func wishes(_ reading: PublicationReading) async throws -> [Publishing.Wish] {
+    /// What `createPublication` would keep.
+    ///
+    /// - Throws: `Problem` that names every fault at once.
+    func checkedPublication() async throws -> (PublicationReading, [Publishing.Wish], Timestamp?) {
+        let reading = PublicationReading(
+            publishing: try publishing.publishing, content: body["content"] ?? .object([]),
+            media: body["media"] ?? .array([]))
+        let time = Result { () throws(Problem) in try publishAt(body["publish_at"]) }
+        do {
+            let wishes = try await wishes(reading)
+            return (reading, wishes, try time.get())
+        } catch let problem as Problem where problem.type == .invalidFields {
+            guard case .failure(let late) = time, late.fields != problem.fields else { throw problem }
+            throw Problem(.invalidFields, problem.fields + late.fields)
+        }
+    }
+
+    private func wishes(_ reading: PublicationReading) async throws -> [Publishing.Wish] {
         let wanted = (body["targets"]?.elements ?? []).map {
             ($0["connection_id"]?.text ?? "", $0["options"] ?? .object([]))
         }

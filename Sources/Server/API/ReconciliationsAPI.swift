@@ -128,7 +128,7 @@ struct ReconciliationView: View {
             .required("ended_at", Schema.time.orNull, "When it ended."),
         ]))
 
-    private var accuracy: JSON {
+    var accuracy: JSON {
         let same = row.matched + row.moved
         let all = same + row.missingHere + row.missingThere + row.differing
         guard all > 0 else { return .null }

@@ -46,7 +46,7 @@ struct Dashboard: Sendable {
             try await answered(request, context) { try await SearchPage.suggestions($0) }
         }
         return [assets, live, once, old, reviews, suggestions] + doors + connectRoutes + [deletionRoute] + downloads
-            + shown + sent
+            + exports + shown + sent
     }
 
     // MARK: Showing
@@ -79,13 +79,13 @@ struct Dashboard: Sendable {
 
     private func take(_ form: PageForm, _ request: PageRequest, _ raw: Request) async throws -> Response {
         guard let visitor = request.visitor else { return Self.redirect("/sign-in") }
-        guard FormOrigin.isOurs(raw, request), visitor.formToken.hasSameBytes(as: request.form["csrf"] ?? "") else {
-            throw PageProblem.foreignForm
-        }
+        guard FormOrigin.isOurs(raw, request) else { throw PageProblem.foreignForm }
         guard form.needs == .viewer || visitor.isAdmin else {
             let operators = try await app.database.read("operators") { try $0.operators(limit: 100) }
             throw PageProblem.needsAdmin(operators.filter { $0.role == .admin }.map(\.name))
         }
+        let request = form.takesFile ? try await request.withFile(raw, of: visitor) : request
+        guard visitor.formToken.hasSameBytes(as: request.form["csrf"] ?? "") else { throw PageProblem.foreignForm }
         switch try await form.run(request) {
         case .seeOther(let path, let note, let cookies):
             return Self.redirect(Self.with(note: note, path), cookies: cookies)

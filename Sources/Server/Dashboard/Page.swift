@@ -55,6 +55,8 @@ struct PageForm: Sendable {
     /// `/events/{id}/replay`.
     let path: String
     var needs = OperatorRow.Role.admin
+    /// Whether it may bring a file, which becomes an object: `object_id` of the form then.
+    var takesFile = false
     let run: @Sendable (PageRequest) async throws -> PageAnswer
 }
 

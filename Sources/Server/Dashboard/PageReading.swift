@@ -29,7 +29,8 @@ extension PageRequest {
     /// The same with its form and with who asks.
     func signedIn(_ request: Request, _ context: Context, _ sessions: Sessions) async throws -> PageRequest {
         var form: [String: String] = [:]
-        if request.method == .post {
+        // A form with a file is read where its page takes one.
+        if request.method == .post, !FormParts<RequestBody.AsyncIterator>.isMultipart(request.headers[.contentType]) {
             let buffer = try await request.body.collect(upTo: Self.formMax)
             form = BrowserText.fields(String(decoding: buffer.readableBytesView, as: UTF8.self))
         }
@@ -43,7 +44,7 @@ extension PageRequest {
 
     var cookie: SessionCookie { SessionCookie(isSecure: isSecure, port: app.settings.listen.port) }
 
-    private func with(form: [String: String], visitor: Visitor?) -> PageRequest {
+    func with(form: [String: String], visitor: Visitor?) -> PageRequest {
         PageRequest(
             app: app, method: method, route: route, target: target, parameters: parameters, query: query, form: form,
             reader: reader, visitor: visitor, address: address, browser: browser, isSecure: isSecure,
@@ -62,7 +63,20 @@ extension PageRequest {
     /// Acts as the API does, in the operator's name: the same checks, the same idempotency, the same audit.
     ///
     /// - Throws: `Problem`, as the API would answer.
-    func perform(_ action: Action, path: [String: String] = [:], body: JSON = .null) async throws -> Answer {
+    func perform(
+        _ action: Action, path: [String: String] = [:], body: JSON = .null, headers: HTTPFields = [:]
+    ) async throws -> Answer {
+        try await action.run(try asked(action, path: path, body: body, headers: headers))
+    }
+
+    /// The request to the API that an action of a page is.
+    ///
+    /// - Parameter once: marks an act of several in one form.
+    /// - Throws: `Problem` with what the action's schema finds.
+    func asked(
+        _ action: Action, path: [String: String] = [:], query: [String: JSON] = [:], body: JSON = .null,
+        headers: HTTPFields = [:], file: RequestBody? = nil, once part: String = ""
+    ) throws -> APIRequest {
         let scopes = visitor?.isAdmin == true ? Scope("admin") : Scope("read")
         let caller = Caller(
             id: operatorID, name: operatorID, scopes: scopes.map { [$0] } ?? [], version: APIVersion.current)
@@ -70,10 +84,10 @@ extension PageRequest {
             let problems = schema.problems(in: body)
             guard problems.isEmpty else { throw Problem(.invalidFields, problems) }
         }
-        return try await action.run(
-            APIRequest(
-                app: app, method: method, target: target, headers: [:], correlation: correlation, caller: caller,
-                now: now, path: path, query: [:], body: body, bodyBytes: action.body == nil ? [] : body.bytes,
-                idempotencyKey: form["once"].flatMap { (8...128).contains($0.utf8.count) ? $0 : nil }))
+        let once = form["once"].flatMap { (8...128).contains($0.utf8.count) ? $0 + part : nil }
+        return APIRequest(
+            app: app, method: method, target: target, headers: headers, correlation: correlation, caller: caller,
+            now: now, path: path, query: query, body: body, bodyBytes: action.body == nil ? [] : body.bytes,
+            file: file, idempotencyKey: once)
     }
 }

@@ -28,7 +28,7 @@ struct PageRequest: Sendable {
     let now: Timestamp
 
     var words: Words { reader.words }
-    var times: Times { Times(words: words, offset: reader.offset, now: now) }
+    var times: Times { Times(words: words, zone: reader.local, now: now) }
     var path: String { String(target.prefix { $0 != "?" }) }
 
     func parameter(_ name: String = "id") -> String { parameters[name] ?? "" }
@@ -52,6 +52,8 @@ struct Reader: Sendable {
     /// The zone's name, for the page to say.
     let zone: String
     let offset: Duration
+    /// The same as rules: when its clocks change.
+    let local: LocalZone
     /// Whether single keys act.
     let hasKeys: Bool
 
@@ -73,6 +75,7 @@ struct Reader: Sendable {
         } else {
             (self.zone, offset) = ("UTC", .zero)
         }
+        local = LocalZone(name: self.zone, usual: offset)
     }
 }
 

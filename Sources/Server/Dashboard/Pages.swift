@@ -26,7 +26,8 @@ enum Pages {
             NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
             OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
-            SyncPage.page, PublishPage.page, PublicationPage.page,
+            SyncPage.page, StreamPage.page, RecordPage.page, ReconciliationPage.page, PublishPage.page,
+            ComposePage.page, PublicationPage.page,
         ] + EndpointForms.confirmations
 
     private static let workForms: [PageForm] =
@@ -34,6 +35,6 @@ enum Pages {
             JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
             HealthPage.form, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
-        + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms
-        + PublicationForms.forms
+        + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms + StreamForms.forms
+        + PublicationForms.forms + ComposePage.forms + [ReconciliationPage.form]
 }

@@ -960,6 +960,8 @@ CREATE TABLE publication_targets (
     created_at          $INTEGER NOT NULL,
     updated_at          $INTEGER NOT NULL
 ) $STRICT;
+-- By when they begin, as a calendar asks.
+CREATE INDEX publications_when ON publications (coalesce(publish_at, created_at), id);
 CREATE INDEX publication_targets_publication ON publication_targets (publication_id, id);
 CREATE INDEX publication_targets_connection ON publication_targets (connection_id, id);
 CREATE INDEX publication_targets_user ON publication_targets (user_id, id) WHERE user_id IS NOT NULL;

@@ -77,6 +77,26 @@ extension Session {
             where: condition, page, Self.publication)
     }
 
+    /// Publications by when they begin, or were accepted where they began at once: of a calendar, the earliest first.
+    ///
+    /// - Parameter connection: only those to one account.
+    public func publications(
+        from start: Timestamp, to end: Timestamp, connection: String?, limit: Int
+    ) throws -> [PublicationRow] {
+        let time: SQL = "coalesce(t.publish_at, t.created_at)"
+        let only: SQL =
+            connection.map {
+                "AND t.id IN (SELECT p.publication_id FROM publication_targets p WHERE p.connection_id = \($0))"
+            } ?? ""
+        return try rows(
+            """
+            SELECT \(Self.publicationColumns) FROM publications t
+             WHERE \(time) >= \(start) AND \(time) < \(end) \(only)
+             ORDER BY \(time), t.id
+             LIMIT \(limit)
+            """, Self.publication)
+    }
+
     /// Changes what has not begun.
     public func change(
         _ id: ID<PublicationKind>, content: JSON, media: JSON, publishAt: Timestamp?, at now: Timestamp

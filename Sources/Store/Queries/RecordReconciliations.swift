@@ -41,6 +41,19 @@ extension Session {
         return try id.flatMap { try reconciliation($0) }
     }
 
+    /// Comparisons of a connection's stream, the newest first.
+    public func reconciliations(
+        of connection: ID<ConnectionKind>, stream: String, limit: Int
+    ) throws -> [ReconciliationRow] {
+        let ids: [ID<ReconciliationKind>] = try rows(
+            """
+            SELECT id FROM reconciliations WHERE connection_id = \(connection) AND stream = \(stream)
+             ORDER BY id DESC LIMIT \(limit)
+            """
+        ) { try $0.id() }
+        return try ids.compactMap { try reconciliation($0) }
+    }
+
     public func begin(_ new: NewReconciliation, of connection: ID<ConnectionKind>, at now: Timestamp) throws {
         try begin(new, at: now)
         try run("UPDATE reconciliations SET connection_id = \(connection) WHERE id = \(new.id)")

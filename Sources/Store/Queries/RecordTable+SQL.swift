@@ -2,6 +2,11 @@ public import Kit
 
 /// A declaration as SQL. Its names are identifiers of ours (`RecordTable` takes no others).
 extension RecordTable {
+    /// What people type to see an account's rows; for reading, and never run here.
+    public func statement(of account: String) -> String {
+        "SELECT * FROM \(name) WHERE account_id = '\(account.replacing("'", with: "''"))';"
+    }
+
     /// Of `columns`, in their order.
     public var storedColumns: [String] { columns.flatMap(\.storedNames) }
 

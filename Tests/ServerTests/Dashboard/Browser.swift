@@ -59,7 +59,8 @@ final class Browser {
     }
 
     func send(
-        _ method: HTTPRequest.Method, _ path: String, headers: [String: String], body: String? = nil
+        _ method: HTTPRequest.Method, _ path: String, headers: [String: String], body: String? = nil,
+        bytes: [UInt8]? = nil
     ) async throws -> Page {
         var fields = HTTPFields()
         for (name, value) in headers { fields[try #require(HTTPFields.Element.Name(name))] = value }
@@ -67,7 +68,8 @@ final class Browser {
             fields[.cookie] = cookies.map { "\($0.key)=\($0.value)" }.sorted().joined(separator: "; ")
         }
         let response = try await api.client.executeRequest(
-            uri: path, method: method, headers: fields, body: body.map { ByteBuffer(string: $0) })
+            uri: path, method: method, headers: fields,
+            body: body.map { ByteBuffer(string: $0) } ?? bytes.map { ByteBuffer(bytes: $0) })
         for cookie in response.headers[values: .setCookie] {
             let pair = cookie.prefix { $0 != ";" }.split(separator: "=", maxSplits: 1).map(String.init)
             let isGone = cookie.contains("Max-Age=0")

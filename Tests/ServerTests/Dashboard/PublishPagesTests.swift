@@ -18,7 +18,7 @@ struct PublishPagesTests {
             #expect(made.status == 202)
             let id = try #require(made.json["id"]?.text)
 
-            let list = try await browser.get("/publish").html
+            let list = try await browser.get("/publish?view=list").html
             #expect(list.contains("Rye is back") && list.contains("Scheduled") && list.contains("/publish/\(id)"))
             #expect(!(try await browser.get("/publish?state=failed").html.contains("Rye is back")))
             let page = try await browser.get("/publish/\(id)").html

@@ -144,6 +144,7 @@ enum Places {
         case "conn": return "/connections/\(id)"
         case "pub": return "/publish/\(id)"
         case "att": return "/attempts/\(id)"
+        case "rec": return "/reconciliations/\(id)"
         case "rev": return "/review/\(id)"
         case "alr": return "/system/alerts#\(id)"
         case "chg": return "/trace/\(id)"

@@ -12,31 +12,43 @@ struct TimeModel: Sendable, Equatable {
 /// Writes moments for one reader.
 struct Times: Sendable {
     let words: Words
-    /// East of UTC.
-    let offset: Duration
+    let zone: LocalZone
     let now: Timestamp
+
+    init(words: Words, zone: LocalZone, now: Timestamp) { (self.words, self.zone, self.now) = (words, zone, now) }
+    /// In a zone of which only the distance from UTC is known.
+    init(words: Words, offset: Duration, now: Timestamp) {
+        self.init(words: words, zone: LocalZone(name: "", usual: offset), now: now)
+    }
 
     /// Within a day `14:03:12`, this year `14 Nov 03:00`, else `14 Nov 2025`.
     func moment(_ moment: Timestamp) -> TimeModel {
-        let there = Civil(moment + offset)
+        let there = civil(moment)
         let away = moment > now ? moment - now : now - moment
         if away < .days(1) { return model(moment, there.clock, "auto") }
         let isKorean = words.language == .korean
-        let day = isKorean ? "\(there.month)월 \(there.day)일" : "\(there.day) \(Self.months[there.month - 1])"
-        if there.year == Civil(now + offset).year { return model(moment, "\(day) \(there.minute)", "auto") }
+        let day = self.day(there.month, there.day)
+        if there.year == civil(now).year { return model(moment, "\(day) \(there.minute)", "auto") }
         return model(moment, isKorean ? "\(there.year)년 \(day)" : "\(day) \(there.year)", "auto")
     }
     /// `14:03:12`.
-    func clock(_ moment: Timestamp) -> TimeModel { model(moment, Civil(moment + offset).clock, "clock") }
+    func clock(_ moment: Timestamp) -> TimeModel { model(moment, civil(moment).clock, "clock") }
     /// `14:03`.
-    func minute(_ moment: Timestamp) -> TimeModel { model(moment, Civil(moment + offset).minute, "minute") }
+    func minute(_ moment: Timestamp) -> TimeModel { model(moment, civil(moment).minute, "minute") }
     /// `14:03:12.482`; the date where it is another day's.
     func exact(_ moment: Timestamp) -> TimeModel {
         guard now - moment < .days(1) else { return self.moment(moment) }
-        return model(moment, Civil(moment + offset).milliseconds, "ms")
+        return model(moment, civil(moment).milliseconds, "ms")
     }
     /// How long ago: `5 min`.
     func age(_ moment: Timestamp) -> String { words.age(now - moment) }
+
+    /// `14 Nov`.
+    func day(_ month: Int, _ day: Int) -> String {
+        words.language == .korean ? "\(month)월 \(day)일" : "\(day) \(Self.months[month - 1])"
+    }
+
+    private func civil(_ moment: Timestamp) -> Civil { Civil(moment + zone.offset(at: moment)) }
 
     private func model(_ moment: Timestamp, _ text: String, _ form: String) -> TimeModel {
         TimeModel(iso: moment.rfc3339, text: text, form: form)

@@ -22,12 +22,19 @@ enum PublicationPage {
         let text: String
         let targets: [Target]
         let facts: [Fact]
+        /// While it is planned.
+        let move: PublicationMove.Form?
     }
 
     static let page = Page(
         path: "/publish/{id}", entry: .publish, template: "publication", fragments: ["publication-targets"],
         follows: ["publication.*"], every: .seconds(5)
     ) { request in
+        try await content(request)
+    }
+
+    /// - Parameter refused: a time that it was to be moved to, and why that cannot be.
+    static func content(_ request: PageRequest, refused: PublicationMove.Refused? = nil) async throws -> PageContent {
         let (id, words) = (try request.id(PublicationKind.self), request.words)
         let found = try await request.app.database.read("publication_page") { session in
             try session.publication(id).flatMap { try session.views(of: [$0]).first }.map { view in
@@ -51,15 +58,21 @@ enum PublicationPage {
             (cancel.isForm, cancel.isDanger) = (true, true)
             head.actions = [cancel]
         }
-        return PageContent(
+        var content = PageContent(
             head,
             Model(
                 text: found.view.row.content["text"]?.text ?? "",
                 targets: found.targets.map { target($0.0, $0.1, $0.2, request) },
-                facts: facts(found.view.row, request)),
+                facts: facts(found.view.row, request),
+                move: PublicationMove.Form(found.view, refused, request)),
             commands: [
                 request.curl("/v1/publications/\(id)"), Command("CLI", "patchbay publications show \(id)"),
             ])
+        if refused != nil {
+            // Drawn for a form, it lives on at its own address.
+            (content.status, content.liveTarget) = (422, "/publish/\(id)")
+        }
+        return content
     }
 
     private static func target(
@@ -118,6 +131,7 @@ enum PublicationPage {
 /// What is done from the page of a publication.
 enum PublicationForms {
     static let forms: [PageForm] = [
+        PublicationMove.form,
         PageForm(path: "/publish/{id}/cancel") { request in
             let id = try request.id(PublicationKind.self)
             do {
@@ -126,6 +140,6 @@ enum PublicationForms {
             } catch let problem as Problem where problem.type == .wrongState {
                 return .seeOther("/publish/\(id)", note: "publication_too_late")
             }
-        }
+        },
     ]
 }

@@ -12,11 +12,17 @@ enum PublishPage {
             let reason: String?
             let at: TimeModel
         }
-        let entries: [Entry]
-        let hasEntries: Bool
+        struct List: Sendable {
+            let entries: [Entry]
+            let hasEntries: Bool
+            let ends: Ends
+            let empty: Empty?
+        }
+        let views: [Tab]
+        let calendar: CalendarModel?
+        let list: List?
         let chips: [Chip]
-        let ends: Ends
-        let empty: Empty?
+        let isList: Bool
     }
 
     private static let rowsMax = 50
@@ -28,6 +34,29 @@ enum PublishPage {
         follows: ["publication.*"], every: .seconds(5)
     ) { request in
         let words = request.words
+        let view = CalendarView(request)
+        var head = Head(words("nav.publish"))
+        if request.mayAct {
+            head.actions = [HeadAction(words("compose.title"), "/publish/new", key: "n", isFirst: true)]
+        }
+        let calendar = view.kind == .list ? nil : try await CalendarReading(view, request).model()
+        let list = view.kind == .list ? try await list(request) : nil
+        head.lede = words("publish.lede") + " " + words("calendar.zone", ["zone": request.reader.zone])
+        let state = request.query["state"].flatMap(TargetState.init(rawValue:))
+        return PageContent(
+            head,
+            Model(
+                views: view.tabs(words), calendar: calendar, list: list, chips: list == nil ? [] : chips(state, words),
+                isList: list != nil),
+            commands: [
+                request.curl("/v1/publications" + BrowserText.query([("state", state?.rawValue)])),
+                Command("CLI", "patchbay publications list"),
+            ])
+    }
+
+    /// Newest first, by state.
+    private static func list(_ request: PageRequest) async throws -> Model.List {
+        let words = request.words
         let state = request.query["state"].flatMap(TargetState.init(rawValue:))
         var filter = PublicationFilter()
         filter.state = state?.rawValue
@@ -37,29 +66,23 @@ enum PublishPage {
         }
         let shown = Array(views.prefix(rowsMax))
         let names = try await accounts(of: shown, request)
-        var head = Head(words("nav.publish"))
-        head.lede = words("publish.lede")
         let older = views.count > rowsMax ? shown.last.map { address(state, before: $0.row.id.text) } : nil
-        return PageContent(
-            head,
-            Model(
-                entries: shown.map { entry($0, names, request) }, hasEntries: !shown.isEmpty,
-                chips: chips(state, words),
-                ends: Ends(
-                    shown: words.count("list.shown", shown.count), newer: before == nil ? nil : address(state),
-                    older: older),
-                empty: shown.isEmpty
-                    ? Empty(
-                        words(state == nil ? "publish.empty" : "lists.none_match"),
-                        commands: [Command(nil, "patchbay publish FILE --to conn_…")]) : nil),
-            commands: [
-                request.curl("/v1/publications" + BrowserText.query([("state", state?.rawValue)])),
-                Command("CLI", "patchbay publications list"),
-            ])
+        return Model.List(
+            entries: shown.map { entry($0, names, request) }, hasEntries: !shown.isEmpty,
+            ends: Ends(
+                shown: words.count("list.shown", shown.count), newer: before == nil ? nil : address(state),
+                older: older),
+            empty: shown.isEmpty ? empty(words, isFiltered: state != nil) : nil)
+    }
+
+    static func empty(_ words: Words, isFiltered: Bool = false) -> Empty {
+        Empty(
+            words(isFiltered ? "lists.none_match" : "publish.empty"),
+            commands: [Command(nil, "patchbay publish FILE --to conn_…")])
     }
 
     private static func address(_ state: TargetState?, before: String? = nil) -> String {
-        "/publish" + BrowserText.query([("state", state?.rawValue), ("before", before)])
+        "/publish" + BrowserText.query([("view", "list"), ("state", state?.rawValue), ("before", before)])
     }
 
     private static func chips(_ chosen: TargetState?, _ words: Words) -> [Chip] {

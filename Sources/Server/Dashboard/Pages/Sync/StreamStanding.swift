@@ -6,6 +6,8 @@ import Store
 struct StreamStanding: Sendable {
     let lamp: Lamp
     let name: String
+    /// Its page.
+    let href: String
     let what: String
     let word: String
     let sentence: String?
@@ -44,6 +46,7 @@ struct StreamStanding: Sendable {
         let platform = ConnectionWords.platform(connection, request)
         let fresh = Freshness(of: found.stream, found.state, connection, platform: platform, at: request.now)
         name = found.stream.name
+        href = "/sync/\(connection.id)/\(found.stream.name)"
         what = words.text("sync.stream.\(connection.provider).\(found.stream.name)") ?? found.stream.what
         rows = found.rows.map { words.count("sync.rows", Int($0)) }
         asOf = fresh.asOf.map(times.moment)

@@ -1,0 +1,179 @@
+import Hummingbird
+import Kit
+import NIOCore
+
+/// Reads a form with files part by part as it comes (RFC 7578): no more than one piece of a file is held.
+struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuffer {
+    struct Part: Equatable {
+        let name: String
+        /// Nil for a field; empty where no file was chosen.
+        let fileName: String?
+        let contentType: String?
+    }
+    /// It ends early, or is no form.
+    struct Broken: Error {}
+
+    /// The names of a part and its type take less.
+    private static var headMax: Int { 16 << 10 }
+
+    private var source: Source
+    private var held: [UInt8] = Array("\r\n".utf8)
+    private let mark: [UInt8]
+    /// What comes before the first part is read as a part without a name.
+    private var isInside = true
+
+    static func isMultipart(_ contentType: String?) -> Bool {
+        contentType?.lowercased().hasPrefix("multipart/form-data") == true
+    }
+
+    /// Nil where the type names no boundary.
+    init?(_ source: Source, contentType: String?) {
+        guard let contentType, Self.isMultipart(contentType),
+            let boundary = Self.parameter("boundary", of: contentType), (1...70).contains(boundary.utf8.count)
+        else { return nil }
+        self.source = source
+        mark = Array("\r\n--\(boundary)".utf8)
+    }
+
+    /// The next part; what is left of the one before is passed over. Nil behind the last.
+    mutating func next() async throws -> Part? {
+        while try await piece() != nil {}
+        while held.count < 2 { try await more() }
+        if held.starts(with: Array("--".utf8)) { return nil }
+        let end = Array("\r\n\r\n".utf8)
+        while true {
+            if let found = Self.find(end, in: held) {
+                let head = String(decoding: held[..<found], as: UTF8.self)
+                held.removeFirst(found + end.count)
+                isInside = true
+                return try Self.part(head)
+            }
+            guard held.count <= Self.headMax else { throw Broken() }
+            try await more()
+        }
+    }
+
+    /// More of the current part; nil at its end.
+    mutating func piece() async throws -> [UInt8]? {
+        while isInside {
+            if let found = Self.find(mark, in: held) {
+                let last = Array(held[..<found])
+                held.removeFirst(found + mark.count)
+                isInside = false
+                return last.isEmpty ? nil : last
+            }
+            // A mark may have begun at the end.
+            let safe = held.count - mark.count
+            if safe > 0 {
+                let piece = Array(held[..<safe])
+                held.removeFirst(safe)
+                return piece
+            }
+            try await more()
+        }
+        return nil
+    }
+
+    private mutating func more() async throws {
+        guard let part = try await source.next() else { throw Broken() }
+        held += part.readableBytesView
+    }
+
+    private static func find(_ wanted: [UInt8], in bytes: [UInt8]) -> Int? {
+        var from = 0
+        while let start = bytes[from...].firstIndex(of: wanted[0]), start + wanted.count <= bytes.count {
+            if bytes[start..<start + wanted.count].elementsEqual(wanted) { return start }
+            from = start + 1
+        }
+        return nil
+    }
+
+    private static func part(_ head: String) throws -> Part {
+        var headers: [String: String] = [:]
+        for line in head.split(separator: "\r\n") {
+            let pair = line.split(separator: ":", maxSplits: 1)
+            guard pair.count == 2 else { continue }
+            headers[pair[0].lowercased()] = String(pair[1].drop { $0 == " " })
+        }
+        guard let disposition = headers["content-disposition"], disposition.lowercased().hasPrefix("form-data"),
+            let name = parameter("name", of: disposition)
+        else { throw Broken() }
+        return Part(name: name, fileName: parameter("filename", of: disposition), contentType: headers["content-type"])
+    }
+
+    /// Browsers write `"` in a name as `%22`, and nothing else is escaped.
+    private static func parameter(_ name: String, of header: String) -> String? {
+        guard let range = header.firstRange(of: "; \(name)=") ?? header.firstRange(of: ";\(name)=") else { return nil }
+        let value = header[range.upperBound...]
+        guard value.hasPrefix("\"") else { return String(value.prefix { $0 != ";" && $0 != " " }) }
+        return String(value.dropFirst().prefix { $0 != "\"" }).replacing("%22", with: "\"")
+    }
+}
+
+extension PageRequest {
+    /// The fields of a form with a file, besides the file.
+    private static let fieldsMax = 128 << 10
+
+    /// The same with a form that may bring a file: fields are held, the file goes to the disk as it comes, and only
+    /// behind the form's own token. `object_id` is what became of it, `file_problem` why nothing did.
+    func withFile(_ raw: Request, of visitor: Visitor) async throws -> PageRequest {
+        let type = raw.headers[.contentType]
+        // Another form was read already, and a body has one reader.
+        guard FormParts<RequestBody.AsyncIterator>.isMultipart(type) else { return self }
+        guard var parts = FormParts(raw.body.makeAsyncIterator(), contentType: type) else {
+            throw Problem(.invalidRequest, "The form names no boundary. Send it as a browser does.")
+        }
+        var (form, held): ([String: String], Int) = ([:], 0)
+        do {
+            while let part = try await parts.next() {
+                guard part.fileName == nil else {
+                    guard visitor.formToken.hasSameBytes(as: form["csrf"] ?? "") else {
+                        throw PageProblem.foreignForm
+                    }
+                    guard part.fileName != "" else { continue }
+                    do { form["object_id"] = try await with(form: form, visitor: visitor).keep(part, &parts) } catch let
+                        problem as Problem
+                    {
+                        form["file_problem"] = problem.sentences.joined(separator: " ")
+                    }
+                    continue
+                }
+                var value: [UInt8] = []
+                while let piece = try await parts.piece() {
+                    held += piece.count
+                    guard held <= Self.fieldsMax else { throw Problem(.contentTooLarge, "The form is too large.") }
+                    value += piece
+                }
+                // A form writes the ends of lines as it did on paper tape.
+                let text = String(decoding: value, as: UTF8.self).replacing("\r\n", with: "\n")
+                if form[part.name] == nil, form.count < 500 { form[part.name] = text }
+            }
+        } catch is FormParts<RequestBody.AsyncIterator>.Broken {
+            throw Problem(.invalidRequest, "The form did not come whole. Send it again.")
+        }
+        return with(form: form, visitor: visitor)
+    }
+
+    /// Keeps a file as an object; the same form sent again finds the one that it made.
+    private func keep(
+        _ part: FormParts<RequestBody.AsyncIterator>.Part, _ parts: inout FormParts<RequestBody.AsyncIterator>
+    ) async throws -> String? {
+        let (body, source) = RequestBody.makeStream()
+        var headers: HTTPFields = [:]
+        headers[.contentType] = part.contentType.map { OutsideText.bounded($0, 128) }
+        let name = OutsideText.bounded(part.fileName ?? "", 200).filter { !$0.isNewline }
+        let request = try asked(
+            ObjectsAPI.create, query: name.isEmpty ? [:] : ["name": .string(name)], headers: headers, file: body,
+            once: "-file")
+        async let answer = ObjectsAPI.create.run(request)
+        do {
+            while let piece = try await parts.piece() { await source.yield(ByteBuffer(bytes: piece)) }
+            source.finish()
+        } catch {
+            source.finish(error)
+            _ = try? await answer  // It says the same less well.
+            throw error
+        }
+        return try JSON.parse(try await answer.body)["id"]?.text
+    }
+}
