@@ -74,7 +74,9 @@ struct HousePagesTests {
             #expect(started.location?.hasPrefix("/runs/run_") == true)
             let failed = try await browser.get("/endpoints/\(id)/replay?what=failed&hours=24")
             #expect(failed.html.contains("Send 0 events again"))
-            #expect(try await browser.get("/endpoints/\(id)/replay?what=all").status == 404)
+            let all = try await browser.get("/endpoints/\(id)/replay?what=all&hours=24")
+            #expect(all.html.contains("those that arrived included"))
+            #expect(try await browser.get("/endpoints/\(id)/replay?what=nothing").status == 404)
         }
     }
 
