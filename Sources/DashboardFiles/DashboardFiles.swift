@@ -33,6 +33,7 @@ public enum DashboardFiles {
         "connections-rows": PackageResources.connections_rows_mustache,
         "copy": PackageResources.copy_mustache,
         "demo-mine": PackageResources.demo_mine_mustache,
+        "deletion": PackageResources.deletion_mustache,
         "delivery": PackageResources.delivery_mustache,
         "document": PackageResources.document_mustache,
         "empty": PackageResources.empty_mustache,

@@ -98,6 +98,8 @@ public struct Hooks: Sendable {
     public var endpointsChanged: @Sendable () -> Void = {}
     /// Makes app credentials; nil where nothing can be sealed.
     public var apps: AppCredentials?
+    /// Orders webhooks at platforms; nil where nothing can be sealed.
+    public var subscribing: Subscribing?
     /// Called after an app or its secrets changed.
     public var appChanged: @Sendable (ID<AppKind>) -> Void = { _ in }
     /// Compares with what platforms list; nil where no platform can be asked.
@@ -125,8 +127,8 @@ public struct Hooks: Sendable {
         _, _ in []
     }
     /// How the webhooks that an app's secrets prove are signed; nil for a platform that sends none.
-    public var webhookScheme: @Sendable (_ provider: String, _ app: ID<AppKind>) -> WebhookScheme? = { provider, _ in
-        Signing.scheme(of: provider)
+    public var webhookScheme: @Sendable (_ provider: String, _ app: ID<AppKind>, _ target: String) -> WebhookScheme? = {
+        provider, _, _ in Signing.scheme(of: provider)
     }
     /// What replaying an event would change, tried and undone; nil where nothing here acts on it.
     public var rehearse: @Sendable (ID<EventKind>) async throws -> [Change]? = { _ in nil }

@@ -4,6 +4,22 @@ import Logging
 import Store
 
 extension Instance {
+    /// What orders webhooks at platforms: for the apps of the settings, whose keys it takes.
+    static func subscribing(
+        _ settings: Settings, _ owned: [String: OwnedSecrets], _ wire: HTTPWire, _ traffic: Traffic, _ time: TimeSource
+    ) -> Subscribing {
+        var platforms: [ID<AppKind>: Subscribing.Platform] = [:]
+        for source in Providers.subscriptionSources {
+            guard let access = settings.access(to: source.about.id), let app = owned[source.about.id]?.app else {
+                continue
+            }
+            let caller = Engine.Caller(
+                source, key: access.key, address: access.address, wire: wire, now: time.now, traffic: traffic)
+            platforms[app] = Subscribing.Platform(source, caller: caller)
+        }
+        return Subscribing(platforms, base: settings.addressForPlatforms)
+    }
+
     /// Calls on connections' behalf.
     var proxyRoutes: ProxyRoutes {
         let (connections, settings, database) = (connections, settings, database)

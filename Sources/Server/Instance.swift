@@ -27,6 +27,7 @@ public struct Instance: Sendable {
     let rehearsal: Rehearsal
     let reconciling: EventReconciling
     let eventTerms: EventTerms
+    let subscribing: Subscribing
     let node: NodeSession
     let runner: JobRunner
     let sender: EndpointSender
@@ -117,8 +118,7 @@ public struct Instance: Sendable {
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
         vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
-        webhookSecrets = WebhookSecrets(
-            settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time)
+        webhookSecrets = Self.webhookSecrets(owned, database, vault, time)
         let policy = Self.policy(settings)
         resolver = SystemResolver()
         keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
@@ -153,12 +153,13 @@ public struct Instance: Sendable {
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
             database: database, ids: ids, time: time, bells: bells, logger: logger)
         eventTerms = Self.terms(vault, database, time)
+        subscribing = Self.subscribing(settings, owned, HTTPWire(client: client), traffic, time)
         var workers = Workers(settings, database: database, ids: ids, time: time, bells: bells, logger: logger)
         (workers.objects, workers.publishing, workers.vault) = (objects, publishing, vault)
         runner = JobRunner(
             workers: workers.all(handlers: handlers, endpoints: endpoints, reconciling: reconciling)
                 + workers.decisions(endpoints, read: gateway.reread) + [EventTermsWorker(eventTerms, time: time)]
-                + connecting.workers + syncing.workers,
+                + [workers.subscriptions(subscribing, vault, webhookSecrets)] + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
 
         wakes = Self.wakes(database, bells, logger: logger)
@@ -167,6 +168,15 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
+    }
+
+    /// What proves webhooks: the settings, and what the store holds sealed.
+    private static func webhookSecrets(
+        _ owned: [String: OwnedSecrets], _ database: any Database, _ vault: Vault, _ time: TimeSource
+    ) -> WebhookSecrets {
+        WebhookSecrets(
+            settings: owned, source: AppSecrets(database: database, vault: vault, time: time), time: time,
+            extended: Set(Providers.subscriptionSources.map(\.about.id)))
     }
 
     /// What finds events by their values.
@@ -230,13 +240,14 @@ public struct Instance: Sendable {
         for source in Providers.all.compactMap({ $0 as? any GrantTeller }) {
             handlers[source.about.id] = GrantHandler(source, ids: ids)
         }
+        for source in Providers.callbackSources { handlers[source.about.id] = GrantHandler(source, ids: ids) }
         for source in Providers.publishers {
             handlers[source.about.id] = PostNewsHandler(source, next: handlers[source.about.id], ids: ids)
         }
         return handlers
     }
 
-    /// Whose events can be asked for: those with a key to ask by and a secret that their webhooks would be proven by.
+    /// Whose events can be asked for: those with a key to ask by and an app that their webhooks belong to.
     private static func listed(
         _ settings: Settings, _ owned: [String: OwnedSecrets], _ wire: HTTPWire, _ traffic: Traffic, _ time: TimeSource
     ) -> [ListedSource] {
@@ -303,6 +314,15 @@ public struct Instance: Sendable {
             }
             owned[route.key] = OwnedSecrets(app: app, secrets: route.secrets, version: 1)
         }
+        // Where webhooks can be ordered there is an app for the secret that comes of it.
+        for provider in Providers.subscriptionSources.map(\.about.id)
+        where owned[provider] == nil && settings.access(to: provider) != nil {
+            let fresh: ID<AppKind> = ids.make()
+            let app = try await database.write("settings_app") {
+                try $0.settingsApp(of: provider, id: fresh, at: now)
+            }
+            owned[provider] = OwnedSecrets(app: app, secrets: [], version: 1)
+        }
         return owned
     }
 }
@@ -322,6 +342,18 @@ extension Settings {
     /// How an address's webhooks are proven under these settings; nil for one that nobody knows.
     public func webhookScheme(of key: String) -> WebhookScheme? {
         webhookRoutes[key]?.scheme ?? Signing.scheme(of: String(key.prefix { $0 != "/" }))
+    }
+
+    /// This server as platforms reach it, or why none does.
+    var addressForPlatforms: Result<String, Subscribing.Refusal> {
+        if mode == .test || isDemo { return .success(SettingsRules.base(self)) }
+        guard let publicURL, let url = try? OutsideURL(publicURL), url.scheme == .https, !url.host.isThisMachine else {
+            return .failure(
+                Subscribing.Refusal(
+                    "PATCHBAY_PUBLIC_URL must be the https address under which platforms reach this server; "
+                        + "\(publicURL.map { "it is \($0)" } ?? "it is not set"). Set it, and restart."))
+        }
+        return .success(publicURL)
     }
 
     /// What it takes to ask a platform something; nil where no key is set.

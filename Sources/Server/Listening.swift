@@ -59,6 +59,7 @@ extension Instance {
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints
         hooks.apps = settings.encryptionKeys.isEmpty ? nil : AppCredentials(Providers.appSources, vault, ids)
+        hooks.subscribing = settings.encryptionKeys.isEmpty ? nil : subscribing
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         hooks.quotas = traffic.quotas
@@ -75,7 +76,7 @@ extension Instance {
         }
         let (secrets, rehearsal) = (webhookSecrets, rehearsal)
         hooks.rehearse = { try await rehearsal.changes(of: $0) }
-        hooks.webhookScheme = { [gateway] in gateway.scheme(of: $0, app: $1) }
+        hooks.webhookScheme = { [gateway] in gateway.scheme(of: $0, app: $1, at: $2) }
         hooks.webhookSecrets = { [gateway] provider, app in
             guard let scheme = gateway.scheme(of: provider, app: app) else { return [] }
             return try await secrets.present(of: app, provider: provider, scheme: scheme)

@@ -35,10 +35,13 @@ enum Providers {
     ]
     static var publishers: [any Publisher] { all.compactMap { $0 as? any Publisher } }
     static var billingSources: [any BillingSource] { all.compactMap { $0 as? any BillingSource } }
+    static var callbackSources: [any SignedCallbackSource] { all.compactMap { $0 as? any SignedCallbackSource } }
     static var limited: [any Limited] { all.compactMap { $0 as? any Limited } }
     static var eventListers: [any EventLister] { all.compactMap { $0 as? any EventLister } }
     /// What is synced of accounts.
     static let syncBook = SyncBook(all.compactMap { $0 as? any Syncing })
+    /// At which webhooks can be ordered by API.
+    static var subscriptionSources: [any SubscriptionSource] { all.compactMap { $0 as? any SubscriptionSource } }
     static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.
     static func connectable(_ settings: Settings) -> [any Connectable] {

@@ -28,6 +28,19 @@ struct WebhookRoutes: Sendable {
             [path, "/api" + path].flatMap { path in
                 [OtherRoute("POST", path, respond: receive), OtherRoute("GET", path, respond: shake)]
             }
+        } + callbacks
+    }
+
+    /// What platforms tell beside their webhooks, each at the address that it declares.
+    private var callbacks: [OtherRoute] {
+        gateway.callbacks.map { provider, callback in
+            OtherRoute("POST", callback.path) { request, context in
+                guard await gateway.isOn(provider, owner: nil) else {
+                    return problem(.webhookRouteOff, Self.routeOff, context)
+                }
+                return try await take(
+                    request, context, provider, nil, callback, limit: callback.scheme.bodyLimit)
+            }
         }
     }
 
@@ -45,25 +58,42 @@ struct WebhookRoutes: Sendable {
     }
 
     private func receive(_ request: Request, _ context: Context) async throws -> Response {
-        let began = time.uptime()
         let (provider, owner) = place(context)
         guard let limit = gateway.bodyLimit(of: provider, owner: owner), await gateway.isOn(provider, owner: owner)
         else {
             return problem(.webhookRouteOff, Self.routeOff, context)
         }
+        return try await take(request, context, provider, owner, nil, limit: limit)
+    }
+
+    private func take(
+        _ request: Request, _ context: Context, _ provider: String, _ owner: String?, _ callback: SignedCallback?,
+        limit: Int
+    ) async throws -> Response {
+        let began = time.uptime()
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
             return problem(.contentEncoding, "Send the body as it is, without a Content-Encoding.", context)
         }
         guard let body = try await bytes(of: request, limit: limit) else {
             return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
         }
+        let delivery = delivery(request, body: body)
         let reply = await gateway.receive(
-            self.delivery(request, body: body), for: provider, owner: owner,
+            delivery, for: provider, owner: owner, at: callback,
             from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
         metrics.observe(
             "patchbay_delivery_seconds", ["provider": provider], time.uptime() - began,
             help: "From the head of a delivery to its answer.")
-        return answer(reply, gateway.answers(of: provider, owner: owner), context)
+        guard let callback else { return answer(reply, gateway.answers(of: provider, owner: owner), context) }
+        return answer(reply, WebhookAnswers(kept: receipt(callback, delivery)), context)
+    }
+
+    /// Where a person sees how far an erasure is: `{"url": …, "confirmation_code": …}`.
+    private func receipt(_ callback: SignedCallback, _ delivery: Delivery) -> WebhookAnswer? {
+        guard callback.meaning == .erase, let event = try? callback.scheme.events(delivery).first else { return nil }
+        let code = SignedCallback.code(of: event)
+        let json: JSON = ["url": .string("\(address)/deletion/\(code)"), "confirmation_code": .string(code)]
+        return WebhookAnswer("application/json", json.bytes)
     }
 
     private func shake(_ request: Request, _ context: Context) async throws -> Response {

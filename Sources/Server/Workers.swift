@@ -31,14 +31,15 @@ struct Workers: Sendable {
         handlers: [String: any EventHandler], endpoints: Endpoints, reconciling: EventReconciling
     ) -> [any JobWorker] {
         let lives = Providers.webhookSources.map { ($0.about.id, $0.webhooks.identityLife) }
+        let erasing = UserErasing(
+            database: database,
+            accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger), ids: ids,
+            time: time, bells: bells, objects: objects, logger: logger)
         return publishers + [
             EventApplying(database: database, handlers: handlers, ids: ids, time: time, bells: bells),
             RecoveryWorker(endpoints: endpoints),
             EventReleasing(database: database, ids: ids, time: time, bells: bells),
-            UserErasing(
-                database: database,
-                accounts: ForsakenAccounts(Providers.syncBook, database: database, time: time, logger: logger),
-                ids: ids, time: time, bells: bells, objects: objects, logger: logger),
+            erasing, AccountErasing(erasing),
             ErasureSweep(database: database, time: time, logger: logger),
             ReplayWorker(database: database, ids: ids, time: time, bells: bells),
             IntegrityWorker(database: database, ids: ids, time: time, logger: logger),
@@ -63,6 +64,13 @@ struct Workers: Sendable {
                 endpoints: settings.encryptionKeys.isEmpty ? nil : endpoints, logger: logger),
             HeldDecisions(database: database, ids: ids, time: time, bells: bells, deciders: deciders),
         ]
+    }
+
+    /// What looks after webhooks that are ordered at platforms.
+    func subscriptions(_ subscribing: Subscribing, _ vault: Vault, _ secrets: WebhookSecrets) -> any JobWorker {
+        SubscriptionWorker(
+            subscribing, credentials: AppCredentials(Providers.appSources, vault, ids), database: database, ids: ids,
+            time: time, bells: bells, logger: logger, secretsChanged: { secrets.forget($0) })
     }
 
     /// What publishes, and sees to the files for it.
@@ -91,6 +99,7 @@ struct Workers: Sendable {
             ObjectSweep.schedule(firstAt: first + .minutes(5)),
             PublicationSweep.schedule(firstAt: first),
             EventTermsWorker.schedule(firstAt: first),
+            SubscriptionWorker.schedule(firstAt: first + .minutes(30)),
         ]
     }
 }

@@ -5,8 +5,11 @@ import Kit
 /// App credentials: more senders of webhooks, each at an address of its own.
 struct Apps: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "App credentials: list, show, create, update, remove a secret, delete.",
-        subcommands: [List.self, Show.self, Create.self, Update.self, RemoveSecret.self, Delete.self],
+        abstract: "App credentials: list, show, create, update, remove a secret, delete; webhooks ordered by API.",
+        subcommands: [
+            List.self, Show.self, Create.self, Update.self, RemoveSecret.self, Delete.self, Subscribe.self,
+            Subscription.self, Unsubscribe.self,
+        ],
         defaultSubcommand: List.self)
 
     struct List: AsyncParsableCommand {

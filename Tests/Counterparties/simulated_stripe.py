@@ -676,6 +676,15 @@ def flow_webhook_endpoints(s):
     assert hooks.received[0][1].count("v1=") == 2
     for secret in (endpoint.secret, rolled):
         stripe.Webhook.construct_event(*hooks.received[0], secret)
+    # As the server orders its own: found by a mark, changed in place, but for the API version.
+    pages = list(v1.webhook_endpoints.list({"limit": 1}).auto_paging_iter())
+    assert {e.id for e in pages} >= {endpoint.id, old.id} and all("secret" not in e for e in pages)
+    changed = v1.webhook_endpoints.update(
+        endpoint.id, {"url": hooks.url + "/there", "enabled_events": ["*"], "metadata": {"patchbay_app": "app_1"}})
+    assert changed.metadata["patchbay_app"] == "app_1" and changed.metadata["a"] == "b"
+    assert changed.url.endswith("/there") and changed.enabled_events == ["*"] and "secret" not in changed
+    refused(stripe.InvalidRequestError, lambda: v1.webhook_endpoints.update(endpoint.id, {"api_version": "2024-06-20"}))
+    v1.webhook_endpoints.update(endpoint.id, {"url": hooks.url, "enabled_events": ["customer.created"]})
     v1.webhook_endpoints.update(endpoint.id, {"disabled": True})
     count = len(hooks.received)
     v1.customers.create({"name": "B"})

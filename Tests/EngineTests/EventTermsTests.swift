@@ -81,6 +81,36 @@ struct EventTermsTests {
         }
     }
 
+    @Test("who is erased while terms are made of what they said gets none", arguments: TestEngine.all)
+    func erasedMeanwhile(engine: TestEngine) async throws {
+        try await with(engine) { desk, clock, terms in
+            for number in 0..<3 { _ = await desk.receive(desk.stripe("evt_\(number)", type: "a.b")) }
+            try await settle(desk, clock)
+            #expect(try await terms.term(of: "cus_evt_0") != nil)
+            try await desk.database.write("again") { session in
+                try session.run("DELETE FROM event_terms")
+                try session.setInstanceFact("event_terms_to", "")
+            }
+            let read = try await desk.database.read("read") { [now = clock.now] session in
+                try session.eventsToIndex(at: now, limit: 10, bytesMax: 1 << 20)
+            }
+            let unindexed = try #require(read)
+            try await desk.database.write("erase") { [now = clock.now] session in
+                guard let event = try session.event(unindexed.contents[1].id) else { return }
+                try session.eraseEvent(event, at: now)
+            }
+            let key = try await desk.database.read("key") { try $0.eventTermsState().keyID } ?? ""
+            try await desk.database.write("index") { try $0.index(unindexed, key: key, terms: [[1], [2], [3]]) }
+            let kept = try await desk.database.read("rows") { session in
+                try session.rows("SELECT term FROM event_terms ORDER BY term") { try $0.integer() }
+            }
+            #expect(kept == [1, 3])
+            // Whoever read the same before comes too late.
+            try await desk.database.write("late") { try $0.index(unindexed, key: key, terms: [[4], [5], [6]]) }
+            #expect(try await termsCount(desk) == 2)
+        }
+    }
+
     @Test("a damaged body keeps none behind it from being found", arguments: TestEngine.all)
     func damaged(engine: TestEngine) async throws {
         try await with(engine) { desk, clock, terms in

@@ -56,6 +56,63 @@ struct SandboxTests {
         }
     }
 
+    @Test("webhooks ordered at the platform: believed by the secret that it showed, put right, removed; none is told")
+    func ordered() async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let sandbox = SandboxProcess(["--ephemeral"])
+            try await sandbox.start()
+            let server = try ServerProcess(
+                databaseURL: url, port: try freePort(),
+                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
+            let key = try server.makeKey()
+            try await server.start()
+            func apps(_ words: String...) throws -> (status: Int32, json: JSON) {
+                let run = try CommandLineRun(
+                    ["apps"] + words + ["--json"],
+                    environment: ["PATCHBAY_URL": "http://127.0.0.1:\(server.port)", "PATCHBAY_API_KEY": key])
+                return (run.status, run.output.isEmpty ? .null : try JSON.parse(run.output))
+            }
+            func standing() async throws -> [JSON] {
+                try await sandbox.stripe(.GET, "/v1/webhook_endpoints")["data"]?.elements ?? []
+            }
+            let would = try apps("subscribe", "stripe", "--dry-run").json["would"]?.elements
+            #expect(would?.map { $0["act"]?.text } == ["register"])
+            #expect(try await standing().isEmpty)
+            let first = try apps("subscribe", "stripe", "--wait", "120")
+            #expect(first.status == 0 && first.json["state"] == "registered", "\(first)")
+            #expect(try await standing().map { $0["id"] } == [first.json["remote_id"]])
+            let member = try await sandbox.buy(for: "rye", card: "pm_card_visa")
+            func becomes(_ status: String) async throws -> Bool {
+                try await eventually {
+                    try await server.json("/v1/users/rye", key: key)["subscription_status"]?.text == status
+                }
+            }
+            #expect(try await becomes("active"))
+
+            // Somebody turns it off, then deletes it.
+            let id = first.json["remote_id"]?.text ?? ""
+            _ = try await sandbox.stripe(.POST, "/v1/webhook_endpoints/\(id)", "disabled=true")
+            #expect(try apps("subscription", "stripe", "--check", "--wait", "120").json["state"] == "differs")
+            #expect(try apps("subscribe", "stripe", "--wait", "120").status == 0)
+            #expect(try await standing().map { $0["status"] } == ["enabled"])
+            _ = try await sandbox.stripe(.DELETE, "/v1/webhook_endpoints/\(id)")
+            let second = try apps("subscribe", "stripe", "--wait", "120")
+            #expect(second.json["state"] == "registered" && second.json["remote_id"]?.text != id)
+
+            server.crash()
+            try await server.start()
+            _ = try await sandbox.stripe(.DELETE, "/v1/subscriptions/\(member["id"]?.text ?? "")")
+            #expect(try await becomes("canceled"), "its secret is kept")
+            #expect(try apps("unsubscribe", "stripe", "--wait", "120").status == 0)
+            #expect(try await standing().isEmpty)
+            #expect(!server.logText.contains("whsec_"))
+            let calls = try await server.get("/v1/calls?limit=100", headers: [("Authorization", "Bearer \(key)")])
+            #expect(!String(decoding: calls.body, as: UTF8.self).contains("whsec_"))
+            #expect(server.stop() == 0)
+            #expect(sandbox.stop() == 0)
+        }
+    }
+
     @Test("what the platform never sent is fetched, applied once, and the command says how much it was")
     func missedAndFetched() async throws {
         try await TestDatabase.withAddress(.sqlite) { url in

@@ -38,7 +38,10 @@ struct HotPlanTests {
     func eventTerms() async throws {
         try await plans { session in
             try session.beginEventTerms(key: "k1")
-            _ = try session.indexEventTerms(key: "k1", at: .testNow, limit: 10, bytesMax: 1000) { _ in [1] }
+            _ = try session.eventsToIndex(at: .testNow, limit: 10, bytesMax: 1000)
+            let content = FindableContent(id: ids.make(), provider: "p", bytes: [], checksum: 1)
+            try session.index(
+                UnindexedEvents(contents: [content], count: 1, from: "", to: content.id.text), key: "k1", terms: [[1]])
             var filter = EventFilter()
             filter.term = 1
             _ = try session.events(filter, ListPage(limit: 10))

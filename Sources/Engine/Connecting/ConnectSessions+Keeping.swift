@@ -9,6 +9,7 @@ extension ConnectSessions {
         let asked: Timestamp
         let account: String
         let name: String?
+        let scopedID: String?
     }
 
     private static let roundsMax = 5
@@ -92,10 +93,11 @@ extension ConnectSessions {
         let id = standing.row?.id ?? ids.make(ConnectionKind.self)
         // Whose account it is was proven before, where the connection stood already.
         let isPending = session.confirms && (standing.row.map { $0.health == .pending } ?? true)
-        let new = NewConnection(
+        var new = NewConnection(
             id: id, userID: session.userID, provider: session.provider, app: session.app, openID: granted.account,
             name: granted.name.map { Personal($0) }, scopes: granted.tokens.scopes ?? session.scopes,
             wanted: session.scopes, isPending: isPending)
+        new.scopedID = granted.scopedID
         let credential = try NewCredential(
             granted.tokens, of: id, version: (standing.row?.lastTokenVersion ?? 0) + 1, oauth: platform.oauth,
             obtained: granted.asked, vault: vault)
@@ -104,7 +106,7 @@ extension ConnectSessions {
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
         let syncJob = ids.make(JobKind.self)
-        let kept = try await database.write("connect", in: .ingest) { store -> Kept in
+        let kept = try await database.write("connect", in: .ingest) { [new] store -> Kept in
             guard let held = try store.holdConnectSession(session.id) else { return .noSession }
             if let known = standing.row { _ = try store.holdConnection(known.id) }
             let there = try Self.standing(granted, session, in: store)

@@ -225,8 +225,10 @@ public struct ConnectSessions: Sendable {
             return try await fail(session, .noAccount)
         }
         // The token says whose it is; a profile of somebody else only names nobody.
-        let name = profile.flatMap { $0.id == account ? $0.name : nil }
-        return try await keep(Granted(tokens: tokens, asked: asked, account: account, name: name), session, platform)
+        let own = profile.flatMap { $0.id == account ? $0 : nil }
+        let granted = Granted(
+            tokens: tokens, asked: asked, account: account, name: own?.name, scopedID: own?.scopedID)
+        return try await keep(granted, session, platform)
     }
 
     func fail(_ session: ConnectSessionRow, _ problem: ConnectProblem) async throws -> Arrival {

@@ -3,18 +3,27 @@ public import Store
 
 /// Ends connections whose grant was taken back at the platform.
 public struct GrantHandler: EventHandler {
-    private let source: any GrantTeller
+    private let revocation: @Sendable (EventContent) throws(Unreadable) -> String?
     private let ids: Identifiers
 
     public init(_ source: any GrantTeller, ids: Identifiers) {
-        self.source = source
+        revocation = { event throws(Unreadable) in try source.revocation(in: event) }
+        self.ids = ids
+    }
+
+    /// For a platform that tells it at an address of its own; by webhook, too, where it does.
+    public init(_ source: any SignedCallbackSource, ids: Identifiers) {
+        revocation = { event throws(Unreadable) in
+            let isTold = source.callbacks.contains { $0.meaning == .grantRevoked && $0.type == event.type }
+            return isTold ? "removed_by_owner" : try (source as? any GrantTeller)?.revocation(in: event)
+        }
         self.ids = ids
     }
 
     public func plan(_ event: StoredEvent) async throws -> any EventPlan {
         let content = EventContent(type: event.type, occurredAt: event.occurredAt, body: event.body ?? [])
         let reason: Result<String?, Unreadable>
-        do { reason = .success(try source.revocation(in: content)) } catch { reason = .failure(error) }
+        do { reason = .success(try revocation(content)) } catch { reason = .failure(error) }
         // Most events take nothing back.
         let links = if case .success(.some) = reason { Session.linksMax } else { 0 }
         return Planned(event: event, reason: reason, news: (0..<links).map { _ in ConnectionNews(ids) })
@@ -53,7 +62,9 @@ public struct GrantHandler: EventHandler {
             }
             // Of several users who share the account the event is nobody's own.
             let one = ended.count == 1 ? ended.first : nil
-            try session.setState("applied", of: event.id, userID: one?.userID, connection: one?.id, at: now)
+            try session.setState(
+                "applied", of: event.id, reason: links.isEmpty ? "No connection to this account stands here." : nil,
+                userID: one?.userID, connection: one?.id, at: now)
             var effect = EventEffect(.done, userID: one?.userID)
             effect.connection = one?.id
             return effect

@@ -67,7 +67,7 @@ public struct TokenDesk: Sendable {
     /// Whose account it is; nil where the platform does not say, now or ever.
     public func account(
         of tokens: Tokens, at platform: any Connectable, as client: ClientCredentials
-    ) async -> (id: String, name: String?)? {
+    ) async -> (id: String, name: String?, scopedID: String?)? {
         guard let request = platform.oauth.profileRequest(tokens.access, client: client),
             case .answered(let answer) = await calls.send(
                 TokenCalls.Call(request: request, platform: platform, connection: nil, problem: \.byStatus))

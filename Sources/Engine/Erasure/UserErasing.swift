@@ -7,15 +7,15 @@ public import Store
 public struct UserErasing: JobWorker {
     public static let kind = "user.erase"
     public var kind: String { Self.kind }
-    private static let lane = Lane("erasure", .event)
+    static let lane = Lane("erasure", .event)
     /// Pages given back by one transaction.
     private static let pages = 500
     /// How often the log of an SQLite file may be found busy.
     private static let scrubsMax = 20
 
-    private let database: any Database
-    private let ids: Identifiers
-    private let time: TimeSource
+    let database: any Database
+    let ids: Identifiers
+    let time: TimeSource
     private let bells: Bells
     private let objects: ObjectStore?
     private let walk: EventWalk
@@ -90,16 +90,18 @@ public struct UserErasing: JobWorker {
 
     private func finish(_ erasure: ErasureRow, _ job: ClaimedJob) async throws {
         let now = time.now()
+        let (what, isUser) = (erasure.provider == nil ? "user" : "account", erasure.provider == nil)
         let change = NewChange(
             id: ids.make(), type: "user.erased", subject: erasure.id.text, occurredAt: now,
             data: (["erasure_id": JSON(erasure.id), "user": .string(erasure.who)] as JSON).bytes)
         let entry = NewAudit(
-            id: ids.make(), at: now, actor: erasure.askedBy, action: "user.erased", subject: erasure.id.text,
-            detail: ["user": .string(erasure.who)])
+            id: ids.make(), at: now, actor: erasure.askedBy, action: "\(what).erased", subject: erasure.id.text,
+            detail: .object([.init(what, .string(erasure.who))]))
         try await database.write("erasure_done") { session in
             try session.hold(job)
             try session.finish(erasure.id, at: now)
-            try session.append([change])
+            // Of an account the application has heard by its connections.
+            if isUser { try session.append([change]) }
             try session.audit(entry)
             try session.succeed(job, at: now)
         }
@@ -182,7 +184,11 @@ public struct ErasureCounts: Sendable, Equatable {
     public static func == (left: Self, right: Self) -> Bool { left.text == right.text }
 
     mutating func add(_ step: ErasedStep) {
-        for (what, count) in [("events", step.events), ("bodies", step.bodies), ("changes", step.changes)] {
+        add([("events", step.events), ("bodies", step.bodies), ("changes", step.changes)])
+    }
+
+    mutating func add(_ more: [(what: String, rows: Int)]) {
+        for (what, count) in more {
             if let index = rows.firstIndex(where: { $0.what == what }) {
                 rows[index].count += count
             } else {

@@ -8,9 +8,9 @@ public import Store
 /// beside the way in, from the events' own bytes, so it costs a delivery nothing; whoever searches brings it up to
 /// date first. It can be made anew at any time: it is when its key is there no longer.
 public struct EventTerms: Sendable {
-    static let (eventsAtOnce, bytesAtOnce) = (500, 4 << 20)
+    static let (eventsAtOnce, bytesAtOnce) = (250, 4 << 20)
     /// Before a search waits no longer for the index.
-    private static let stepsBeforeSearch = 4
+    private static let stepsBeforeSearch = 8
 
     private let findable: [String: FindableValues]
     private let vault: Vault
@@ -38,14 +38,16 @@ public struct EventTerms: Sendable {
     /// Indexes the next events. How many; 0 when there are none, or nothing can be hashed.
     func step() async throws -> Int {
         guard let (id, key) = try await key() else { return 0 }
-        let (findable, now) = (findable, time.now())
-        return try await database.set("event_terms", in: .maintenance) { session in
-            try session.indexEventTerms(
-                key: id, at: now, limit: Self.eventsAtOnce, bytesMax: Self.bytesAtOnce
-            ) { content in
-                (findable[content.provider] ?? .none).read(content.bytes).map { Self.term(of: $0, under: key) }
-            }
+        let now = time.now()
+        let events = try await database.read("event_terms") {
+            try $0.eventsToIndex(at: now, limit: Self.eventsAtOnce, bytesMax: Self.bytesAtOnce)
         }
+        guard let events else { return 0 }
+        let terms = events.contents.map { content in
+            (findable[content.provider] ?? .none).read(content.bytes).map { Self.term(of: $0, under: key) }
+        }
+        try await database.set("event_terms", in: .maintenance) { try $0.index(events, key: id, terms: terms) }
+        return events.count
     }
 
     /// The key of the index, which begins anew where it has none that is there.

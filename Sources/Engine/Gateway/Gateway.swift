@@ -3,7 +3,7 @@ public import Store
 
 /// Receives webhooks: verify, keep, answer. What is answered 200 is on disk.
 public struct Gateway: Sendable {
-    private let routes: GatewayRoutes
+    let routes: GatewayRoutes
     let secrets: WebhookSecrets
     private let keeper: Batcher<Arrival, Kept>
     private let rejections: RejectionLog
@@ -80,14 +80,17 @@ public struct Gateway: Sendable {
     ///
     /// - Parameters:
     ///   - owner: the id in the address that names a secret (`app_…`); nil for the secrets from settings.
+    ///   - callback: what came there, where it is no webhook.
     ///   - remote: where it came from, for people who look at forgeries.
-    public func receive(_ delivery: Delivery, for provider: String, owner: String?, from remote: String?) async -> Reply
-    {
-        guard let scheme = routes.scheme(provider, owner) else { return .unknown }
+    public func receive(
+        _ delivery: Delivery, for provider: String, owner: String?, at callback: SignedCallback? = nil,
+        from remote: String?
+    ) async -> Reply {
+        guard let scheme = callback?.scheme ?? routes.scheme(provider, owner) else { return .unknown }
         do {
             guard let owned = try await secrets.of(provider, owner: owner, scheme: scheme) else { return .unknown }
             let trust = try await believe(delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
-            let arrival = read(delivery, as: scheme, from: provider, trust: trust, remote: remote)
+            let arrival = read(delivery, as: scheme, callback, from: provider, trust: trust, remote: remote)
             let kept = try await keep(arrival, trust)
             if kept.new > 0 || arrival.review != nil { ring(for: arrival) }
             metrics.kept(provider, arrival: arrival, kept: kept)
@@ -124,7 +127,7 @@ public struct Gateway: Sendable {
     }
 
     private func ring(for arrival: Arrival) {
-        if arrival.events.contains(where: { $0.job != nil }) { bells.jobs.ring() }
+        if arrival.events.contains(where: { $0.job != nil || $0.erasure != nil }) { bells.jobs.ring() }
         if arrival.review != nil || arrival.events.contains(where: { $0.change != nil }) { bells.written.ring() }
     }
 
@@ -179,7 +182,8 @@ public struct Gateway: Sendable {
     // MARK: From a delivery to what is kept of it
 
     private func read(
-        _ delivery: Delivery, as scheme: WebhookScheme, from provider: String, trust: Trust, remote: String?
+        _ delivery: Delivery, as scheme: WebhookScheme, _ callback: SignedCallback?, from provider: String,
+        trust: Trust, remote: String?
     ) -> Arrival {
         let id: ID<DeliveryKind> = ids.make()
         var events: [Event] = []
@@ -205,7 +209,9 @@ public struct Gateway: Sendable {
             body: delivery.body, checksum: Checksum.of(delivery.body),
             flags: flags.isEmpty ? nil : flags.joined(separator: " "), reason: unreadable?.reason,
             events: events.map {
-                arriving($0, provider: provider, app: trust.app, delivery: delivery, body: id, scheme: scheme)
+                arriving(
+                    $0, provider: provider, app: trust.app, delivery: delivery, body: id, scheme: scheme,
+                    callback: callback)
             },
             review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) },
             repeatsOnly: trust.expired != nil)
@@ -213,16 +219,27 @@ public struct Gateway: Sendable {
 
     func scheme(at provider: String, _ owner: String?) -> WebhookScheme? { routes.scheme(provider, owner) }
 
+    /// The addresses beside webhooks at which platforms tell what people ask of them.
+    public var callbacks: [(provider: String, callback: SignedCallback)] { routes.callbacks }
+
     /// How the deliveries that an app's secrets prove are read.
-    public func scheme(of provider: String, app: ID<AppKind>) -> WebhookScheme? {
-        routes.scheme(provider, secrets.name(of: app, provider: provider))
+    ///
+    /// - Parameter target: the path at which they came, where it may be a callback's.
+    public func scheme(of provider: String, app: ID<AppKind>, at target: String = "") -> WebhookScheme? {
+        routes.callback(at: target)?.scheme ?? routes.scheme(provider, secrets.name(of: app, provider: provider))
     }
 
     func arriving(
         _ event: Event, provider: String, app: ID<AppKind>, delivery: Delivery, body: ID<DeliveryKind>,
-        scheme: WebhookScheme
+        scheme: WebhookScheme, callback: SignedCallback? = nil
     ) -> ArrivingEvent {
         let id: ID<EventKind> = ids.make()
+        if callback?.meaning == .erase, let account = event.account {
+            var arriving = ArrivingEvent(id: id, event: event, job: nil, change: nil)
+            arriving.erasure = AccountErasing.asked(
+                by: event, id, of: account, at: provider, ids, receivedAt: delivery.receivedAt)
+            return arriving
+        }
         // What a platform's test mode made up must not touch a live instance's users: kept, and no more.
         guard takesTestEvents || !event.isTest else {
             return ArrivingEvent(id: id, event: event, job: nil, change: nil)

@@ -4,6 +4,7 @@ import Kit
 struct GatewayRoutes: Sendable {
     private let schemes: [String: WebhookScheme]
     private let names: [String: String]
+    let callbacks: [(provider: String, callback: SignedCallback)]
 
     /// - Parameter configured: what the settings made of some of the sources.
     init(_ sources: [any WebhookSource], configured: [String: WebhookScheme]) {
@@ -11,6 +12,15 @@ struct GatewayRoutes: Sendable {
         schemes.merge(configured) { $1 }
         self.schemes = schemes
         names = Dictionary(uniqueKeysWithValues: sources.map { ($0.about.id, $0.about.name) })
+        callbacks = sources.compactMap { $0 as? any SignedCallbackSource }.flatMap { source in
+            source.callbacks.map { (source.about.id, $0) }
+        }
+    }
+
+    /// What a request to this path and query means, where it is no webhook's.
+    func callback(at target: String) -> SignedCallback? {
+        let path = target.prefix { $0 != "?" }
+        return callbacks.first { path == $0.callback.path }?.callback
     }
 
     /// An address of its own first, else that of its platform.

@@ -8,7 +8,8 @@ extension Gateway {
     /// - Throws: `Unreadable` where it is so still.
     public func reread(_ kept: KeptDelivery) throws(Unreadable) -> Arrival {
         let delivery = kept.delivery
-        guard let scheme = scheme(of: kept.provider, app: kept.app) else {
+        let callback = routes.callback(at: delivery.target)
+        guard let scheme = scheme(of: kept.provider, app: kept.app, at: delivery.target) else {
             throw Unreadable("This program knows no webhooks of \(kept.provider).")
         }
         let events = try scheme.events(delivery)
@@ -19,7 +20,9 @@ extension Gateway {
             checksum: Checksum.of(delivery.body), flags: flags.isEmpty ? nil : flags.joined(separator: " "),
             reason: nil,
             events: events.map {
-                arriving($0, provider: kept.provider, app: kept.app, delivery: delivery, body: kept.id, scheme: scheme)
+                arriving(
+                    $0, provider: kept.provider, app: kept.app, delivery: delivery, body: kept.id, scheme: scheme,
+                    callback: callback)
             }, review: nil)
     }
 }

@@ -23,7 +23,8 @@ public protocol AppSecretsSource: Sendable {
 
 /// The active webhook secrets, opened and kept in memory with their version.
 ///
-/// Secrets from settings never change while running. Those of the API are believed for a second, then read again with
+/// Secrets from settings never change while running; beside them an app of the settings may have others, which the
+/// platform showed when webhooks were ordered there. Those of the API are believed for a second, then read again with
 /// the next delivery: a secret that another node removed proves nothing a second later. A proof that fails has them
 /// read at once, at most once a second an owner, so that a new secret is known in time and a forger cannot make us
 /// read without end.
@@ -34,7 +35,8 @@ public final class WebhookSecrets: Sendable {
         let owner: String
     }
     private struct Known {
-        var owned: OwnedSecrets
+        /// Nil where there are none beside those of the settings.
+        var owned: OwnedSecrets?
         /// By the clock that does not jump.
         var readAt: Duration
     }
@@ -48,6 +50,8 @@ public final class WebhookSecrets: Sendable {
 
     /// By the key of the address.
     private let settings: [String: OwnedSecrets]
+    /// Platforms whose app of the settings may have secrets in the store, too.
+    private let extended: Set<String>
     private let source: any AppSecretsSource
     private let time: TimeSource
     private let state = Mutex(State())
@@ -57,9 +61,14 @@ public final class WebhookSecrets: Sendable {
         name.map { "\(provider)/\($0)" } ?? provider
     }
 
-    /// - Parameter settings: by `key`, as the operator's settings give them.
-    public init(settings: [String: OwnedSecrets], source: any AppSecretsSource, time: TimeSource) {
+    /// - Parameters:
+    ///   - settings: by `key`, as the operator's settings give them.
+    ///   - extended: the platforms at which webhooks can be ordered.
+    public init(
+        settings: [String: OwnedSecrets], source: any AppSecretsSource, time: TimeSource, extended: Set<String> = []
+    ) {
         self.settings = settings
+        self.extended = extended
         self.source = source
         self.time = time
     }
@@ -74,10 +83,9 @@ public final class WebhookSecrets: Sendable {
 
     /// The secrets that prove deliveries of one app now, for whoever explains a proof; empty for none.
     public func present(of app: ID<AppKind>, provider: String, scheme: WebhookScheme) async throws -> [WebhookSecret] {
-        if let owned = settings[Self.key(provider, name(of: app, provider: provider))], owned.app == app {
-            return owned.secrets
-        }
-        return try await of(provider, owner: app.text, scheme: scheme)?.secrets ?? []
+        let name = name(of: app, provider: provider)
+        let isOfSettings = settings[Self.key(provider, name)]?.app == app
+        return try await of(provider, owner: isOfSettings ? name : app.text, scheme: scheme)?.secrets ?? []
     }
 
     /// What stands behind the platform's id in the address of an app that stands for settings; nil for the
@@ -96,19 +104,32 @@ public final class WebhookSecrets: Sendable {
     ///
     /// - Throws: what the store throws: then nobody knows, and the platform must send again.
     func of(_ provider: String, owner: String?, scheme: WebhookScheme) async throws -> OwnedSecrets? {
-        if let owned = settings[Self.key(provider, owner)], owned.secrets.contains(where: \.proves) { return owned }
-        guard let owner else { return nil }
-        let key = Key(provider: provider, owner: owner)
-        if let known = believed(key) { return known }
-        return try await read(key, scheme: scheme)
+        let own = settings[Self.key(provider, owner)]
+        guard let key = stored(provider, owner, own) else { return Self.joined(own, nil) }
+        if let known = believed(key) { return Self.joined(own, known.owned) }
+        return Self.joined(own, try await read(key, scheme: scheme, isOfSettings: own != nil))
+    }
+
+    /// Under which name the store has secrets for an address; nil where it has none.
+    private func stored(_ provider: String, _ owner: String?, _ own: OwnedSecrets?) -> Key? {
+        guard let own else { return owner.map { Key(provider: provider, owner: $0) } }
+        return extended.contains(provider) ? Key(provider: provider, owner: own.app.text) : nil
+    }
+
+    /// Those of the settings, and those of the store.
+    private static func joined(_ own: OwnedSecrets?, _ kept: OwnedSecrets?) -> OwnedSecrets? {
+        guard let own else { return kept }
+        let all = own.secrets + (kept?.secrets ?? [])
+        guard all.contains(where: \.proves) else { return nil }
+        return OwnedSecrets(app: own.app, secrets: all, version: kept?.version ?? own.version)
     }
 
     /// What is known and fresh. Whoever finds it old reads it; the others go on with it meanwhile.
-    private func believed(_ key: Key) -> OwnedSecrets? {
+    private func believed(_ key: Key) -> Known? {
         let now = time.uptime()
         return state.withLock { state in
             guard let known = state.known[key] else { return nil }
-            if now - known.readAt < Self.believedFor { return known.owned }
+            if now - known.readAt < Self.believedFor { return known }
             state.known[key]?.readAt = now
             return nil
         }
@@ -118,19 +139,22 @@ public final class WebhookSecrets: Sendable {
     func reread(
         _ provider: String, owner: String?, scheme: WebhookScheme, seen: Int64
     ) async throws -> OwnedSecrets? {
-        guard let owner, settings[Self.key(provider, owner)] == nil else { return nil }
-        let (key, now) = (Key(provider: provider, owner: owner), time.uptime())
+        let own = settings[Self.key(provider, owner)]
+        guard let key = stored(provider, owner, own) else { return nil }
+        let now = time.uptime()
         let isDue = state.withLock { state in
             if let last = state.rereadAt[key], now - last < Self.believedFor { return false }
             if state.rereadAt.count >= Self.knownMax { state.rereadAt = [:] }
             state.rereadAt[key] = now
             return true
         }
-        guard isDue, let fresh = try await read(key, scheme: scheme) else { return nil }
+        guard isDue else { return nil }
+        let kept = try await read(key, scheme: scheme, isOfSettings: own != nil)
+        guard let fresh = Self.joined(own, kept) else { return nil }
         return fresh.version == seen ? nil : fresh
     }
 
-    private func read(_ key: Key, scheme: WebhookScheme) async throws -> OwnedSecrets? {
+    private func read(_ key: Key, scheme: WebhookScheme, isOfSettings: Bool) async throws -> OwnedSecrets? {
         let owned: OwnedSecrets? =
             if let app = ID<AppKind>(key.owner) {
                 try await source.secrets(of: app, provider: key.provider, scheme: scheme)
@@ -140,7 +164,8 @@ public final class WebhookSecrets: Sendable {
         let now = time.uptime()
         state.withLock { state in
             if state.known.count >= Self.knownMax { state.known = [:] }
-            state.known[key] = owned.map { Known(owned: $0, readAt: now) }
+            // That a stranger's id has none is not remembered.
+            state.known[key] = owned == nil && !isOfSettings ? nil : Known(owned: owned, readAt: now)
         }
         return owned
     }

@@ -1,7 +1,8 @@
 public import Kit
 public import Store
 
-/// Opens the webhook secrets of app credentials that were added through the API.
+/// Opens the webhook secrets of app credentials: those that were added through the API, or shown by a platform at which
+/// webhooks were ordered.
 public struct AppSecrets: AppSecretsSource {
     /// What a webhook secret is called in `app_secrets`.
     public static let purpose = "webhook_secret"
@@ -23,7 +24,7 @@ public struct AppSecrets: AppSecretsSource {
     public func secrets(of app: ID<AppKind>, provider: String, scheme: WebhookScheme) async throws -> OwnedSecrets? {
         let now = time.now()
         let found = try await database.read("app_secrets") { session -> (AppRow, [SealedRow])? in
-            guard let row = try session.app(app), row.provider == provider, row.source == "api", row.disabledAt == nil
+            guard let row = try session.app(app), row.provider == provider, row.disabledAt == nil
             else {
                 return nil
             }

@@ -76,11 +76,15 @@ public struct OAuth2: Sendable, Equatable {
         /// Members down to the account's id, and to what people call it.
         public let id: [String]
         public let name: [String]
+        /// Members down to the id by which the platform calls the account towards this app alone; nil where it has no
+        /// such id.
+        public let scopedID: [String]?
 
-        public init(_ place: Place, id: [String], name: [String]) {
+        public init(_ place: Place, id: [String], name: [String], scopedID: [String]? = nil) {
             self.place = place
             self.id = id
             self.name = name
+            self.scopedID = scopedID
         }
     }
 

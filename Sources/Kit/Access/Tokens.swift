@@ -115,7 +115,7 @@ extension OAuth2 {
     }
 
     /// Whose account it is, as its profile says.
-    public func account(in answer: Answer) -> (id: String, name: String?)? {
+    public func account(in answer: Answer) -> (id: String, name: String?, scopedID: String?)? {
         guard let profile, (200..<300).contains(answer.status), let json = try? JSON.parse(answer.body) else {
             return nil
         }
@@ -123,7 +123,7 @@ extension OAuth2 {
             let found = path.reduce(Optional(json)) { $0?[$1] }
             return (found?.text ?? found?.numberText).flatMap { $0.isEmpty ? nil : OutsideText.bounded($0) }
         }
-        return value(profile.id).map { ($0, value(profile.name)) }
+        return value(profile.id).map { ($0, value(profile.name), profile.scopedID.flatMap(value)) }
     }
 
     /// Seconds, as a number, a fraction or a text. What is absent, zero, negative or unreadable says nothing.

@@ -1,5 +1,5 @@
 /// How a platform is told to send to us, as its set-up page shows it. `{address}` stands for this server's webhook
-/// address wherever it occurs.
+/// address wherever it occurs, `{server}` for its own.
 public struct SetUp: Sendable {
     /// Something that a person does, in order.
     public struct Step: Sendable {
@@ -44,10 +44,12 @@ public struct SetUp: Sendable {
         self.documentation = documentation
     }
 
-    /// With the server's own addresses in place: for webhooks, and for people who come back (`{redirect}`).
-    public func naming(address: String, redirect: String = "") -> SetUp {
+    /// With the server's own addresses in place: for webhooks, for people who come back (`{redirect}`), and what
+    /// others begin with.
+    public func naming(address: String, redirect: String = "", server: String = "") -> SetUp {
         func named(_ text: String) -> String {
             text.replacing("{address}", with: address).replacing("{redirect}", with: redirect)
+                .replacing("{server}", with: server)
         }
         return SetUp(
             steps.map { Step(named($0.title), named($0.text), commands: $0.commands.map(named)) }, events: events,

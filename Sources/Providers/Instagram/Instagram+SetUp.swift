@@ -24,6 +24,13 @@ extension Instagram: SelfExplaining {
                         """
                     ]),
                 .init(
+                    "Tell Meta where people's wishes go",
+                    "App Dashboard: Instagram, API setup with Instagram login, Business login settings; for the login "
+                        + "with Facebook: Facebook Login, Settings. Deauthorize callback URL "
+                        + "`{server}/callbacks/meta/deauthorize`: the account's connections end. Data deletion request "
+                        + "URL `{server}/callbacks/meta/data-deletion`: what is kept of the account is erased, and the "
+                        + "person sees how far that is below `{server}/deletion/`."),
+                .init(
                     "Publish the app", "While it is in development, only testers' accounts send anything."),
                 .init(
                     "Check it", "Send a signed sample, and look.",

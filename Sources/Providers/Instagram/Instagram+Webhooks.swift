@@ -62,6 +62,6 @@ extension Instagram: OperatorConfigured {
             }
             return Verify.Setting(Instagram().webhooks, tokens, isHandshake: true)
         },
-        "meta-signed-request": Verify.lists(["app_secrets"], for: signedRequest, atLeast: 1),
+        "meta-signed-request": Verify.lists(["app_secrets"], for: deauthorization, atLeast: 1),
     ]
 }

@@ -33,7 +33,10 @@ extension Stripe: Callable {
         case (401, _):
             Failure(.unauthorized, "Stripe does not accept STRIPE_SECRET_KEY. Set a key that is active.", code: code)
         case (403, _):
-            Failure(.forbidden, "STRIPE_SECRET_KEY may not read subscriptions. Give it that permission.", code: code)
+            Failure(
+                .forbidden,
+                "STRIPE_SECRET_KEY may not do this. Give it the permission: to read subscriptions and events, and to "
+                    + "write webhook endpoints where they are ordered here.", code: code)
         case (404, _):
             Failure(
                 .notFound, "Stripe does not know it. Compare the modes: a test key does not see live objects.",

@@ -41,7 +41,7 @@ extension Stripe: ObjectLister {
     static let listedSubscription = "listed.subscription"
 
     /// The elements of a list's page, and the cursor of the next.
-    private static func list(_ answer: Answer) throws(Unreadable) -> ([JSON], next: String?) {
+    static func list(_ answer: Answer) throws(Unreadable) -> ([JSON], next: String?) {
         let page = try parsed(answer.body)
         guard let elements = page["data"]?.elements, let isMore = page["has_more"]?.boolean else {
             throw Unreadable("It is no list.")

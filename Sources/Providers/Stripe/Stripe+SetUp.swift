@@ -6,7 +6,13 @@ extension Stripe: SelfExplaining {
         SetUp(
             [
                 .init(
-                    "Tell Stripe where to send",
+                    "Let this server order it",
+                    "With a `STRIPE_SECRET_KEY` that may write webhook endpoints. The endpoint is made, its secret "
+                        + "kept, and looked at every day; then the next two steps are done already. `--dry-run` says "
+                        + "first what would be.",
+                    commands: ["patchbay apps subscribe stripe --dry-run\npatchbay apps subscribe stripe"]),
+                .init(
+                    "Or tell Stripe where to send",
                     "In Stripe's dashboard, Workbench, Webhooks: add a destination for events of your account, of type "
                         + "webhook endpoint, with the address `{address}` and the events below. Or by its API, which "
                         + "answers the signing secret as `secret`:",

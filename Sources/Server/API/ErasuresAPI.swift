@@ -87,9 +87,16 @@ struct ErasureView: View {
         "Erasure",
         .object([
             .required("id", .id(ErasureKind.self), "Its id."),
-            .required("user", .text(), "The first 24 hex digits of the SHA-256 of the user's id."),
+            .required(
+                "user", Schema.text().orNull,
+                "The first 24 hex digits of the SHA-256 of the user's id; null where it is an account."),
+            .required(
+                "account", Schema.text().orNull, "A digest of platform and account, where the platform asked for it."),
+            .required("provider", Schema.text().orNull, "Whose account it is; null where it is a user."),
             .required("state", .words(["running", "done"]), "Whether all is erased."),
-            .required("asked_by", .text(), "Whose key asked for it."),
+            .required(
+                "asked_by", .text(), "Whose key asked for it; `platform:` and the platform where its owner asked there."
+            ),
             .required("asked_at", .time, "When it was asked for."),
             .required("finished_at", Schema.time.orNull, "When nothing was left."),
             .required("erased", .map(of: .integer(0...Int64.max), most: 20), "How many rows of what, so far."),
@@ -105,7 +112,9 @@ struct ErasureView: View {
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("id", JSON(row.id))
-            writer.member("user", .string(row.who))
+            writer.member("user", row.provider == nil ? .string(row.who) : .null)
+            writer.member("account", row.provider == nil ? .null : .string(row.who))
+            writer.member("provider", JSON(row.provider))
             writer.member("state", .string(row.state))
             writer.member("asked_by", .string(row.askedBy))
             writer.member("asked_at", JSON(row.askedAt))

@@ -45,8 +45,8 @@ struct Dashboard: Sendable {
         let suggestions = OtherRoute("GET", "/search/suggestions") { request, context in
             try await answered(request, context) { try await SearchPage.suggestions($0) }
         }
-        return [assets, live, once, old, reviews, suggestions] + doors + connectRoutes + downloads + exports + shown
-            + sent
+        return [assets, live, once, old, reviews, suggestions] + doors + connectRoutes + [deletionRoute] + downloads
+            + exports + shown + sent
     }
 
     // MARK: Showing

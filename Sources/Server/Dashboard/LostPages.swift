@@ -5,7 +5,7 @@ import Kit
 struct LostPages: RouterMiddleware {
     let dashboard: Dashboard
     /// Addresses of programs, whatever they accept.
-    private static let machines = ["/v1/", "/webhooks/", "/api/"]
+    private static let machines = ["/v1/", "/webhooks/", "/api/", "/callbacks/"]
 
     func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response

@@ -21,7 +21,7 @@ enum DocsProviders {
         let base = SettingsRules.base(settings)
         let setUp = guide.setUp.naming(
             address: "\(base)/webhooks/\(guide.id)",
-            redirect: ConnectSessions.redirect(guide.id, base: settings.browserAddress))
+            redirect: ConnectSessions.redirect(guide.id, base: settings.browserAddress), server: base)
         let steps = setUp.steps.enumerated().map { index, step in
             Markup("<h2>\(index + 1). \(step.title)</h2><p>\(Markup.prose(step.text))</p>\(step.commands.map(command))")
         }

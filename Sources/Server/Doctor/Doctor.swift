@@ -97,16 +97,17 @@ public struct Doctor: Sendable {
             findings.append(DoctorRules.sync(try await medianCommit(on: database), what: "A commit"))
         }
         let moment = now()
-        let (facts, sealed, apps, nodes) = try await database.read("doctor") { session in
+        let (facts, sealed, apps, nodes, subscriptions) = try await database.read("doctor") { session in
             (
                 try session.storeFacts(at: moment), try session.sealedCounts(),
                 try session.apps(after: nil, limit: 100),
-                try session.nodes(endedAfter: moment).filter { $0.stoppedAt == nil && $0.revokedAt == nil }
+                try session.nodes(endedAfter: moment).filter { $0.stoppedAt == nil && $0.revokedAt == nil },
+                try session.webhookSubscriptions(limit: 100)
             )
         }
         let space = health.engine == .sqlite ? DiskSpace(at: health.place) : nil
         findings += [DoctorRules.mode(facts.mode, settings.mode)].compactMap { $0 }
-        findings += SettingsRules.apps(apps, settings)
+        findings += SettingsRules.apps(apps, settings) + subscriptions.map(SettingsRules.subscription)
         findings += DoctorRules.keys(settings.encryptionKeys.map(\.id), sealed: sealed)
         findings.append(DoctorRules.eventSize(facts, bytes: health.bytes))
         findings.append(DoctorRules.room(facts, bytes: health.bytes, space: space, at: moment))

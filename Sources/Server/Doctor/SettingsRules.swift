@@ -45,8 +45,10 @@ enum SettingsRules {
                 advice: "Make a webhook to \(address) in Stripe's dashboard, then set STRIPE_WEBHOOK_SECRET.")
         case (true, false):
             return Finding(
-                "provider.stripe", .warning, "STRIPE_WEBHOOK_SECRET is not set: \(address) is off.",
-                advice: "Make a webhook to that address in Stripe's dashboard, and set the secret that it shows.")
+                "provider.stripe", .warning,
+                "STRIPE_WEBHOOK_SECRET is not set: \(address) is off unless it is ordered by API.",
+                advice: "Order it: patchbay apps subscribe stripe. Or make a webhook to that address in Stripe's "
+                    + "dashboard, and set the secret that it shows.")
         case (false, true):
             return Finding(
                 "provider.stripe", .warning,
@@ -102,6 +104,26 @@ enum SettingsRules {
             Finding(
                 "provider.\(app.provider)", .ok,
                 "\(app.name): webhooks at \(base(settings))/webhooks/\(app.provider)/\(app.id).")
+        }
+    }
+
+    /// Webhooks ordered at a platform by its API.
+    static func subscription(_ row: WebhookSubscriptionRow) -> Finding {
+        let (name, address) = ("provider.\(row.provider).subscription", row.url ?? "this server")
+        let advice = "Look and mend: patchbay apps subscribe \(row.app)"
+        switch row.state {
+        case .registered where row.duplicates.isEmpty:
+            return Finding(name, .ok, "Ordered by API: \(row.remoteID ?? "it") sends to \(address).")
+        case .registered:
+            return Finding(
+                name, .warning,
+                "\(row.duplicates.joined(separator: ", ")) sends to \(address), too: each event comes once more.",
+                advice: "Delete at the platform what was made there by hand.")
+        case .registering, .removing: return Finding(name, .warning, "It is \(row.state.rawValue).", advice: advice)
+        case .differs:
+            return Finding(
+                name, .warning, "Not as wanted: \(row.differences.joined(separator: ", ")).", advice: advice)
+        case .failed: return Finding(name, .failed, row.problem ?? "The platform refuses it.", advice: advice)
         }
     }
 

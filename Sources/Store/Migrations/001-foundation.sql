@@ -56,6 +56,24 @@ CREATE TABLE app_secrets (
 ) $STRICT;
 CREATE INDEX app_secrets_app ON app_secrets (app_id);
 
+-- Webhooks ordered at platforms by their API, one subscription an app. `remote_id` is the platform's name for the one
+-- whose secret is kept under `secret_id`; `differences` and `duplicates` are words of the last look, blanks between.
+CREATE TABLE webhook_subscriptions (
+    app_id              $TEXT PRIMARY KEY REFERENCES apps (id),
+    provider            $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('registering', 'registered', 'differs', 'failed', 'removing')),
+    url                 $TEXT,
+    remote_id           $TEXT,
+    secret_id           $TEXT,
+    differences         $TEXT NOT NULL,
+    duplicates          $TEXT NOT NULL,
+    problem             $TEXT,
+    registered_at       $INTEGER,
+    checked_at          $INTEGER,
+    created_at          $INTEGER NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $STRICT;
+
 -- Inbound ---------------------------------------------------------------------------------------------------
 
 CREATE TABLE bodies (
@@ -576,6 +594,7 @@ CREATE TABLE reconciliation_differences (
 
 -- One account at one platform, owned by a user: a connection. Two users may share an account. Tokens are not here.
 -- `state` is what the platform made of it; a connection that is paused shows so as long as the platform has it.
+-- `scoped_id`: what the platform calls the account towards this app alone, where that is another id than `open_id`.
 -- `token_version` is that of its last tokens, also when they are gone: no two tokens of a connection share one.
 CREATE TABLE oauth_accounts (
     id                  $TEXT PRIMARY KEY,
@@ -583,6 +602,7 @@ CREATE TABLE oauth_accounts (
     provider            $TEXT NOT NULL,
     app_id              $TEXT NOT NULL,
     open_id             $TEXT NOT NULL,
+    scoped_id           $TEXT,
     display_name        $TEXT,
     scope               $TEXT NOT NULL,
     wanted_scope        $TEXT NOT NULL,
@@ -607,6 +627,8 @@ CREATE TABLE oauth_accounts (
 CREATE UNIQUE INDEX oauth_accounts_link ON oauth_accounts (user_id, provider, app_id, open_id)
     WHERE deleted_at IS NULL;
 CREATE INDEX oauth_accounts_account ON oauth_accounts (provider, open_id, app_id) WHERE deleted_at IS NULL;
+CREATE INDEX oauth_accounts_scoped ON oauth_accounts (provider, scoped_id, app_id)
+    WHERE scoped_id IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX oauth_accounts_state ON oauth_accounts (state, id);
 CREATE INDEX oauth_accounts_paused ON oauth_accounts (id) WHERE paused_at IS NOT NULL AND deleted_at IS NULL;
 CREATE INDEX oauth_accounts_live ON oauth_accounts (id) WHERE deleted_at IS NULL;
@@ -764,7 +786,8 @@ CREATE TABLE idempotency (
 CREATE INDEX idempotency_at ON idempotency (at);
 
 -- Erasures: what was done about a user who is to be forgotten. `who` is a digest of the user's id, `position` the last
--- event that was looked at, `counts` a JSON object of what was erased so far.
+-- event that was looked at, `counts` a JSON object of what was erased so far. With `provider`, it is an account of that
+-- platform: `event_id` is the platform's request, and by `code` a person asks how far it is.
 CREATE TABLE erasures (
     id                  $TEXT PRIMARY KEY,
     who                 $TEXT NOT NULL,
@@ -773,8 +796,12 @@ CREATE TABLE erasures (
     asked_at            $INTEGER NOT NULL,
     position            $TEXT NOT NULL,
     counts              $TEXT NOT NULL,
-    finished_at         $INTEGER
+    finished_at         $INTEGER,
+    provider            $TEXT,
+    event_id            $TEXT,
+    code                $TEXT
 ) $STRICT;
+CREATE UNIQUE INDEX erasures_code ON erasures (code) WHERE code IS NOT NULL;
 
 -- Users and customers who were erased, as hashes: what comes later about them is not kept.
 CREATE TABLE erased_names (

@@ -15,6 +15,8 @@ public enum AlertName: String, Sendable, CaseIterable {
     case storeDamaged = "store_damaged"
     case subscriptionUnclear = "subscription_unclear"
     case syncFailed = "sync_failed"
+    /// What was ordered at a platform by its API is off, or cannot be looked after.
+    case webhookSubscription = "webhook_subscription"
     case webhooksSilent = "webhooks_silent"
 }
 

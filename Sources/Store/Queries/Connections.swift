@@ -80,6 +80,8 @@ public struct NewConnection: Sendable {
     public let scopes: [String]
     public let wanted: [String]
     public let isPending: Bool
+    /// What the platform calls the account towards this app alone, where that is another id.
+    public var scopedID: String?
 
     public init(
         id: ID<ConnectionKind>, userID: String, provider: String, app: ID<AppKind>, openID: String, name: Personal?,
@@ -148,19 +150,20 @@ extension Session {
     ///   erased comes back by `upsertUser` alone.
     public func connect(_ new: NewConnection, at now: Timestamp) throws -> ConnectionRow {
         guard try erased(among: [ErasedName(user: new.userID)]).isEmpty else { throw ErasureRunning() }
-        try lift([ErasedName(account: new.openID, at: new.provider)])
+        try lift([new.openID, new.scopedID].compactMap(\.self).map { ErasedName(account: $0, at: new.provider) })
         try ensureUser(new.userID, source: new.provider, at: now)
         try run(
             """
-            INSERT INTO oauth_accounts (id, user_id, provider, app_id, open_id, display_name, scope, wanted_scope,
-                                        state, state_at, version, account_id, source, observed_at, first_seen_at,
-                                        updated_at)
-            VALUES (\(new.id), \(new.userID), \(new.provider), \(new.app), \(new.openID),
+            INSERT INTO oauth_accounts (id, user_id, provider, app_id, open_id, scoped_id, display_name, scope,
+                                        wanted_scope, state, state_at, version, account_id, source,
+                                        observed_at, first_seen_at, updated_at)
+            VALUES (\(new.id), \(new.userID), \(new.provider), \(new.app), \(new.openID), \(new.scopedID),
                     \(new.name?.reveal { $0 }), \(Self.joined(new.scopes)), \(Self.joined(new.wanted)),
                     \(new.isPending ? "pending" : "active"), \(now), 1, \(new.openID), 'connect', \(now), \(now),
                     \(now))
             ON CONFLICT (id) DO UPDATE
                SET display_name = coalesce(excluded.display_name, oauth_accounts.display_name),
+                   scoped_id = coalesce(excluded.scoped_id, oauth_accounts.scoped_id),
                    scope = excluded.scope, wanted_scope = excluded.wanted_scope,
                    state = CASE WHEN oauth_accounts.state = 'pending' THEN excluded.state ELSE 'active' END,
                    state_reason = NULL, state_at = excluded.state_at, attention = NULL,
@@ -210,8 +213,8 @@ extension Session {
         try rows(
             """
             SELECT id FROM oauth_accounts
-             WHERE provider = \(provider) AND app_id = \(app) AND open_id = \(openID) AND deleted_at IS NULL
-               AND state <> 'revoked'
+             WHERE provider = \(provider) AND app_id = \(app) AND (open_id = \(openID) OR scoped_id = \(openID))
+               AND deleted_at IS NULL AND state <> 'revoked'
              ORDER BY id LIMIT \(Self.linksMax)
             """
         ) { try $0.id() }
@@ -224,7 +227,8 @@ extension Session {
             """
             UPDATE oauth_accounts
                SET state = 'revoked', state_reason = \(reason), state_at = \(now), attention = NULL, open_id = '',
-                   account_id = NULL, display_name = NULL, expires_at = NULL, refresh_expires_at = NULL, ends_at = NULL,
+                   scoped_id = NULL, account_id = NULL, display_name = NULL, expires_at = NULL,
+                   refresh_expires_at = NULL, ends_at = NULL,
                    version = version + 1, updated_at = \(now), deleted_at = \(now)
              WHERE id = \(id) AND deleted_at IS NULL
             """)

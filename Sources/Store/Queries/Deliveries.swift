@@ -58,6 +58,8 @@ public struct ArrivingEvent: Sendable {
     /// Nil where nothing here acts on this type: then it is logged, and `change` tells of it.
     public let job: NewJob?
     public let change: NewChange?
+    /// The account's owner wants it erased.
+    public var erasure: NewAccountErasure?
 
     public init(id: ID<EventKind>, event: Event, job: NewJob?, change: NewChange?) {
         self.id = id
@@ -102,6 +104,7 @@ extension Session {
         try insertDeliveries(arrivals, numbers, whole: Set(whole), firstEvents: fresh, originals: originals)
         try enqueue(fresh.compactMap(\.event.job))
         try append(fresh.compactMap(\.event.change))
+        for erasure in fresh.compactMap(\.event.erasure) { try begin(erasure) }
         for review in arrivals.compactMap(\.review) { _ = try open(review) }
         return arrivals.indices.map {
             Kept(new: newByArrival[$0]?.count ?? 0, duplicates: repeatedByArrival[$0]?.count ?? 0)
@@ -157,6 +160,7 @@ extension Session {
             """)
         try enqueue(fresh.compactMap(\.event.job))
         try append(fresh.compactMap(\.event.change))
+        for erasure in fresh.compactMap(\.event.erasure) { try begin(erasure) }
         return Kept(new: fresh.count, duplicates: candidates.count - fresh.count)
     }
 

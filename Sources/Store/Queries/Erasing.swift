@@ -101,7 +101,7 @@ extension Session {
         try run("DELETE FROM customers WHERE user_id = \(user)")
         try forgetBulkRuns(naming: user)
         return [
-            ("publications", try erasePublications(of: user)),
+            ("publications", try erasePublications(where: "user_id = \(user)")),
             (
                 "objects",
                 try run("UPDATE objects SET deleting_at = \(now), user_id = NULL, name = NULL WHERE user_id = \(user)")
@@ -265,14 +265,14 @@ extension Session {
             """)
     }
 
-    private func removeBodies(_ ids: [String]) throws -> Int {
+    func removeBodies(_ ids: [String]) throws -> Int {
         guard !ids.isEmpty else { return 0 }
         return try run("DELETE FROM bodies WHERE id IN (\(SQL.list(ids)))")
     }
 
     // MARK: What was told
 
-    private func eraseChanges(about subjects: [String]) throws -> Int {
+    func eraseChanges(about subjects: [String]) throws -> Int {
         var count = 0
         for start in stride(from: 0, to: subjects.count, by: 200) {
             let part = Array(subjects[start..<min(start + 200, subjects.count)])
@@ -332,7 +332,7 @@ extension Session {
     private static var needleMin: Int { 6 }
 
     /// Whatever is deleted within is overwritten on SQLite: usually what lies in pages that become free is left there.
-    private func overwriting<Value>(_ work: () throws -> Value) throws -> Value {
+    func overwriting<Value>(_ work: () throws -> Value) throws -> Value {
         guard dialect.engine == .sqlite else { return try work() }
         _ = try rows("PRAGMA secure_delete = ON") { _ in }
         let result: Result<Value, any Error> = Result { try work() }

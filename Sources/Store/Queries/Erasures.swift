@@ -1,9 +1,9 @@
 public import Kit
 
-/// The erasure of a user, as kept for the receipt.
+/// The erasure of a user, or of an account at a platform, as kept for the receipt.
 public struct ErasureRow: Sendable {
     public let id: ID<ErasureKind>
-    /// A digest of the user's id.
+    /// A digest of the user's id, or of platform and account.
     public let who: String
     /// `running` or `done`.
     public let state: String
@@ -14,6 +14,10 @@ public struct ErasureRow: Sendable {
     /// A JSON object: how many rows of what.
     public let counts: String
     public let finishedAt: Timestamp?
+    /// Whose account it is that is erased; nil for a user.
+    public let provider: String?
+    /// The platform's request for it.
+    public let event: ID<EventKind>?
 }
 
 /// Somebody is being erased: what is said about them has to wait for its end.
@@ -82,13 +86,14 @@ extension Session {
         }
     }
 
-    private static var erasureColumns: SQL {
-        "id, who, state, asked_by, asked_at, position, counts, finished_at"
+    static var erasureColumns: SQL {
+        "id, who, state, asked_by, asked_at, position, counts, finished_at, provider, event_id"
     }
-    private static func erasure(_ row: inout Row) throws -> ErasureRow {
+    static func erasure(_ row: inout Row) throws -> ErasureRow {
         ErasureRow(
             id: try row.id(), who: try row.text(), state: try row.text(), askedBy: try row.text(),
             askedAt: try row.time(), position: try row.text(), counts: try row.text(),
-            finishedAt: try row.optionalTime())
+            finishedAt: try row.optionalTime(), provider: try row.optionalText(),
+            event: try row.optionalText().map { ID(stored: $0) })
     }
 }

@@ -2,8 +2,21 @@ public import Kit
 
 /// An event's own bytes, for whoever reads the values by which it is found.
 public struct FindableContent: Sendable {
+    public let id: ID<EventKind>
     public let provider: String
     public let bytes: [UInt8]
+    /// Of the body in which they lie.
+    let checksum: Int64
+}
+
+/// The next events to be indexed.
+public struct UnindexedEvents: Sendable {
+    /// Those whose bytes are kept and whole.
+    public let contents: [FindableContent]
+    /// How many events these stand for.
+    public let count: Int
+    /// Up to where the index was, and will be.
+    let (from, to): (String, String)
 }
 
 /// How far the index of findable values is, and with whose key it is made.
@@ -47,43 +60,56 @@ extension Session {
         return held == id
     }
 
-    /// Indexes the events behind those that are indexed: at most `limit`, and of their bytes about `bytesMax`. Events
-    /// that another transaction may still bring before them wait until the next time.
+    /// The events behind those that are indexed: at most `limit`, and of their bytes about `bytesMax`. Events that
+    /// another transaction may still bring before them wait until the next time.
     ///
-    /// The events are held until the commit, so that none is erased between its reading and its terms.
+    /// - Returns: nil when there is nothing left.
+    public func eventsToIndex(at now: Timestamp, limit: Int, bytesMax: Int) throws -> UnindexedEvents? {
+        let head = try upToHead(ListPage(limit: limit, ascending: true), at: now).createdBefore ?? now
+        let from = try instanceFact(Self.positionFact) ?? ""
+        let events = try events(
+            where: "t.id > \(from) AND t.id < \(ID<EventKind>.floor(head))", limit: limit
+        ).prefix(limit)
+        guard !events.isEmpty else { return nil }
+        let (bytes, read) = try wholePayloads(of: Array(events), bytesMax: bytesMax)
+        guard read > 0, let last = events.prefix(read).last else { return nil }
+        let checksums = try checksums(of: events.prefix(read).map(\.id))
+        let contents = events.prefix(read).compactMap { event -> FindableContent? in
+            guard let content = bytes[event.id.text], let checksum = checksums[event.id.text] else { return nil }
+            return FindableContent(id: event.id, provider: event.provider, bytes: content, checksum: checksum)
+        }
+        return UnindexedEvents(contents: contents, count: read, from: from, to: last.id.text)
+    }
+
+    /// Indexes events by their terms, which were made meanwhile, outside of any transaction that others wait for. An
+    /// event that was erased in between gets none; where another has indexed them, or the key is another by now,
+    /// nothing is done.
     ///
     /// - Parameters:
-    ///   - key: the index must be made with it, else nothing is done.
-    ///   - terms: the hashes of an event's findable values.
-    /// - Returns: how many were looked at; 0 when there is nothing left.
-    public func indexEventTerms(
-        key: String, at now: Timestamp, limit: Int, bytesMax: Int,
-        _ terms: (FindableContent) -> [Int64]
-    ) throws -> Int {
-        guard try holdsIndex(key: key) else { return 0 }
-        let head = try upToHead(ListPage(limit: limit, ascending: true), at: now).createdBefore ?? now
-        let ids = try rows(
-            """
-            SELECT id FROM events
-             WHERE id > \(try instanceFact(Self.positionFact) ?? "") AND id < \(ID<EventKind>.floor(head))
-             ORDER BY id
-             LIMIT \(limit) \(dialect.forUpdate)
-            """
-        ) { try $0.text() }
-        guard !ids.isEmpty else { return 0 }
-        let events = try events(where: "t.id IN (\(SQL.list(ids)))", limit: limit)
-        let (bytes, read) = try wholePayloads(of: events, bytesMax: bytesMax)
-        guard read > 0, let last = events.prefix(read).last else { return 0 }
-        for event in events.prefix(read) {
-            guard let content = bytes[event.id.text] else { continue }
-            for term in terms(FindableContent(provider: event.provider, bytes: content)) {
-                try run(
-                    "INSERT INTO event_terms (term, event_id) VALUES (\(term), \(event.id)) ON CONFLICT DO NOTHING")
-            }
+    ///   - key: the terms are made with it.
+    ///   - terms: of each content, in order.
+    public func index(_ events: UnindexedEvents, key: String, terms: [[Int64]]) throws {
+        guard try holdsIndex(key: key), try instanceFact(Self.positionFact) ?? "" == events.from else { return }
+        let ids = events.contents.map(\.id)
+        // Held until the commit, so that none is erased between this look and its terms.
+        _ = try rows("SELECT id FROM events WHERE id IN (\(SQL.list(ids))) ORDER BY id \(dialect.forUpdate)") { _ in }
+        let checksums = try checksums(of: ids)
+        let made = zip(events.contents, terms).flatMap { content, terms in
+            checksums[content.id.text] == content.checksum ? Set(terms).map { (term: $0, event: content.id) } : []
         }
-        try run(
-            "UPDATE instance SET value = \(last.id.text) WHERE key = \(Self.positionFact) AND value < \(last.id.text)")
-        return read
+        let rows = made.sorted { ($0.term, $0.event) < ($1.term, $1.event) }.map { [.integer($0.term), $0.event.cell] }
+        try insert("INSERT INTO event_terms (term, event_id) VALUES", rows, "ON CONFLICT DO NOTHING")
+        try setInstanceFact(Self.positionFact, events.to)
+    }
+
+    private func checksums(of events: [ID<EventKind>]) throws -> [String: Int64] {
+        guard !events.isEmpty else { return [:] }
+        let found = try rows(
+            """
+            SELECT e.id, b.checksum FROM events e JOIN bodies b ON b.id = e.body_id WHERE e.id IN (\(SQL.list(events)))
+            """
+        ) { row in (try row.text(), try row.integer()) }
+        return Dictionary(uniqueKeysWithValues: found)
     }
 
     /// The bytes of events; those that are damaged are left out, so that one bad page of a disk keeps no event behind

@@ -198,8 +198,8 @@ extension Session {
     }
 
     /// Erases a user's targets, what is open about them, and publications that have no others.
-    func erasePublications(of user: String) throws -> Int {
-        let mine: SQL = "SELECT id FROM publication_targets WHERE user_id = \(user)"
+    func erasePublications(where condition: SQL) throws -> Int {
+        let mine: SQL = "SELECT id FROM publication_targets WHERE \(condition)"
         try run("DELETE FROM works WHERE id IN (\(mine))")
         try run(
             """
@@ -210,9 +210,9 @@ extension Session {
              WHERE kind = 'unknown_outcome' AND subject IN (\(mine))
             """)
         let publications = try rows(
-            "SELECT DISTINCT publication_id FROM publication_targets WHERE user_id = \(user)"
+            "SELECT DISTINCT publication_id FROM publication_targets WHERE \(condition)"
         ) { try $0.text() }
-        let count = try run("DELETE FROM publication_targets WHERE user_id = \(user)")
+        let count = try run("DELETE FROM publication_targets WHERE \(condition)")
         for id in publications {
             try run(
                 """

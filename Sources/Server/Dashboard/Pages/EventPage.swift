@@ -37,7 +37,8 @@ enum EventPage {
         guard var found else { throw PageProblem.notFound }
         let app = ID<AppKind>(stored: found.event.appID)
         found.secrets = try await request.app.hooks.webhookSecrets(found.event.provider, app)
-        found.scheme = request.app.hooks.webhookScheme(found.event.provider, app)
+        let target = String(decoding: found.delivery?.target ?? [], as: UTF8.self)
+        found.scheme = request.app.hooks.webhookScheme(found.event.provider, app, target)
         return found
     }
 

@@ -103,9 +103,11 @@ struct EventsQuery: Sendable, Equatable {
         let named = [
             ("state", state), ("provider", provider), ("type", type), ("user", user), ("connection", connection),
             ("id", id), ("since", since), ("find", find),
-        ].compactMap { key, value in value.map { "\(key):\($0)" } }
-        let ofContent = words.map { "words:\($0)" } + (place.map { ["json:\($0.text)"] } ?? [])
-        return (named + ofContent).map(QuotedWords.quoted).joined(separator: " ")
+        ].compactMap { key, value in value.map { "\(key):\(QuotedWords.quoted($0))" } }
+        let ofContent =
+            words.map { "words:\(QuotedWords.quoted($0))" }
+            + (place.map { ["json:\(QuotedWords.quoted($0.text))"] } ?? [])
+        return (named + ofContent).joined(separator: " ")
     }
 
     private var quotedWords: String? {

@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Store
 
@@ -13,6 +14,15 @@ enum AppsPage {
             let address: Command
             let secrets: String
             let act: Act?
+            let ordered: Ordered?
+        }
+        /// Webhooks ordered at the platform by its API.
+        struct Ordered: Sendable {
+            let pill: Pill?
+            let sentence: String
+            /// Below which its forms are; nil for who may not act.
+            let base: String?
+            let isOrdered: Bool
         }
         struct Act: Sendable {
             let base: String
@@ -36,7 +46,9 @@ enum AppsPage {
     private static func content(_ request: PageRequest, problems: [String]) async throws -> PageContent {
         let (words, place, now) = (request.words, ListPlace(request), request.now)
         let found = try await request.app.database.read("apps_page") { session in
-            try session.apps(AppFilter(), place.page).map { try AppView($0, in: session, at: now) }
+            try session.apps(AppFilter(), place.page).map { app in
+                (view: try AppView(app, in: session, at: now), ordered: try session.webhookSubscription(of: app.id))
+            }
         }
         let form = Form(
             providers: Providers.appSources.map {
@@ -46,15 +58,15 @@ enum AppsPage {
         var content = PageContent(
             SystemTab.head(.apps, words, lede: words("apps.lede")),
             Model(
-                tabs: SystemTab.tabs(.apps, words), rows: place.shown(found).map { row($0, request) },
-                ends: place.ends(found, filter: [], request, path: "/system/apps", id: \.app.id.text),
+                tabs: SystemTab.tabs(.apps, words), rows: place.shown(found).map { row($0.view, $0.ordered, request) },
+                ends: place.ends(found, filter: [], request, path: "/system/apps", id: \.view.app.id.text),
                 form: request.mayAct ? form : nil, problems: problems),
             commands: [request.curl("/v1/apps"), Command("CLI", "patchbay apps list")])
         if !problems.isEmpty { content.status = 422 }
         return content
     }
 
-    private static func row(_ view: AppView, _ request: PageRequest) -> Model.Row {
+    private static func row(_ view: AppView, _ ordered: WebhookSubscriptionRow?, _ request: PageRequest) -> Model.Row {
         let (words, app) = (request.words, view.app)
         let path = app.webhookPath
         return Model.Row(
@@ -63,7 +75,36 @@ enum AppsPage {
                 ?? Pill(.ok, words("apps.on")), address: Command(nil, request.app.settings.browserAddress + path),
             secrets: app.isOfSettings ? words("apps.of_settings") : words.count("apps.secrets", view.secrets.count),
             act: app.isOfSettings || !request.mayAct
-                ? nil : Model.Act(base: "/system/apps/\(app.id)", isOn: app.disabledAt == nil))
+                ? nil : Model.Act(base: "/system/apps/\(app.id)", isOn: app.disabledAt == nil),
+            ordered: Self.ordered(app, ordered, request))
+    }
+
+    /// Nil where nothing can be ordered.
+    private static func ordered(_ app: AppRow, _ row: WebhookSubscriptionRow?, _ request: PageRequest) -> Model.Ordered?
+    {
+        guard request.app.hooks.subscribing?.platforms[app.id] != nil else { return nil }
+        let words = request.words
+        let base = request.mayAct ? "/system/apps/\(app.id)/subscription" : nil
+        guard let row else {
+            return Model.Ordered(pill: nil, sentence: words("apps.ordered.none"), base: base, isOrdered: false)
+        }
+        let lamp: LampState =
+            switch row.state {
+            case .registered: row.duplicates.isEmpty ? .ok : .needs
+            case .registering, .removing: .running
+            case .differs: .needs
+            case .failed: .failed
+            }
+        let aspects = row.differences.map { words("apps.ordered.aspect.\($0)") }.joined(separator: ", ")
+        let sentence =
+            row.problem
+            ?? (row.duplicates.isEmpty
+                ? (aspects.isEmpty ? words("apps.ordered.seen") : words("apps.ordered.differs", ["what": aspects]))
+                : words("apps.ordered.duplicates", ["ids": row.duplicates.joined(separator: ", ")]))
+        return Model.Ordered(
+            pill: Pill(
+                lamp, words("apps.ordered.state.\(row.state.rawValue)"), time: row.checkedAt.map(request.times.moment)),
+            sentence: sentence, base: base, isOrdered: true)
     }
 
     static let deletePage = Page(path: "/system/apps/{id}/delete", entry: .system, template: "confirm", needs: .admin) {
@@ -94,11 +135,23 @@ enum AppsPage {
         },
         PageForm(path: "/system/apps/{id}/disable") { try await set("disabled", $0) },
         PageForm(path: "/system/apps/{id}/enable") { try await set("active", $0) },
+        PageForm(path: "/system/apps/{id}/subscription") { try await order(SubscriptionAPI.create, $0) },
+        PageForm(path: "/system/apps/{id}/subscription/check") {
+            try await order(SubscriptionAPI.check, $0, body: ["repair": false])
+        },
+        PageForm(path: "/system/apps/{id}/subscription/remove") { try await order(SubscriptionAPI.delete, $0) },
         PageForm(path: "/system/apps/{id}/delete") { request in
             _ = try await request.perform(AppsAPI.delete, path: ["id": try request.id(AppKind.self).text])
             return .seeOther("/system/apps", note: "app_deleted")
         },
     ]
+
+    private static func order(
+        _ action: Action, _ request: PageRequest, body: JSON = .object([])
+    ) async throws -> PageAnswer {
+        _ = try await request.perform(action, path: ["id": try request.id(AppKind.self).text], body: body)
+        return .seeOther("/system/apps", note: "app_ordered")
+    }
 
     private static func set(_ state: String, _ request: PageRequest) async throws -> PageAnswer {
         _ = try await request.perform(

@@ -103,7 +103,9 @@ enum UserForms {
         head.pill = Pill(isDone ? .ok : .running, words(isDone ? "erasure.done" : "erasure.running"))
         func time(_ name: String) -> Timestamp? { json[name]?.text.flatMap(Timestamp.init(rfc3339:)) }
         var facts = [
-            Fact(words("erasure.user"), json["user"]?.text ?? "?", isCode: true),
+            Fact(
+                words(json["provider"]?.text == nil ? "erasure.user" : "erasure.account"),
+                json["user"]?.text ?? json["account"]?.text ?? "?", isCode: true),
             Fact(words("erasure.by"), ShortID(json["asked_by"]?.text ?? "?").short),
         ]
         if let asked = time("asked_at") { facts.append(Fact(words("erasure.asked"), request.times.moment(asked))) }
