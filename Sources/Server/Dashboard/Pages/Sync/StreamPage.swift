@@ -7,8 +7,15 @@ enum StreamPage {
     struct Line: Sendable {
         let key: String
         let href: String
+        /// What it is called, where the platform says.
+        let title: String?
         let gone: String?
-        let cells: [String]
+        let cells: [Named]
+    }
+    /// A value under its column's name, which a phone shows beside it.
+    struct Named: Sendable {
+        let name: String
+        let text: String
     }
     struct Model: Sendable {
         let standing: StreamStanding
@@ -79,11 +86,9 @@ enum StreamPage {
             ])
     }
 
-    /// When it was made, what it is called, how it counts: the rest stands on the row's page.
+    /// When it was made and how it counts: the rest stands on the row's page.
     private static func shown(of table: RecordTable) -> [RecordColumn] {
-        let time = table.columns.filter { $0.name == table.time }
-        let text = table.columns.first { $0.kind == .text && !$0.isVolatile }
-        return time + [text].compactMap { $0 } + table.metrics.prefix(countsShown)
+        table.columns.filter { $0.name == table.time } + table.metrics.prefix(countsShown)
     }
 
     private static func head(_ place: StreamPlace, _ found: StreamStanding.Found, _ request: PageRequest) -> Head {
@@ -134,14 +139,17 @@ enum StreamPage {
     private static func line(
         _ record: RecordRow, _ columns: [RecordColumn], _ place: StreamPlace, _ request: PageRequest
     ) -> Line {
-        let members = RecordJSON.members(place.stream.table.columns, record.cells)
+        let table = place.stream.table
+        let members = RecordJSON.members(table.columns, record.cells)
+        func text(_ column: RecordColumn) -> String {
+            let text = RecordText.of(members.first { $0.name == column.name }?.value ?? .null, column, request)
+            return text.count > textShown ? text.prefix(textShown) + "…" : text
+        }
+        let title = table.columns.first { $0.kind == .text && !$0.isVolatile }.map(text)
         return Line(
-            key: record.key, href: place.path(of: record.key),
+            key: record.key, href: place.path(of: record.key), title: title == "" ? nil : title,
             gone: record.deletedAt.map { request.words("stream.gone", ["time": request.times.moment($0).text]) },
-            cells: columns.map { column in
-                let text = RecordText.of(members.first { $0.name == column.name }?.value ?? .null, column, request)
-                return text.count > textShown ? text.prefix(textShown) + "…" : text
-            })
+            cells: columns.map { Named(name: $0.name, text: text($0)) })
     }
 }
 
