@@ -127,6 +127,8 @@ public struct Hooks: Sendable {
     public var quotas: Quotas?
     /// Asks the platforms harmless questions, as `doctor --online` does; nil where this node does not.
     public var askPlatforms: (@Sendable () async -> [Finding])?
+    /// Whether a platform accepts a connection's token, by a harmless call; nil where nobody can say.
+    public var checkConnection: @Sendable (ID<ConnectionKind>) async -> Finding? = { _ in nil }
     /// What platforms end; nil for what those of the product declare.
     public var radar: Radar?
     /// The demo that started this server; nil outside of one.

@@ -64,10 +64,11 @@ extension Instance {
         hooks.hub = hub
         hooks.quotas = traffic.quotas
         hooks.reconciling = reconciling
+        hooks.checkConnection = { [onlineDoctor] in await onlineDoctor.check($0) }
         hooks.askPlatforms = { [onlineDoctor] in await onlineDoctor.examine() }
         hooks.eventTerms = settings.encryptionKeys.isEmpty ? nil : eventTerms
         hooks.connecting =
-            settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connections, connecting.sessions, settings)
+            settings.encryptionKeys.isEmpty ? nil : ConnectHooks(connecting, settings)
         hooks.syncs = syncing.syncs
         hooks.demo = settings.demo.map { LocalClient($0) }
         if let demo = hooks.demo { hooks.checklist = { await DemoChecklist.make(demo, language: $0) } }

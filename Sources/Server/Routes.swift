@@ -18,6 +18,7 @@ enum Routes {
         .get("/v1/calls/{id}", CallsAPI.get),
         .get("/v1/circuits", QuotasAPI.circuits),
         .get("/v1/connections", ConnectionsAPI.list),
+        .post("/v1/connections/import", ConnectionImportAPI.action),
         .get("/v1/connections/{id}", ConnectionsAPI.get),
         .patch("/v1/connections/{id}", ConnectionsAPI.update),
         .delete("/v1/connections/{id}", ConnectionsAPI.delete),

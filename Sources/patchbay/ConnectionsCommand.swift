@@ -4,9 +4,10 @@ import Kit
 /// Accounts of users at platforms.
 struct ConnectionsCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "connections", abstract: "Accounts at platforms: list, connect, pause, refresh, disconnect.",
+        commandName: "connections", abstract: "Accounts at platforms: list, connect, pause, refresh, disconnect, move.",
         subcommands: [
             List.self, Show.self, Connect.self, Reconnect.self, Pause.self, Resume.self, Refresh.self, Disconnect.self,
+            Export.self, Import.self,
         ])
 
     struct List: AsyncParsableCommand {

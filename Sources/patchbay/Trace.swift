@@ -4,7 +4,7 @@ import Kit
 /// The past of one thing.
 struct Trace: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Tells the whole story of one thing: a delivery, event, job, change, endpoint, review, user.",
+        abstract: "Tells the whole story of one thing: a delivery, event, job, sync, publication, user.",
         discussion: """
             Takes an id of ours, a platform's event id, or a user's id.
 

@@ -14,6 +14,9 @@ extension Story {
         steps += attempts.map { Self.step($0, url: urls[$0.endpoint]) }
         steps += reviews.flatMap(Self.steps)
         steps += alerts.flatMap(Self.steps)
+        steps += syncs.flatMap(Self.steps)
+        steps += reconciliations.flatMap(Self.steps)
+        steps += publications.map { Self.step($0, targets: targets) } + targets.map(Self.step)
         // What is of the same moment stands as listed here: cause before effect.
         return steps.enumerated().sorted { ($0.element.at, $0.offset) < ($1.element.at, $1.offset) }.map(\.element)
     }

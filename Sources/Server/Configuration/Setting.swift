@@ -46,9 +46,10 @@ extension Setting {
     private static let byName = Dictionary(uniqueKeysWithValues: all.map { ($0.name, $0) })
     public static let all = table.flatMap(\.settings)
 
-    /// Ours, but not settings of the server: the command line reads two, Kubernetes sets the others by itself.
+    /// Ours, but not settings of the server: the command line reads three, Kubernetes sets the others by itself.
     static func isForeign(_ name: String) -> Bool {
-        ["PATCHBAY_URL", "PATCHBAY_API_KEY"].contains(name) || name.hasPrefix("PATCHBAY_SERVICE_")
+        ["PATCHBAY_URL", "PATCHBAY_API_KEY", "PATCHBAY_EXPORT_PASSPHRASE"].contains(name)
+            || name.hasPrefix("PATCHBAY_SERVICE_")
             || name.hasPrefix("PATCHBAY_PORT")
     }
 

@@ -8,6 +8,7 @@ import Store
 struct ConnectingParts: Sendable {
     let connections: Connections
     let sessions: ConnectSessions
+    let importing: ConnectionImporting
     let workers: [any JobWorker]
 
     init(
@@ -46,6 +47,8 @@ struct ConnectingParts: Sendable {
         sessions = ConnectSessions(
             platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, ids: ids, time: time,
             bells: bells, logger: logger, base: settings.browserAddress)
+        importing = ConnectionImporting(
+            platforms: platforms, apps: apps, database: database, vault: vault, ids: ids, time: time, bells: bells)
         workers = [
             RefreshWorker(refreshing),
             RevokeWorker(
@@ -61,11 +64,13 @@ struct ConnectingParts: Sendable {
 public struct ConnectHooks: Sendable {
     let connections: Connections
     let sessions: ConnectSessions
+    let importing: ConnectionImporting
     let platforms: [any Connectable]
 
-    init(_ connections: Connections, _ sessions: ConnectSessions, _ settings: Settings) {
-        self.connections = connections
-        self.sessions = sessions
+    init(_ parts: ConnectingParts, _ settings: Settings) {
+        connections = parts.connections
+        sessions = parts.sessions
+        importing = parts.importing
         platforms = Providers.connectable(settings)
     }
 

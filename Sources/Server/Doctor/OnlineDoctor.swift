@@ -61,6 +61,21 @@ struct OnlineDoctor: Sendable {
         return findings + connections.findings + OnlineRules.scopes(connections.rows) + [await address]
     }
 
+    /// Whether a platform accepts the token of one connection, by a harmless call; nil where it has none.
+    func check(_ id: ID<ConnectionKind>) async -> Finding? {
+        guard let row = try? await database?.read("check_connection", { try $0.connection(id) }) else { return nil }
+        for platform in Providers.all.compactMap({ $0 as? any Probed }) where platform.about.id == row.provider {
+            for probe in platform.probes {
+                guard case .account = probe.call else { continue }
+                var findings: [Finding] = []
+                let asked = await questions(probe, of: platform, [row], &findings)
+                for (asked, heard) in zip(asked, await hear(asked)) { findings += await report(asked, heard) }
+                return findings.first
+            }
+        }
+        return nil
+    }
+
     // MARK: What is asked
 
     private func connections() async -> (rows: [ConnectionRow], findings: [Finding]) {

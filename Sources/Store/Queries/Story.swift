@@ -3,7 +3,7 @@ public import Kit
 /// All that is kept about one thing and what belongs to it, for `trace`.
 public struct Story: Sendable {
     /// What the id named: `delivery`, `event`, `job`, `call`, `change`, `attempt`, `endpoint`, `review`, `alert`,
-    /// `user`.
+    /// `sync`, `reconciliation`, `publication`, `user`.
     public let kind: String
     public var deliveries: [DeliveryRow] = []
     public var events: [EventRow] = []
@@ -14,6 +14,11 @@ public struct Story: Sendable {
     public var endpoints: [Endpoint] = []
     public var reviews: [Review] = []
     public var alerts: [AlertRow] = []
+    public var syncs: [SyncRow] = []
+    public var reconciliations: [ReconciliationRow] = []
+    public var publications: [PublicationRow] = []
+    /// Of the publications.
+    public var targets: [TargetRow] = []
     /// There is more than fits: of each kind the newest are here.
     public var isCut = false
 
@@ -75,6 +80,30 @@ extension Session {
             var story = Story("alert")
             story.alerts = [row]
             return try told(story, about: row.subject, at: now)
+        }
+        return try workStory(of: id, at: now)
+    }
+
+    /// The story of long work: a run of a stream, a comparison, a publication.
+    private func workStory(of id: String, at now: Timestamp) throws -> Story? {
+        if let id = ID<SyncKind>(id), let row = try sync(id) {
+            var story = Story("sync")
+            story.syncs = [row]
+            return try told(story, about: id.text, at: now)
+        }
+        if let id = ID<ReconciliationKind>(id), let row = try reconciliation(id) {
+            var story = Story("reconciliation")
+            story.reconciliations = [row]
+            return try told(story, about: id.text, at: now)
+        }
+        if let id = ID<PublicationKind>(id), let row = try publication(id) {
+            var story = Story("publication")
+            (story.publications, story.targets) = ([row], try targets(of: [id]))
+            for target in story.targets.prefix(Story.eventsMax) {
+                story.calls += try calls(about: target.id.text, limit: Story.rowsMax)
+                story.reviews += try reviews(about: [target.id.text])
+            }
+            return try told(story, about: id.text, at: now)
         }
         return nil
     }

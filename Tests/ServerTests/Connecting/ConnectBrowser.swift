@@ -52,7 +52,7 @@ struct ConnectWorld: Sendable {
                     settings, database: database, vault: vault, wire: platform, node: { node }, ids: ids, time: time,
                     bells: Bells(), logger: .quiet)
                 var hooks = Hooks()
-                hooks.connecting = ConnectHooks(parts.connections, parts.sessions, settings)
+                hooks.connecting = ConnectHooks(parts, settings)
                 hooks.apps = AppCredentials(Providers.webhookSources, vault, ids)
                 return (hooks, [])
             }

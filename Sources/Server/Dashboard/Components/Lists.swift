@@ -147,7 +147,7 @@ enum Places {
         case "rec": return "/reconciliations/\(id)"
         case "rev": return "/review/\(id)"
         case "alr": return "/system/alerts#\(id)"
-        case "chg": return "/trace/\(id)"
+        case "chg", "sync", "rec": return "/trace/\(id)"
         case "key": return "/system/keys#\(id)"
         case "app": return "/system/apps#\(id)"
         case "op": return "/system/operators#\(id)"
