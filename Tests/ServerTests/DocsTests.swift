@@ -44,7 +44,7 @@ struct DocsTests {
             ])
             try session.begin(
                 NewReconciliation(
-                    id: ID(stored: "rec_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
+                    id: ID(stored: "recon_" + tail), provider: "stripe", app: ID(stored: "app_" + tail),
                     stream: "events", job: ID(stored: "job_" + tail), askedBy: nil, since: now, until: now), at: now)
             let connection = NewConnection(
                 id: ID(stored: "conn_" + tail), userID: "user-42", provider: "tiktok", app: ID(stored: "app_" + tail),

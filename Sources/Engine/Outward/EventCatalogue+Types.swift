@@ -16,7 +16,7 @@ extension EventCatalogue {
     private static let reconciled = EventType(
         name: "reconciliation.done", what: "What is stored was compared with what a platform says.",
         members: [
-            .always("reconciliation_id", .text, "The comparison, rec_…"),
+            .always("reconciliation_id", .text, "The comparison, recon_…"),
             .always("provider", .text, "The platform."),
             .always("stream", .text, "What was compared: events, subscriptions."),
             .always("since", .time, "From when."), .always("until", .time, "Up to when."),

@@ -81,7 +81,7 @@ extension Session {
         try list(
             Listed(
                 columns: Self.reconciliationColumns, from: "reconciliations t", createdAt: "t.started_at",
-                prefix: "rec"), where: [], page, Self.reconciliation)
+                prefix: "recon"), where: [], page, Self.reconciliation)
     }
 
     /// The newest of a stream, whatever its state.

@@ -99,7 +99,7 @@ struct StreamPagesTests {
             let row = try await connect(api)
             let begun = try await browser.act("/sync/\(row.id)/videos/compare")
             let path = try #require(begun.location?.split(separator: "?").first.map(String.init))
-            #expect(path.hasPrefix("/reconciliations/rec_"))
+            #expect(path.hasPrefix("/reconciliations/recon_"))
             #expect(try await browser.get(path).html.contains("Nothing was found to differ so far."))
             let id = ID<ReconciliationKind>(stored: String(path.dropFirst("/reconciliations/".count)))
             let now = api.clock.now
@@ -119,8 +119,8 @@ struct StreamPagesTests {
             #expect(try await browser.get("/sync/\(row.id)/videos").html.contains(path))
             let repair = try await browser.act(path + "/repair")
             let next = try #require(repair.location)
-            #expect(next.hasPrefix("/reconciliations/rec_") && !next.hasPrefix(path))
-            #expect(try await browser.get("/reconciliations/rec_01kb2c3d4e5f6g7h8j9k0m1n2p").status == 404)
+            #expect(next.hasPrefix("/reconciliations/recon_") && !next.hasPrefix(path))
+            #expect(try await browser.get("/reconciliations/recon_01kb2c3d4e5f6g7h8j9k0m1n2p").status == 404)
         }
     }
 }
