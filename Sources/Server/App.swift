@@ -113,6 +113,8 @@ public struct Hooks: Sendable {
     public var reconciling: EventReconciling?
     /// Files that the application gives us; nil where there is no folder for them.
     public var objects: ObjectStore?
+    /// Signs addresses of objects; nil where nothing can be sealed.
+    public var signedAddresses: SignedAddresses?
     /// Publishes; nil where nothing can be sealed.
     public var publishing: PublishingHooks?
     /// Finds events by their values; nil where nothing can be hashed.

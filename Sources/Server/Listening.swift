@@ -55,6 +55,7 @@ extension Instance {
         hooks.deciders = Hooks.deciders(
             ids: ids, database: database, publishing: publishing?.publishing, read: gateway.reread)
         hooks.objects = objects
+        hooks.signedAddresses = settings.encryptionKeys.isEmpty ? nil : SignedAddresses(vault: vault)
         hooks.publishing = publishing
         hooks.eventSchemas = EventCatalogue.schemas
         hooks.endpoints = settings.encryptionKeys.isEmpty ? nil : endpoints

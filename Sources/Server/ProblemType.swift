@@ -53,7 +53,9 @@ extension ProblemType {
         "Nothing is lost: it is asked again by itself. The connection's `reason` says more.")
 
     /// What stands between content and an account.
-    static let publishing: [ProblemType] = [.storageFull, .rangeNotSatisfiable, .inUse]
+    static let publishing: [ProblemType] = [
+        .storageFull, .rangeNotSatisfiable, .inUse, .addressRefused, .uploadElsewhere,
+    ]
 
     public static let storageFull = ProblemType(
         "storage_full", 507, "There is no room for the file", who: .operator, retry: .later,
@@ -65,6 +67,15 @@ extension ProblemType {
     public static let inUse = ProblemType(
         "in_use", 409, "Something still needs it",
         "A publication that is not over uses the object. Cancel it first, or wait for its end.")
+
+    public static let addressRefused = ProblemType(
+        "address_refused", 403, "The signed address is not accepted",
+        "A part of it was changed, its time is over, or the API key that made it is no longer active. Make a new one: "
+            + "POST /v1/objects/presign")
+    public static let uploadElsewhere = ProblemType(
+        "upload_elsewhere", 409, "The upload goes on elsewhere", retry: .later,
+        "`Upload-Offset` must be what HEAD answers: how many bytes are here. It is the same while another request "
+            + "writes to the upload: wait for its end.")
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [

@@ -75,9 +75,11 @@ enum Routes {
         .get("/v1/nodes", NodesAPI.list),
         .get("/v1/objects", ObjectsAPI.list),
         .post("/v1/objects", ObjectsAPI.create),
-        .get("/v1/objects/{id}", ObjectsAPI.get),
-        .delete("/v1/objects/{id}", ObjectsAPI.delete),
-        .get("/v1/objects/{id}/content", ObjectsAPI.content),
+        .post("/v1/objects/presign", PresignAPI.presign),
+        .get("/v1/objects/{key}", ObjectsAPI.get),
+        .put("/v1/objects/{key}", ObjectsAPI.put),
+        .delete("/v1/objects/{key}", ObjectsAPI.delete),
+        .get("/v1/objects/{key}/content", ObjectsAPI.content),
         .get("/v1/publications", PublicationsAPI.list),
         .post("/v1/publications", PublicationsAPI.create),
         .get("/v1/publications/{id}", PublicationsAPI.get),
@@ -89,6 +91,10 @@ enum Routes {
         .get("/v1/radar", RadarAPI.list),
         .get("/v1/syncs", SyncsAPI.list),
         .get("/v1/syncs/{id}", SyncsAPI.get),
+        .post("/v1/uploads", UploadsAPI.create),
+        .get("/v1/uploads/{id}", UploadsAPI.get),
+        .patch("/v1/uploads/{id}", UploadsAPI.append),
+        .delete("/v1/uploads/{id}", UploadsAPI.delete),
         .get("/v1/keys", KeysAPI.list),
         .post("/v1/keys", KeysAPI.create),
         .get("/v1/keys/{id}", KeysAPI.get),
@@ -128,15 +134,19 @@ public struct OtherRoute: Sendable {
 public func makeRouter(_ app: App, adding others: [OtherRoute] = []) -> Router<Context> {
     let router = Router(context: Context.self, options: .autoGenerateHeadEndpoints)
     let dashboard = Dashboard(app)
-    let others = others + dashboard.routes
-    let table = RouteTable(Routes.all.map { ($0.method, $0.template) } + others.map { ($0.method, $0.template) })
+    let others = others + dashboard.routes + SignedRequest.preflights
+    let table = RouteTable(
+        Routes.all.flatMap { route in route.templates.map { (route.method, $0) } }
+            + others.map { ($0.method, $0.template) })
     router.add(middleware: Correlate(ids: app.ids))
     router.add(middleware: AccessLog(now: app.now, logger: app.logger))
     router.add(middleware: Problems(now: app.now, base: app.settings.publicURL ?? "", routes: table))
     router.add(middleware: SecureTransport(settings: app.settings))
     router.add(middleware: LostPages(dashboard: dashboard))
     for route in Routes.all {
-        on(route.method, route.template, of: router) { try await route.action.respond(to: $0, $1, in: app) }
+        for template in route.templates {
+            on(route.method, template, of: router) { try await route.action.respond(to: $0, $1, in: app) }
+        }
     }
     for route in others { on(route.method, route.template, of: router, route.respond) }
     return router

@@ -61,10 +61,13 @@ struct APIClient: Sendable {
 
     /// Sends a file as it is read. As long as bytes go out, it is waited for.
     func upload(
-        _ path: String, query: [(String, String?)], file: FileParts, headers: [(String, String)] = []
+        _ method: String, _ path: String, query: [(String, String?)], file: FileParts,
+        headers: [(String, String)] = []
     ) async throws -> JSON {
-        var request = request("POST", path, query, headers)
-        request.headers.add(name: "Content-Type", value: "application/octet-stream")
+        var request = request(method, path, query, headers)
+        if !request.headers.contains(name: "Content-Type") {
+            request.headers.add(name: "Content-Type", value: "application/octet-stream")
+        }
         request.body = .stream(file, length: .known(file.count))
         do {
             let answer = try await Self.client.execute(request, deadline: .distantFuture)

@@ -15,7 +15,7 @@ struct Patchbay: AsyncParsableCommand {
             Migrate.self, BackupCommand.self, RestoreCommand.self, Bench.self, DoctorCommand.self, Trace.self,
             Why.self, SandboxCommand.self, Trigger.self, Listen.self, Status.self, Deliveries.self, Calls.self,
             QuotasCommand.self, Completion.self, ConnectionsCommand.self, TokensCommand.self, PublishCommand.self,
-            PublicationsCommand.self, SyncCommand.self, RadarCommand.self,
+            PublicationsCommand.self, SyncCommand.self, RadarCommand.self, ObjectsCommand.self,
         ])
 
     /// Faults are one sentence on standard error and an exit code of ours; the parser's own usage errors are 2.

@@ -76,7 +76,7 @@ struct PublishCommand: AsyncParsableCommand {
         let parts = try FileParts(file) { sent in shown.tell(sent) }
         shown.total = parts.count
         let name = String(file.split(separator: "/").last ?? "")
-        let made = try await client.upload("/v1/objects", query: [("name", name)], file: parts)
+        let made = try await client.upload("POST", "/v1/objects", query: [("name", name)], file: parts)
         note("\(made["id"]?.text ?? "") holds the file: \(made["kind"]?.text ?? ""), \(parts.count) bytes.")
         return ["object_id": made["id"] ?? .null]
     }

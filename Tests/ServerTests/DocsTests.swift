@@ -10,7 +10,7 @@ import Testing
 struct DocsTests {
     /// Without an end; with a file; with a platform to be asked: other tests' business.
     private static let others: Set<String> = [
-        "/v1/changes/stream", "/v1/objects/{id}/content", "/v1/connections/{id}/posting",
+        "/v1/changes/stream", "/v1/objects/{key}/content", "/v1/uploads/{id}", "/v1/connections/{id}/posting",
     ]
 
     private func withSeed(_ settings: Settings = .test, _ body: @Sendable @escaping (TestAPI) async throws -> Void)

@@ -75,6 +75,35 @@ public struct ObjectFolder: Sendable {
         }
     }
 
+    /// Opens a draft to be gone on with: by one writer at a time, on all machines that see the folder.
+    func resume(_ id: ID<ObjectKind>) throws(ObjectProblem) -> (file: Int32, length: Int64) {
+        let file = open(draft(of: id), O_RDWR | O_APPEND | O_CLOEXEC)
+        guard file >= 0 else { throw problem(errno) }
+        var facts = stat()
+        guard flock(file, LOCK_EX | LOCK_NB) == 0, fstat(file, &facts) == 0 else {
+            close(file)
+            throw .busy
+        }
+        return (file, Int64(facts.st_size))
+    }
+
+    /// How much of a draft is here.
+    func length(ofDraft id: ID<ObjectKind>) throws(ObjectProblem) -> Int64 {
+        var facts = stat()
+        guard stat(draft(of: id), &facts) == 0 else { throw problem(errno) }
+        return Int64(facts.st_size)
+    }
+
+    func readDraft(_ id: ID<ObjectKind>) throws(ObjectProblem) -> ObjectFile {
+        let handle = open(draft(of: id), O_RDONLY | O_CLOEXEC)
+        guard handle >= 0 else { throw problem(errno) }
+        return try ObjectFile(handle)
+    }
+
+    func sync(file: Int32) throws(ObjectProblem) { guard fsync(file) == 0 else { throw problem(errno) } }
+
+    func removeDraft(_ id: ID<ObjectKind>) { unlink(draft(of: id)) }
+
     /// The whole file is in its place and on the disk, or nothing is.
     func settle(_ id: ID<ObjectKind>, _ file: Int32) throws(ObjectProblem) {
         guard fsync(file) == 0 else { throw problem(errno) }
@@ -158,6 +187,10 @@ public enum ObjectProblem: Error, Sendable, Equatable {
     case short(Int64)
     /// The bytes are not there.
     case gone
+    /// Another request writes to the same upload.
+    case busy
+    /// An upload goes on elsewhere: so much of it is here.
+    case elsewhere(Int64)
     /// The folder cannot be used; the sentence says why.
     case folder(String)
 
@@ -167,6 +200,8 @@ public enum ObjectProblem: Error, Sendable, Equatable {
         case .tooLarge(let most): "An object has at most \(most) bytes."
         case .short(let count): "The body ended after \(count) bytes, before its Content-Length."
         case .gone: "The object's bytes are no longer there."
+        case .busy: "Another request writes to this upload. Ask for its offset when that has ended."
+        case .elsewhere(let count): "\(count) bytes of the upload are here. Go on from there."
         case .folder(let reason): reason
         }
     }

@@ -10,13 +10,13 @@ public struct ObjectStore: Sendable {
     /// As large as the largest file that any platform takes.
     public static let sizeMax: Int64 = 4 << 30
     /// Read or written at once.
-    private static let piece = 1 << 20
+    static let piece = 1 << 20
     /// How much is written before the room that is left is looked at again.
-    private static let lookEvery: Int64 = 64 << 20
+    static let lookEvery: Int64 = 64 << 20
 
     public let folder: ObjectFolder
-    private let database: any Database
-    private let ids: Identifiers
+    let database: any Database
+    let ids: Identifiers
     private let time: TimeSource
     private var threads: NIOThreadPool { .singleton }
 
@@ -30,7 +30,7 @@ public struct ObjectStore: Sendable {
     /// Makes the folder; at start.
     public func prepare() async throws { try await blocking { try $0.prepare() } }
 
-    private func blocking<Value: Sendable>(
+    func blocking<Value: Sendable>(
         _ work: @escaping @Sendable (ObjectFolder) throws -> Value
     ) async throws -> Value {
         try await threads.runIfActive { [folder] in try work(folder) }
@@ -46,12 +46,14 @@ public struct ObjectStore: Sendable {
 
     /// Takes bytes in as they come.
     ///
-    /// - Parameter length: as it was announced.
+    /// - Parameters:
+    ///   - length: as it was announced.
+    ///   - most: bytes that are taken.
     /// - Throws: `ObjectProblem`; what the parts throw. Nothing is left of them then.
     public func take<Parts: AsyncSequence>(
-        _ parts: Parts, length: Int64?
+        _ parts: Parts, length: Int64?, most: Int64 = sizeMax
     ) async throws -> Kept where Parts.Element == ByteBuffer {
-        if let length, length > Self.sizeMax { throw ObjectProblem.tooLarge(Self.sizeMax) }
+        if let length, length > most { throw ObjectProblem.tooLarge(most) }
         let id = ids.make(ObjectKind.self)
         let file = try await blocking { folder in
             try folder.checkRoom(for: length ?? 0)
@@ -59,7 +61,7 @@ public struct ObjectStore: Sendable {
         }
         let (size, hash): (Int64, [UInt8])
         do {
-            (size, hash) = try await write(parts, length, to: file)
+            (size, hash) = try await write(parts, length, most, to: file)
             try await blocking { try $0.settle(id, file) }
         } catch {
             try? await blocking { $0.abandon(id, file) }  // The sweep removes what is left.
@@ -73,13 +75,13 @@ public struct ObjectStore: Sendable {
     }
 
     private func write<Parts: AsyncSequence>(
-        _ parts: Parts, _ length: Int64?, to file: Int32
+        _ parts: Parts, _ length: Int64?, _ most: Int64, to file: Int32
     ) async throws -> (size: Int64, sha256: [UInt8]) where Parts.Element == ByteBuffer {
         var (hash, size, looked, gathered) = (SHA256(), Int64(0), Int64(0), [UInt8]())
         gathered.reserveCapacity(Self.piece)
         for try await part in parts {
             size += Int64(part.readableBytes)
-            guard size <= Self.sizeMax else { throw ObjectProblem.tooLarge(Self.sizeMax) }
+            guard size <= most else { throw ObjectProblem.tooLarge(most) }
             gathered += part.readableBytesView
             guard gathered.count >= Self.piece else { continue }
             let looks = size - looked >= Self.lookEvery
@@ -167,6 +169,7 @@ public struct ObjectStore: Sendable {
             count += deleted
             if deleted == 0 { break }
         }
+        count += try await sweepUploads(at: now)
         let old = now - .days(1)
         count += try await blocking { $0.sweepDrafts(before: old) }
         let files = try await blocking { $0.files(before: old, 200) }

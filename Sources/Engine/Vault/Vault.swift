@@ -67,10 +67,15 @@ public struct Vault: Sendable {
 
     /// A key of its own, made from one of the vault's: for hashes by which values are found and that nobody can make
     /// without it. Nil when that key is not there.
-    func indexKey(from id: String) -> SymmetricKey? {
+    func indexKey(from id: String) -> SymmetricKey? { derivedKey(from: id, for: "event_terms") }
+
+    /// The same, for signing addresses of objects.
+    func addressKey(from id: String) -> SymmetricKey? { derivedKey(from: id, for: "signed_addresses") }
+
+    private func derivedKey(from id: String, for purpose: String) -> SymmetricKey? {
         keyring.key(id).map {
             HKDF<SHA256>.deriveKey(
-                inputKeyMaterial: $0, info: Data("patchbay\u{1F}event_terms".utf8), outputByteCount: 32)
+                inputKeyMaterial: $0, info: Data("patchbay\u{1F}\(purpose)".utf8), outputByteCount: 32)
         }
     }
 

@@ -63,7 +63,10 @@ extension APIRequest {
         var path: [String: String] = [:]
         for parameter in action.path {
             // An id that cannot be one names nothing.
-            guard let raw = context.parameters.get(parameter.name),
+            let names =
+                [parameter.name] + (parameter.takesRest ? (2...Route.partsMax).map { "\(parameter.name)\($0)" } : [])
+            let raw = names.compactMap { context.parameters.get($0) }.joined(separator: "/")
+            guard !raw.isEmpty,
                 let text = PercentEncoding.decode(raw, plusIsBlank: false),
                 parameter.schema.problems(in: .string(text)).isEmpty
             else {

@@ -13,6 +13,12 @@ public struct Action: Sendable {
     let body: Schema?
     /// Takes bytes of any kind as they come, instead of JSON.
     let takesFile: Bool
+    /// How those may be declared.
+    let fileTypes: [String]
+    /// May be asked for by a signed address, without a key.
+    let isSignable: Bool
+    /// Headers that it reads beyond those of its kind.
+    let headers: [Parameter]
     /// Acts: takes an `Idempotency-Key`.
     let isIdempotent: Bool
     /// Takes `If-Match`, answers an `ETag`.
@@ -27,7 +33,8 @@ public struct Action: Sendable {
     init(
         _ name: String, _ summary: String, notes: String? = nil, _ access: Access, path: [Parameter] = [],
         query: [Parameter] = [], body: Schema? = nil, takesFile: Bool = false, isIdempotent: Bool = false,
-        isConditional: Bool = false,
+        isConditional: Bool = false, isSignable: Bool = false, fileTypes: [String] = ["application/octet-stream"],
+        headers: [Parameter] = [],
         mayWait: Bool = false, answers: [AnswerDescription], problems: [ProblemType] = [],
         run: @escaping @Sendable (APIRequest) async throws -> Answer
     ) {
@@ -36,9 +43,12 @@ public struct Action: Sendable {
         self.notes = notes
         self.access = access
         self.path = path
-        self.query = query
+        self.query = query + (isSignable ? SignedRequest.parameters : [])
         self.body = body
         self.takesFile = takesFile
+        self.fileTypes = fileTypes
+        self.isSignable = isSignable
+        self.headers = headers
         self.isIdempotent = isIdempotent
         self.isConditional = isConditional
         self.mayWait = mayWait
@@ -65,8 +75,14 @@ public struct Parameter: Sendable {
     let isRequired: Bool
     /// Stands in the examples of the documentation.
     let isInExample: Bool
+    /// Of a path: all that is left of it, slashes and all.
+    let takesRest: Bool
 
-    init(_ name: String, _ schema: Schema, _ what: String, isRequired: Bool = false, isInExample: Bool = false) {
+    init(
+        _ name: String, _ schema: Schema, _ what: String, isRequired: Bool = false, isInExample: Bool = false,
+        takesRest: Bool = false
+    ) {
+        self.takesRest = takesRest
         self.name = name
         self.schema = schema
         self.what = what
@@ -88,8 +104,8 @@ public struct AnswerDescription: Sendable {
     /// Names of headers beyond those on every answer.
     let headers: [String]
 
-    static func ok(_ what: String, _ schema: Schema) -> Self {
-        Self(status: 200, what: what, contentType: "application/json", schema: schema, headers: [])
+    static func ok(_ what: String, _ schema: Schema, headers: [String] = []) -> Self {
+        Self(status: 200, what: what, contentType: "application/json", schema: schema, headers: headers)
     }
     static func list(of schema: Schema) -> Self {
         .ok(
@@ -99,8 +115,9 @@ public struct AnswerDescription: Sendable {
                 .required("next_cursor", Schema.text().orNull, "For the next page; null at the end."),
             ]))
     }
-    static func created(_ what: String, _ schema: Schema) -> Self {
-        Self(status: 201, what: what, contentType: "application/json", schema: schema, headers: ["Location"])
+    static func created(_ what: String, _ schema: Schema, headers: [String] = []) -> Self {
+        Self(
+            status: 201, what: what, contentType: "application/json", schema: schema, headers: ["Location"] + headers)
     }
     static func accepted(_ what: String, _ schema: Schema) -> Self {
         Self(status: 202, what: what, contentType: "application/json", schema: schema, headers: ["Location"])
@@ -133,6 +150,17 @@ public struct Route: Sendable {
     static func delete(_ template: String, _ action: Action) -> Route {
         Route(method: "DELETE", template: template, action: action)
     }
+
+    /// Every address that leads to it: a parameter that takes the rest may be written with slashes.
+    var templates: [String] {
+        guard let rest = action.path.last, rest.takesRest else { return [template] }
+        return (2...Self.partsMax).reduce(into: [template]) { all, part in
+            all.append("\(all[all.count - 1])/{\(rest.name)\(part)}")
+        }
+    }
+
+    /// Parts of a parameter that takes the rest; one with more is written with `%2F`.
+    static let partsMax = 8
 }
 
 /// Which methods an address takes, for 405 and its `Allow`.

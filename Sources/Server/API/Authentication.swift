@@ -5,11 +5,15 @@ import Store
 extension App {
     /// Whose request it is.
     ///
+    /// - Parameter action: where it may be asked for by a signed address.
     /// - Throws: `Problem` 401 for no key or a wrong one, 429 when an address tries too many.
-    func authenticate(_ request: Request, from address: String) async throws -> Caller {
+    func authenticate(_ request: Request, from address: String, for action: Action? = nil) async throws -> Caller {
         let failures = RateLimiter.Policy(
             name: "failures", perMinute: settings.rateLimits.failures, burst: settings.rateLimits.failures)
         do {
+            if let action, SignedRequest.isOne(request, of: action) {
+                return try await signedCaller(of: request, action)
+            }
             return try await caller(of: request)
         } catch let problem as Problem {
             let verdict = limits.take(failures, address)

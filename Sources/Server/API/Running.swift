@@ -5,18 +5,21 @@ import Logging
 extension Action {
     /// Answers a request to this action. Read downwards: this is the order of things.
     func respond(to request: Request, _ context: Context, in app: App) async throws -> Response {
-        var headers: [Field] = []
+        var headers = SignedRequest.isOne(request, of: self) ? SignedRequest.headers : []
         do {
             let caller: Caller
             switch access {
             case .open: caller = .anybody
             case .needs(let level, let resource):
                 let address = ClientAddress(trustedProxies: app.settings.trustedProxies).of(request, context)
-                headers = try app.take(
+                let open = headers
+                headers += try app.take(
                     RateLimiter.Policy(name: "address", perMinute: app.settings.rateLimits.address), address)
-                caller = try await app.authenticate(request, from: address)
-                headers = try app.take(
-                    RateLimiter.Policy(name: "key", perMinute: app.settings.rateLimits.key), caller.id)
+                caller = try await app.authenticate(request, from: address, for: self)
+                headers =
+                    open
+                    + (try app.take(
+                        RateLimiter.Policy(name: "key", perMinute: app.settings.rateLimits.key), caller.id))
                 guard caller.may(level, resource) else {
                     throw Problem(
                         .insufficientScope, "It needs the scope \(level.rawValue) or \(resource):\(level.rawValue).")

@@ -70,6 +70,7 @@ enum DocsReference {
         if action.isIdempotent {
             headers.append(("Idempotency-Key", "text", "Makes the request safe to repeat, for seven days."))
         }
+        headers += action.headers.map { ($0.name, form($0.schema), Markup.prose($0.what)) }
         if action.isConditional { headers.append(("If-Match", "ETag", "Only if it is still this version.")) }
         if action.mayWait {
             headers.append(("Prefer", "wait=10", "Waits so many seconds, 30 at most, for the job's end."))

@@ -76,11 +76,20 @@ private struct Operation {
             members.append(.init("requestBody", ["required": true, "content": content]))
         }
         if action.takesFile {
-            let file: JSON = ["schema": ["type": "string", "format": "binary"]]
-            members.append(.init("requestBody", ["required": true, "content": ["application/octet-stream": file]]))
+            let content = action.fileTypes.map { JSONMember($0, ["schema": Self.file($0)]) }
+            members.append(.init("requestBody", ["required": true, "content": .object(content)]))
         }
         members.append(.init("responses", .object(Self.responses(action, &schemas))))
         json = .object(members)
+    }
+
+    /// The bytes, or a form with them.
+    private static func file(_ type: String) -> JSON {
+        let bytes: JSON = ["type": "string", "format": "binary", "minLength": 1]
+        guard type == "multipart/form-data" else { return bytes }
+        return [
+            "type": "object", "required": ["file"], "properties": ["file": bytes], "additionalProperties": false,
+        ]
     }
 
     private static func parameters(_ action: Action, _ found: inout [String: Schema]) -> [JSON] {
@@ -94,6 +103,9 @@ private struct Operation {
         var parameters = action.path.map { parameter("path", $0.name, $0.schema, $0.what, isRequired: true) }
         parameters += action.query.map {
             parameter("query", $0.name, $0.schema, $0.what, isRequired: $0.isRequired)
+        }
+        parameters += action.headers.map {
+            parameter("header", $0.name, $0.schema, $0.what, isRequired: $0.isRequired)
         }
         if action.isIdempotent {
             let key = Schema.form(1...255, pattern: "^[!-~]+$", "visible ASCII") { _ in true }
@@ -120,11 +132,10 @@ private struct Operation {
     }
 
     private static func responses(_ action: Action, _ found: inout [String: Schema]) -> [JSONMember] {
-        var responses: [(status: Int, json: JSON)] = action.answers.map { answer in
-            (
-                answer.status,
-                response(answer, isIdempotent: action.isIdempotent, isConditional: action.isConditional, &found)
-            )
+        var responses: [(status: Int, json: JSON)] = []
+        for answers in Dictionary(grouping: action.answers, by: \.status).values {
+            guard let first = answers.first else { continue }
+            responses.append((first.status, response(first, also: answers.dropFirst(), of: action, &found)))
         }
         let problems = Dictionary(grouping: action.allProblems, by: \.status)
         for (status, types) in problems where !responses.contains(where: { $0.status == status }) {
@@ -142,17 +153,19 @@ private struct Operation {
     }
 
     private static func response(
-        _ answer: AnswerDescription, isIdempotent: Bool, isConditional: Bool, _ found: inout [String: Schema]
+        _ answer: AnswerDescription, also others: ArraySlice<AnswerDescription>, of action: Action,
+        _ found: inout [String: Schema]
     ) -> JSON {
         var headers = usualHeaders + answer.headers
-        if isIdempotent { headers.append("Idempotent-Replayed") }
-        if isConditional { headers.append("ETag") }
-        var members: [JSONMember] = [.init("description", .string(answer.what)), .init("headers", references(headers))]
-        if let type = answer.contentType {
+        if action.isIdempotent { headers.append("Idempotent-Replayed") }
+        if action.isConditional { headers.append("ETag") }
+        let what = ([answer] + others).map(\.what).joined(separator: " Or: ")
+        var members: [JSONMember] = [.init("description", .string(what)), .init("headers", references(headers))]
+        let content = ([answer] + others).compactMap { answer -> JSONMember? in
             let schema = answer.schema?.json(isClosed: false, named: &found)
-            members.append(
-                .init("content", .object([.init(type, .object(schema.map { [.init("schema", $0)] } ?? []))])))
+            return answer.contentType.map { .init($0, .object(schema.map { [.init("schema", $0)] } ?? [])) }
         }
+        if !content.isEmpty { members.append(.init("content", .object(content))) }
         return .object(members)
     }
 
@@ -173,6 +186,9 @@ private struct Operation {
             ("Idempotent-Replayed", "`true`: the stored answer to the first request with this key."),
             ("ETag", "The version, for If-Match."),
             ("WWW-Authenticate", "How to authenticate."),
+            ("Upload-Offset", "How many bytes are here."),
+            ("Upload-Length", "How many there will be."),
+            ("Tus-Resumable", "The protocol of the upload: 1.0.0."),
         ].map { .init($0.0, ["description": .string($0.1), "schema": ["type": "string"]]) })
 }
 
@@ -190,7 +206,9 @@ extension Action {
         }
         if !path.isEmpty { all.append(.notFound) }
         if body != nil { all += [.invalidJSON, .unsupportedMediaType, .cardData] }
-        if takesFile { all += [.storageFull] }
+        if takesFile { all += [.storageFull, .contentTooLarge, .invalidFields] }
+        if isSignable { all.append(.addressRefused) }
+        if !headers.isEmpty { all.append(.invalidHeader) }
         if body != nil || isIdempotent { all += [.contentTooLarge, .invalidFields] }
         if isIdempotent { all += [.invalidHeader, .twinRunning, .keyReused] }
         if isConditional { all += [.invalidHeader, .preconditionFailed] }

@@ -908,11 +908,29 @@ CREATE TABLE objects (
     user_id             $TEXT,
     created_at          $INTEGER NOT NULL,
     expires_at          $INTEGER,
-    deleting_at         $INTEGER
+    deleting_at         $INTEGER,
+    key                 $TEXT
 ) $STRICT;
+-- The application's own name of an object: what has it is the one that is there under it now.
+CREATE UNIQUE INDEX objects_key ON objects (key) WHERE key IS NOT NULL AND deleting_at IS NULL;
 CREATE INDEX objects_user ON objects (user_id, id) WHERE user_id IS NOT NULL;
 CREATE INDEX objects_expiring ON objects (expires_at, id) WHERE expires_at IS NOT NULL AND deleting_at IS NULL;
 CREATE INDEX objects_deleting ON objects (deleting_at, id) WHERE deleting_at IS NOT NULL;
+
+-- Files that come in several requests, under the id that their object will have. How much of one is here says the
+-- file's draft in the objects' folder. `object_expires_at` is the object's.
+CREATE TABLE uploads (
+    id                  $TEXT PRIMARY KEY,
+    length              $INTEGER NOT NULL,
+    key                 $TEXT,
+    content_type        $TEXT,
+    name                $TEXT,
+    user_id             $TEXT,
+    object_expires_at   $INTEGER,
+    created_at          $INTEGER NOT NULL
+) $STRICT;
+CREATE INDEX uploads_created ON uploads (created_at, id);
+CREATE INDEX uploads_user ON uploads (user_id, id) WHERE user_id IS NOT NULL;
 
 -- Steps -----------------------------------------------------------------------------------------------------
 
@@ -979,6 +997,8 @@ CREATE TABLE publication_targets (
     created_at          $INTEGER NOT NULL,
     updated_at          $INTEGER NOT NULL
 ) $STRICT;
+-- By when they were last changed, as retention asks.
+CREATE INDEX publications_updated ON publications (updated_at, id);
 -- By when they begin, as a calendar asks.
 CREATE INDEX publications_when ON publications (coalesce(publish_at, created_at), id);
 CREATE INDEX publication_targets_publication ON publication_targets (publication_id, id);

@@ -104,8 +104,13 @@ extension Session {
             ("publications", try erasePublications(where: "user_id = \(user)")),
             (
                 "objects",
-                try run("UPDATE objects SET deleting_at = \(now), user_id = NULL, name = NULL WHERE user_id = \(user)")
+                try run(
+                    """
+                    UPDATE objects SET deleting_at = \(now), user_id = NULL, name = NULL, key = NULL
+                     WHERE user_id = \(user)
+                    """)
             ),
+            ("uploads", try run("DELETE FROM uploads WHERE user_id = \(user)")),
             ("connections", try eraseConnections(of: user, at: now)),
             ("subscriptions", try run("DELETE FROM subscriptions WHERE user_id = \(user)")),
             ("payment_methods", try run("DELETE FROM payment_methods WHERE user_id = \(user)")),

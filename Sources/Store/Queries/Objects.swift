@@ -13,10 +13,12 @@ public struct ObjectRow: Sendable, Equatable {
     public let createdAt: Timestamp
     /// Nil: never.
     public let expiresAt: Timestamp?
+    /// What the application calls it: at most one object at a time has it.
+    public let key: String?
 
     public init(
         id: ID<ObjectKind>, facts: MediaFacts, contentType: String, size: Int64, sha256: [UInt8], name: String?,
-        userID: String?, createdAt: Timestamp, expiresAt: Timestamp?
+        userID: String?, createdAt: Timestamp, expiresAt: Timestamp?, key: String? = nil
     ) {
         self.id = id
         self.facts = facts
@@ -27,6 +29,7 @@ public struct ObjectRow: Sendable, Equatable {
         self.userID = userID
         self.createdAt = createdAt
         self.expiresAt = expiresAt
+        self.key = key
     }
 }
 
@@ -36,10 +39,11 @@ extension Session {
         if let user = object.userID { try ensureUser(user, source: "api", at: object.createdAt) }
         try run(
             """
-            INSERT INTO objects (id, kind, content_type, size, sha256, facts, name, user_id, created_at, expires_at)
+            INSERT INTO objects (id, kind, content_type, size, sha256, facts, name, user_id, created_at, expires_at,
+                                 key)
             VALUES (\(object.id), \(object.facts.kind.rawValue), \(object.contentType), \(object.size),
                     \(object.sha256), \(object.facts.json.columnText), \(object.name), \(object.userID),
-                    \(object.createdAt), \(object.expiresAt))
+                    \(object.createdAt), \(object.expiresAt), \(object.key))
             """)
     }
 
@@ -51,10 +55,25 @@ extension Session {
             """, Self.object)
     }
 
-    public func objects(user: String?, kind: String?, _ page: ListPage) throws -> [ObjectRow] {
+    /// What stands under a key now.
+    public func object(key: String) throws -> ObjectRow? {
+        try row(
+            """
+            SELECT \(Self.objectColumns) FROM objects t WHERE t.key = \(key) AND t.deleting_at IS NULL
+            """, Self.object)
+    }
+
+    /// Takes the key from an object, so that another may have it. Its file goes as soon as nothing needs it.
+    public func unseat(_ id: ID<ObjectKind>, at now: Timestamp) throws {
+        try run("UPDATE objects SET key = NULL, expires_at = \(now) WHERE id = \(id)")
+        if try !isNeeded(id) { _ = try dropObject(id, at: now) }
+    }
+
+    public func objects(user: String?, kind: String?, key: String? = nil, _ page: ListPage) throws -> [ObjectRow] {
         try list(
             Listed(columns: Self.objectColumns, from: "objects t", createdAt: "t.created_at", prefix: "obj"),
-            where: conditions([("user_id", user), ("kind", kind)]) + ["t.deleting_at IS NULL"], page, Self.object)
+            where: conditions([("user_id", user), ("kind", kind), ("key", key)]) + ["t.deleting_at IS NULL"], page,
+            Self.object)
     }
 
     /// Marks an object as one whose file is to go. False when there is none.
@@ -112,7 +131,8 @@ extension Session {
 
     private static var objectColumns: SQL {
         """
-        t.id, t.kind, t.content_type, t.size, t.sha256, t.facts, t.name, t.user_id, t.created_at, t.expires_at
+        t.id, t.kind, t.content_type, t.size, t.sha256, t.facts, t.name, t.user_id, t.created_at, t.expires_at,
+        t.key
         """
     }
     private static func object(_ row: inout Row) throws -> ObjectRow {
@@ -122,7 +142,7 @@ extension Session {
         return ObjectRow(
             id: id, facts: MediaFacts(kind, stored: try row.text()), contentType: type, size: size, sha256: hash,
             name: try row.optionalText(), userID: try row.optionalText(), createdAt: try row.time(),
-            expiresAt: try row.optionalTime())
+            expiresAt: try row.optionalTime(), key: try row.optionalText())
     }
 }
 

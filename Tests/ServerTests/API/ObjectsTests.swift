@@ -24,12 +24,14 @@ struct ObjectsTests {
                 let store = ObjectStore(folder: ObjectFolder(folder), database: database, ids: ids, time: time)
                 try await store.prepare()
                 hooks.objects = store
+                let key = (id: "k1", secret: Secret([UInt8](repeating: 5, count: 32)))
+                hooks.signedAddresses = SignedAddresses(vault: Vault(keyring: Keyring([key])))
                 return (hooks, [])
             }
         ) { api in try await body(api, folder) }
     }
 
-    private static func files(in folder: String) -> [String] {
+    static func files(in folder: String) -> [String] {
         (FileManager.default.enumerator(atPath: folder)?.allObjects as? [String] ?? []).filter { $0.contains("obj_") }
     }
 
