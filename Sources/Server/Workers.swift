@@ -83,7 +83,7 @@ struct Workers: Sendable {
             workers.append(
                 PublicationWorker(
                     publishing.publishing, caller: publishing.caller, database: database, vault: vault, ids: ids,
-                    time: time, bells: bells, logger: logger))
+                    time: time, bells: bells, logger: logger, lateMax: settings.publishLateMax))
         }
         workers.append(PublicationSweep(database: database, ids: ids, time: time, bells: bells))
         return workers

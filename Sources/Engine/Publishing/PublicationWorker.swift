@@ -6,6 +6,11 @@ public import Store
 public struct PublicationWorker: JobWorker {
     public static let kind = "publication.target"
     public static let review = "unknown_outcome"
+    public static let lateReview = "late_publication"
+    /// What was planned for nine is no longer wanted at noon by itself.
+    public static let usualLateMax = Duration.hours(1)
+    /// While somebody is asked, it is looked at again.
+    private static let askedPeriod = Duration.days(1)
     /// A connection that is paused, or refreshed just now, is looked at again.
     private static let pausePeriod = Duration.minutes(1)
 
@@ -18,11 +23,14 @@ public struct PublicationWorker: JobWorker {
     private let time: TimeSource
     private let bells: Bells
     private let logger: Logger
+    private let lateMax: Duration
 
+    /// - Parameter lateMax: a planned target that could not begin within so long of its time is asked about.
     public init(
         _ publishing: Publishing, caller: StepCaller, database: any Database, vault: Vault, ids: Identifiers,
-        time: TimeSource, bells: Bells, logger: Logger
+        time: TimeSource, bells: Bells, logger: Logger, lateMax: Duration = usualLateMax
     ) {
+        self.lateMax = lateMax
         self.publishing = publishing
         self.caller = caller
         self.database = database
@@ -71,6 +79,9 @@ public struct PublicationWorker: JobWorker {
         }
         guard let connection = found.connection, connection.deletedAt == nil else {
             return try await end(found, job, TargetNote(Failure(.notFound, "The connection is gone.", who: .you)))
+        }
+        if try await asksBecauseLate(found, job) {
+            throw JobInterruption.postponed(until: time.now() + Self.askedPeriod)
         }
         if connection.state == .paused || connection.state == .pending {
             let why = connection.state == .paused ? "is paused" : "waits to be confirmed"
@@ -180,6 +191,39 @@ public struct PublicationWorker: JobWorker {
         guard before.state != note.state, let fresh = try session.target(id) else { return }
         try session.touch(fresh.publication, at: now)
         try news.tell(fresh, in: session, at: now)
+    }
+
+    /// Whether its time is over for so long that a person decides: nobody was here to begin it, say.
+    private func asksBecauseLate(_ found: Case, _ job: ClaimedJob) async throws -> Bool {
+        let (now, target) = (time.now(), found.target)
+        guard target.state == .scheduled, let planned = found.publication.publishAt, now - planned > lateMax else {
+            return false
+        }
+        let evidence: JSON = [
+            "publication_id": JSON(target.publication), "connection_id": JSON(target.connection),
+            "account_id": .string(target.account), "publish_at": JSON(planned), "title": JSON(found.post.title),
+        ]
+        let review = NewReview(
+            id: ids.make(), kind: Self.lateReview, subject: target.id.text,
+            question: "Its time was \(planned). Nothing of it has left. Send it now?",
+            evidence: String(decoding: evidence.bytes, as: UTF8.self), choices: ["send_now", "cancel"],
+            provider: target.provider, openedAt: now, changeID: ids.make())
+        try await database.set("publication_late", in: .work) { session in
+            try session.hold(job)
+            guard let held = try session.holdTarget(target.id), held.state == .scheduled,
+                try !session.hasOpenReview(Self.lateReview, of: target.id)
+            else { return }
+            var note = TargetNote(.scheduled)
+            (note.reason, note.who, note.nextAction, note.nextAt) = (
+                "It is late: it could not begin at its time.", Failure.Actor.you.rawValue,
+                "Decide whether it is still to be sent, or move it.", planned
+            )
+            try session.note(note, of: target.id, at: now)
+            try session.open(review)
+            try session.touch(target.publication, at: now)
+        }
+        bells.written.ring()
+        return true
     }
 
     /// Nobody knows: a person must look. The steps stay as they are until then.

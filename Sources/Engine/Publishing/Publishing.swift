@@ -120,12 +120,32 @@ public struct Publishing: Sendable {
             var note = TargetNote(.cancelled)
             note.reason = "Cancelled before it was published."
             try session.note(note, of: held.id, at: now)
+            try session.settleLateReview(of: held.id, by: "cancel", at: now)
             _ = try session.reschedule(key(of: held.id), to: now, at: now)
             if let fresh = try session.target(held.id) {
                 try news.tell(fresh, number: number, in: session, at: now)
             }
         }
         return (cancelled, late)
+    }
+
+    /// What a decision about a late target does: it begins now, or never.
+    public func late(
+        _ target: ID<TargetKind>, sends: Bool, at now: Timestamp
+    ) -> @Sendable (Session) throws -> Void {
+        let news = PublicationNews(ids)
+        return { session in
+            guard let held = try session.holdTarget(target), held.state == .scheduled else { return }
+            guard sends else {
+                _ = try Self.cancel([held], news, in: session, at: now)
+                return try session.touch(held.publication, at: now)
+            }
+            var note = TargetNote(.waiting)
+            (note.nextAction, note.nextAt) = ("It begins in a moment, as somebody decided.", now)
+            try session.note(note, of: held.id, at: now)
+            _ = try session.reschedule(Self.key(of: held.id), to: now, at: now)
+            try session.touch(held.publication, at: now)
+        }
     }
 
     /// What `send_again` does to a target whose outcome nobody knows: its steps begin anew.

@@ -113,6 +113,7 @@ extension Hooks {
         ]
         if let publishing {
             deciders[PublicationWorker.review] = UnknownDecider(publishing, database: database)
+            deciders[PublicationWorker.lateReview] = LateDecider(publishing)
         }
         return deciders
     }

@@ -5,13 +5,13 @@ import Store
 public struct Retention: Sendable, Equatable {
     /// A kind of row with a life of its own.
     public enum Kind: String, Sendable, CaseIterable {
-        case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, syncs, metrics
+        case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, syncs, metrics, publications
 
         var usualDays: Int64 {
             switch self {
             case .bodies, .changes, .attempts, .syncs: 30
             case .deliveries, .deadJobs: 90
-            case .events, .metrics: 400
+            case .events, .metrics, .publications: 400
             case .calls: 14
             case .jobs: 7
             }
@@ -28,6 +28,7 @@ public struct Retention: Sendable, Equatable {
             case .jobs: "Jobs that succeeded or were cancelled."
             case .deadJobs: "Jobs that died."
             case .syncs: "Runs of syncs."
+            case .publications: "Publications that are over, with their targets."
             case .metrics: "Each step of the counts of accounts, videos and the like."
             }
         }
@@ -71,6 +72,7 @@ extension Retention {
         limits.deadJobs = self[.deadJobs]
         limits.syncs = self[.syncs]
         limits.metrics = self[.metrics]
+        limits.publications = self[.publications]
         return limits
     }
 }

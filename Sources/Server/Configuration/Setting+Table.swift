@@ -83,6 +83,10 @@ extension Setting {
                 "Streams of which every new, changed and deleted row is told (record.changed), commas between.",
                 example: "tiktok.videos"),
             Setting(
+                "PATCHBAY_PUBLISH_LATE_MAX",
+                "A planned publication that could not begin within so long of its time is asked about, not sent.",
+                usual: "1h", example: "6h"),
+            Setting(
                 "PATCHBAY_APPLICATION_NAME",
                 "What people know your application as: shown where they connect an account.", usual: "your application",
                 example: "Rye and Salt"),

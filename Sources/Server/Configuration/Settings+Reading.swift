@@ -23,6 +23,7 @@ extension Settings {
         webhookAliases = try values.read("PATCHBAY_WEBHOOK_ALIASES", Self.aliases) ?? [:]
         returnOrigins = try values.read("PATCHBAY_RETURN_ORIGINS", Self.origins) ?? []
         toldRecords = try values.read("PATCHBAY_RECORD_CHANGES", Self.streams) ?? []
+        publishLateMax = try values.read("PATCHBAY_PUBLISH_LATE_MAX", Self.life) ?? publishLateMax
         for kind in Retention.Kind.allCases {
             if let life = try values.read(kind.settingName, Self.life) { retention[kind] = life }
         }

@@ -33,6 +33,8 @@ public struct Settings: Sendable {
     public internal(set) var returnOrigins: [String] = []
     /// `tiktok.videos`: streams whose rows are told of one by one.
     public internal(set) var toldRecords: Set<String> = []
+    /// A planned publication that begins later than this is asked about first.
+    public internal(set) var publishLateMax = Duration.hours(1)
     /// Whether `serve` brings the schema up to date.
     public internal(set) var migrates = true
     public internal(set) var log = LogSettings(format: .text, level: .info)

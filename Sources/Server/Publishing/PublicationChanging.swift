@@ -64,6 +64,7 @@ struct PublicationChanging: Sendable {
                 var note = TargetNote(publishAt == nil ? .waiting : .scheduled)
                 (note.nextAction, note.nextAt) = (Publishing.beginning(publishAt), publishAt ?? now)
                 try session.note(note, of: target.id, at: now)
+                try session.settleLateReview(of: target.id, by: request.caller.id, at: now)
                 guard try session.reschedule(Publishing.key(of: target.id), to: publishAt ?? now, at: now) else {
                     throw Problem(.wrongState, "It begins just now: it can no longer be changed.")
                 }

@@ -39,3 +39,20 @@ public struct UnknownDecider: ReviewDecider {
         return { session, _ in try act(session) }
     }
 }
+
+/// Decides `late_publication`: `send_now` begins it, `cancel` ends it.
+public struct LateDecider: ReviewDecider {
+    private let publishing: Publishing
+
+    public init(_ publishing: Publishing) { self.publishing = publishing }
+
+    public var input: Schema? { nil }
+
+    public func effect(
+        of decision: Decision, on review: Review
+    ) async throws -> @Sendable (Session, Review) throws -> Void {
+        guard let id = ID<TargetKind>(review.subject) else { return { _, _ in } }
+        let act = publishing.late(id, sends: decision.choice == "send_now", at: decision.at)
+        return { session, _ in try act(session) }
+    }
+}

@@ -207,7 +207,7 @@ extension Session {
                SET state = 'decided', subject = 'erased', question = 'It was about a user who was erased.',
                    evidence = '{}', note = NULL, decision = coalesce(decision, 'dismiss'),
                    decided_by = coalesce(decided_by, 'erasure'), decided_at = coalesce(decided_at, opened_at)
-             WHERE kind = 'unknown_outcome' AND subject IN (\(mine))
+             WHERE kind IN ('unknown_outcome', 'late_publication') AND subject IN (\(mine))
             """)
         let publications = try rows(
             "SELECT DISTINCT publication_id FROM publication_targets WHERE \(condition)"
@@ -253,6 +253,23 @@ extension Session {
             UPDATE reviews
                SET state = 'decided', decision = 'answered', decided_by = 'platform', decided_at = \(now)
              WHERE kind = 'unknown_outcome' AND subject = \(target) AND state <> 'decided'
+            """)
+    }
+
+    /// Whether somebody is being asked about a target.
+    public func hasOpenReview(_ kind: String, of target: ID<TargetKind>) throws -> Bool {
+        try row(
+            "SELECT 1 FROM reviews WHERE kind = \(kind) AND subject = \(target) AND state <> 'decided' LIMIT 1"
+        ) { try $0.integer() } != nil
+    }
+
+    /// A target that was late was moved or cancelled instead of decided.
+    public func settleLateReview(of target: ID<TargetKind>, by actor: String, at now: Timestamp) throws {
+        try run(
+            """
+            UPDATE reviews
+               SET state = 'decided', decision = 'changed', decided_by = \(actor), decided_at = \(now)
+             WHERE kind = 'late_publication' AND subject = \(target) AND state <> 'decided'
             """)
     }
 }

@@ -110,6 +110,31 @@ extension Session {
             """)
     }
 
+    /// Deletes publications that are over since before a moment, with their targets and what was asked about them. One
+    /// of which anything is still to be done, or to be found out, stays. Answers how many.
+    func expirePublications(before moment: Timestamp, _ limit: Int) throws -> Int {
+        let old = try rows(
+            """
+            SELECT p.id FROM publications p
+             WHERE p.updated_at < \(moment)
+               AND NOT EXISTS (SELECT 1 FROM publication_targets t
+                                WHERE t.publication_id = p.id
+                                  AND t.state IN ('scheduled', 'waiting', 'uploading', 'processing', 'unknown'))
+             ORDER BY p.updated_at, p.id LIMIT \(limit)
+            """
+        ) { try $0.text() }
+        guard !old.isEmpty else { return 0 }
+        let targets: SQL = "SELECT id FROM publication_targets WHERE publication_id IN (\(SQL.list(old)))"
+        try run("DELETE FROM works WHERE id IN (\(targets))")
+        try run(
+            """
+            DELETE FROM reviews
+             WHERE kind IN ('unknown_outcome', 'late_publication') AND state = 'decided' AND subject IN (\(targets))
+            """)
+        try run("DELETE FROM publication_targets WHERE publication_id IN (\(SQL.list(old)))")
+        return try run("DELETE FROM publications WHERE id IN (\(SQL.list(old)))")
+    }
+
     /// Something about its targets has changed.
     public func touch(_ id: ID<PublicationKind>, at now: Timestamp) throws {
         try run("UPDATE publications SET version = version + 1, updated_at = \(now) WHERE id = \(id)")

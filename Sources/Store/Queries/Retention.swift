@@ -13,13 +13,14 @@ public struct RetentionLimits: Sendable, Equatable {
     public var idempotency: Duration = .days(7)
     public var syncs: Duration = .days(30)
     public var metrics: Duration = .days(400)
+    public var publications: Duration = .days(400)
     public init() {}
 }
 
 /// A kind of rows that grows old.
 public enum Retained: Sendable, CaseIterable {
     case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, idempotency, writes, nodes, fetched
-    case quotas, syncs, endingUses
+    case quotas, syncs, endingUses, publications
 }
 
 extension Session {
@@ -30,6 +31,7 @@ extension Session {
         case .deliveries:
             return try deleteOldest("deliveries", before: ID<DeliveryKind>.floor(now - limits.deliveries).text, limit)
         case .syncs: return try expireSyncs(before: now - limits.syncs, limit: limit)
+        case .publications: return try expirePublications(before: now - limits.publications, limit)
         case .events: return try expireEvents(before: ID<EventKind>.floor(now - limits.events), limit)
         case .endingUses: return try expireEndingUses(before: now.day - EndingUse.days, limit)
         case .attempts:

@@ -161,6 +161,7 @@ struct SettingsTests {
             case .deadJobs: \.deadJobs
             case .syncs: \.syncs
             case .metrics: \.metrics
+            case .publications: \.publications
             }
         var expected = RetentionLimits()
         expected[keyPath: path] = .days(3)
