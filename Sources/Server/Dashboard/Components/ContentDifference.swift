@@ -6,6 +6,8 @@ struct ContentDifference: Sendable {
     let before: Link?
     let sentence: String
     let changed: [ChangedRow]
+    /// Of the table.
+    let label: String
 
     /// More nobody reads.
     private static let (rowsMax, leavesMax) = (200, 5000)
@@ -13,6 +15,7 @@ struct ContentDifference: Sendable {
     /// - Parameter earlier: nil where none is found, or its content is no longer kept.
     init(_ payload: [UInt8]?, earlier: (event: EventRow, payload: [UInt8]?)?, _ request: PageRequest) {
         let words = request.words
+        label = words("received.compare")
         guard let earlier else {
             (before, sentence, changed) = (nil, words("received.compare_none"), [])
             return
