@@ -31,7 +31,7 @@ lint:
 	@scripts/tidy
 	@scripts/planted --check
 
-torture: ## the long tests: crashes, dropped writes, planted bugs (two hours or more)
+torture: ## the long tests: crashes, dropped writes, fuzzing, planted bugs (two hours or more)
 	@scripts/prepare test
 	@scripts/torture
 
@@ -58,4 +58,4 @@ docs: ## writes docs/openapi.json, the API's contract, from the code
 	@scripts/docs
 
 clean: ## removes what was built; the demo's data stays
-	@rm -rf .build .build-release .build-planted .build-torture .build-tsan .build-bench dist
+	@rm -rf .build .build-release .build-planted .build-torture .build-tsan .build-bench .build-fuzz dist

@@ -106,6 +106,16 @@ def quotas(run, engine):
         fault="" if result["bytes_a_key"] <= 1024 else "a key takes more than 1,024 bytes")
 
 
+def senders(run, engine):
+    """Bar: limits for 100,000 senders of forgeries in at most 32 MiB, the oldest forgotten; twice as many come."""
+    line = machine.output(run.binary, "bench", "senders", env=settings(run.binary))
+    result = json.loads(line.splitlines()[-1])
+    yield Result(
+        "senders", "Memory of 100,000 senders of forgeries", result["bytes"] / 2**20, 32, 16, "MiB", is_lower_better=True,
+        notes=[f"{result['per_second']:,} judged a second; load {machine.load_average():.2f}"],
+        fault="" if result["remembered"] == 100_000 else f"{result['remembered']} are remembered")
+
+
 def spread(delay, syncs, load):
     return (f"{delay['count']} jobs: p50 {delay['p50_us'] / 1000:.2f}, p90 {delay['p90_us'] / 1000:.2f}, "
             f"p99 {delay['p99_us'] / 1000:.2f}, most {delay['max_us'] / 1000:.2f} ms; load {load:.2f}, "

@@ -68,7 +68,8 @@ extension ProblemType {
 
     /// What platforms are told.
     static let webhooks: [ProblemType] = [
-        .webhookRouteOff, .invalidSignature, .handshakeIncomplete, .handshakeRefused, .contentEncoding,
+        .webhookRouteOff, .invalidSignature, .tooManyFailures, .handshakeIncomplete, .handshakeRefused,
+        .contentEncoding,
         .webhookTooLarge, .notKept,
     ]
 
@@ -80,6 +81,11 @@ extension ProblemType {
         "invalid_signature", 401, "The delivery is not believed",
         "No active secret made the signature, or it is too old. The operator sees why at "
             + "/v1/deliveries?verdict=rejected")
+    public static let tooManyFailures = ProblemType(
+        "too_many_failures", 429, "Too many deliveries prove nothing", retry: .later,
+        "One address may send sixty deliveries a minute that are not believed, all senders to one route together six "
+            + "hundred; the operator sees what they hold. What is more is not looked into. A delivery with a right "
+            + "signature is taken at any time, from any address.")
     public static let handshakeIncomplete = ProblemType(
         "handshake_incomplete", 400, "The request is no handshake",
         "A platform asks whether a webhook address is ours by a GET with parameters of its own, each once. Deliveries "

@@ -142,6 +142,10 @@ struct WebhookRoutes: Sendable {
             // No detail that helps a forger; the operator finds it with the delivery.
             problem(
                 .invalidSignature, "The signature does not prove this delivery. The operator sees why.", context)
+        case .limited(let wait):
+            problem(
+                .tooManyFailures, "The signature does not prove this delivery, and too many did not before it.",
+                context, retryAfter: wait)
         case .unknown: problem(.webhookRouteOff, Self.routeOff, context)
         case .overloaded, .unavailable:
             problem(.notKept, "This could not be kept now. Send it again.", context, retryAfter: Self.retryAfter)

@@ -13,7 +13,7 @@ struct Bench: AsyncParsableCommand {
         abstract: "Parts of the server for Benchmarks/run to measure.", shouldDisplay: false,
         subcommands: [
             BenchGateway.self, BenchJobs.self, BenchStart.self, BenchFairness.self, BenchOutward.self,
-            BenchQuotas.self, BenchSign.self, BenchVerification.self, BenchDay.self,
+            BenchQuotas.self, BenchSenders.self, BenchSign.self, BenchVerification.self, BenchDay.self,
         ])
 }
 

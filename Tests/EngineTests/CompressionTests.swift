@@ -196,7 +196,7 @@ extension Gateway.Reply {
     fileprivate var isKept: Bool {
         switch self {
         case .kept, .unreadable: true
-        case .refused, .unknown, .overloaded, .unavailable: false
+        case .refused, .limited, .unknown, .overloaded, .unavailable: false
         }
     }
 }

@@ -190,6 +190,7 @@ struct Desk: Sendable {
     let ids: Identifiers
     let app: ID<AppKind>
     let vault: Vault
+    let metrics = Metrics()
 
     init(_ database: any Database) async throws {
         self.database = database
@@ -207,11 +208,13 @@ struct Desk: Sendable {
         gateway = Gateway(
             sources: [Stripe(), StandardWebhooks()], secrets: secrets, database: database,
             rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
-            metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
+            metrics: GatewayMetrics(metrics: metrics, logger: .quiet))
     }
 
-    func receive(_ delivery: Delivery, provider: String = "stripe", owner: String? = nil) async -> Gateway.Reply {
-        await gateway.receive(delivery, for: provider, owner: owner, from: "192.0.2.7")
+    func receive(
+        _ delivery: Delivery, provider: String = "stripe", owner: String? = nil, from remote: String = "192.0.2.7"
+    ) async -> Gateway.Reply {
+        await gateway.receive(delivery, for: provider, owner: owner, from: remote)
     }
 
     func stripe(_ id: String, type: String, secret: String = Desk.secret, padding: Int = 0) -> Delivery {
@@ -222,10 +225,10 @@ struct Desk: Sendable {
         return signed(Array(body.utf8), secret: secret)
     }
 
-    func signed(_ body: [UInt8], secret: String = Desk.secret) -> Delivery {
+    func signed(_ body: [UInt8], secret: String = Desk.secret, at now: Timestamp = .testNow) -> Delivery {
         let scheme = Stripe().webhooks
-        let headers = (try? scheme.secrets(in: secret)).map { scheme.sign(body, with: $0, id: "", at: .testNow) } ?? []
-        return Delivery(method: "POST", target: "/webhooks/stripe", headers: headers, body: body, receivedAt: .testNow)
+        let headers = (try? scheme.secrets(in: secret)).map { scheme.sign(body, with: $0, id: "", at: now) } ?? []
+        return Delivery(method: "POST", target: "/webhooks/stripe", headers: headers, body: body, receivedAt: now)
     }
 
     func addApp(provider: String, secret: String) async throws -> ID<AppKind> {

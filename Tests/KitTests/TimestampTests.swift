@@ -15,4 +15,15 @@ struct TimestampTests {
         #expect(moment.day == day)
         #expect(!moment.rfc3339.isEmpty)
     }
+
+    @Test(
+        "what its zone moves out of the years that can be written is not read; all else reads its own text",
+        arguments: [
+            ("9999-12-31T23:59:59-12:00", nil), ("0000-01-01T00:00:00+00:01", nil), ("9999-12-31T23:59:60Z", nil),
+            ("9999-12-31T23:59:59+00:00", "9999-12-31T23:59:59.000000Z"),
+            ("0000-01-01T00:00:00Z", "0000-01-01T00:00:00.000000Z"),
+        ] as [(String, String?)])
+    func ends(text: String, expected: String?) {
+        #expect(Timestamp(rfc3339: text)?.rfc3339 == expected)
+    }
 }

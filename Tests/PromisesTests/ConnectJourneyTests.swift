@@ -22,7 +22,8 @@ struct ConnectJourneyTests {
             let server = try ServerProcess(
                 databaseURL: url, port: port,
                 environment: [
-                    "PATCHBAY_PUBLIC_URL": base, "TIKTOK_BASE_URL": platform["base_url"]?.text ?? "",
+                    "PATCHBAY_PUBLIC_URL": base, "PATCHBAY_SANDBOX_URL": sandbox.told["control"]?.text ?? "",
+                    "TIKTOK_BASE_URL": platform["base_url"]?.text ?? "",
                     "TIKTOK_CLIENT_KEY": platform["client_key"]?.text ?? "",
                     "TIKTOK_CLIENT_SECRET": platform["client_secret"]?.text ?? "",
                 ])
@@ -53,8 +54,7 @@ struct ConnectJourneyTests {
 
             try Self.checkVerbs(id, ["PATCHBAY_URL": base, "PATCHBAY_API_KEY": key])
 
-            _ = try await sandbox.tell(
-                .POST, "/platforms/tiktok/acts", #"{"act": "disconnect", "account": "3"}"#)
+            try await Self.takeBack(connection["account_id"]?.text ?? "", at: base, server)
             #expect(
                 try await eventually {
                     try await server.json("/v1/connections/\(id)", key: key)["state"] == "revoked"
@@ -67,6 +67,20 @@ struct ConnectJourneyTests {
             #expect(!server.logText.contains("act.") && !server.logText.contains("rft."))
             #expect(sandbox.stop() == 0)
         }
+    }
+
+    /// An operator takes the account's consent back, as its owner would in the platform's app: by the page Sandbox.
+    private static func takeBack(_ account: String, at base: String, _ server: ServerProcess) async throws {
+        let link = try #require(server.logText.firstMatch(of: /http:\/\/\S+\/setup\/[0-9a-zA-Z_-]+/)).output
+        let browser = Visitor()
+        let password = "a long enough sentence"
+        let signedIn = try await browser.post(String(link), "name=mira&password=\(password)&again=\(password)")
+        #expect(signedIn.status == 303, "\(signedIn.text)")
+        let page = try await browser.get(base + "/sandbox")
+        #expect(page.text.contains("value=\"\(account)\""), "the page offers the connected account")
+        let token = try #require(page.text.firstMatch(of: /name="csrf" value="([^"]+)"/)).1
+        let act = "csrf=\(token)&platform=tiktok&act=disconnect&account=\(account)&details=reason%3D1"
+        #expect(try await browser.post(base + "/sandbox/act", act).location?.contains("sandbox_acted") == true)
     }
 
     /// What a terminal shows of the call and of what it used.

@@ -74,6 +74,42 @@ struct HostileRequestsTests {
         }
     }
 
+    @Test("R18 who sends forgeries is told 429 and when to come; others are not, nor what the same address proves")
+    func forgers() async throws {
+        try await withServer(["PATCHBAY_TRUSTED_PROXIES": "127.0.0.0/8"]) { server in
+            func send(_ secret: String, from address: String) async throws -> ServerProcess.Reply {
+                let body = Array(#"{"id":"evt_1","object":"event","type":"price.created","created":1}"#.utf8)
+                return try await server.deliver(
+                    reply: body, secret: secret,
+                    adding: [("X-Forwarded-For", address), ("X-Forwarded-Proto", "https")])
+            }
+            let (forger, other) = ("203.0.113.9", "203.0.113.10")
+            var statuses: Set<Int> = []
+            var last = try await send("whsec_somebody_elses_secret", from: forger)
+            // Sixty, and one a second as long as they take to send.
+            for _ in 0..<5000 where last.status != 429 {
+                statuses.insert(last.status)
+                last = try await send("whsec_somebody_elses_secret", from: forger)
+            }
+
+            #expect(statuses == [401] && last.status == 429)
+            let wait = last.headers.first(where: { $0.0.lowercased() == "retry-after" })?.1
+            #expect(wait == "1")
+            #expect(try await send("whsec_somebody_elses_secret", from: other).status == 401)
+            #expect(try await send(ServerProcess.secret, from: forger).status == 200)
+        }
+    }
+
+    @Test("R18 limits for a hundred thousand senders fit into 32 MiB, whoever else comes")
+    func forgersMemory() throws {
+        let run = try CommandLineRun(["bench", "senders"])
+
+        let result = try JSON.parse(Array(run.output.utf8))
+        #expect(run.status == 0 && result["remembered"]?.integer == 100_000)
+        let bytes = try #require(result["bytes"]?.integer)
+        #expect(bytes > 0 && bytes <= 32 << 20, "\(bytes)")
+    }
+
     @Test("a head without end is cut off")
     func longHead() async throws {
         try await withServer { server in
@@ -91,9 +127,11 @@ struct HostileRequestsTests {
         }
     }
 
-    private func withServer(_ body: (ServerProcess) async throws -> Void) async throws {
+    private func withServer(
+        _ settings: [String: String] = [:], _ body: (ServerProcess) async throws -> Void
+    ) async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
-            let server = try ServerProcess(databaseURL: url)
+            let server = try ServerProcess(databaseURL: url, environment: settings)
             try await server.start()
             try await body(server)
             #expect(server.isRunning)

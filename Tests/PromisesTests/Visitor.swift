@@ -46,6 +46,7 @@ actor Visitor {
         var request = HTTPClientRequest(url: url)
         request.method = .POST
         request.headers.add(name: "Content-Type", value: "application/x-www-form-urlencoded")
+        request.headers.add(name: "Origin", value: url.split(separator: "/").prefix(2).joined(separator: "//"))
         request.body = .bytes(ByteBuffer(string: form))
         return try await send(request)
     }

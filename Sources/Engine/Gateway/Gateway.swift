@@ -6,12 +6,13 @@ public struct Gateway: Sendable {
     let routes: GatewayRoutes
     let secrets: WebhookSecrets
     private let keeper: Batcher<Arrival, Kept>
-    private let rejections: RejectionLog
+    let rejections: RejectionLog
+    let failures = FailureLimits()
     let ids: Identifiers
     private let bells: Bells
     let metrics: GatewayMetrics
     let keys: any KeySource
-    private let takesTestEvents: Bool
+    let takesTestEvents: Bool
 
     /// Events of one delivery that one transaction keeps; what holds more is for a person.
     static let eventsMax = 5000
@@ -54,6 +55,8 @@ public struct Gateway: Sendable {
         /// Believed, and on disk, but nobody can read it: a person looks at it.
         case unreadable
         case refused(Forged)
+        /// Not believed, and one of too many: not looked into.
+        case limited(retryAfter: Duration)
         /// No such platform, or its secret is not set.
         case unknown
         /// Not kept: send again.
@@ -81,7 +84,7 @@ public struct Gateway: Sendable {
     /// - Parameters:
     ///   - owner: the id in the address that names a secret (`app_…`); nil for the secrets from settings.
     ///   - callback: what came there, where it is no webhook.
-    ///   - remote: where it came from, for people who look at forgeries.
+    ///   - remote: the address that it came from: for people who look at forgeries, and to limit who fails too often.
     public func receive(
         _ delivery: Delivery, for provider: String, owner: String?, at callback: SignedCallback? = nil,
         from remote: String?
@@ -96,15 +99,9 @@ public struct Gateway: Sendable {
             metrics.kept(provider, arrival: arrival, kept: kept)
             return arrival.events.isEmpty ? .unreadable : .kept(kept)
         } catch let forged as Forged {
-            metrics.refused(provider, forged)
-            let diagnosis = Diagnosis(routes: routes, provider: provider, scheme: scheme, isLive: !takesTestEvents)
-            rejections.note(
-                delivery, for: provider, forged: forged, id: ids.make(), from: remote,
-                headers: scheme.signatureHeaders
-            ) { [secrets] in
-                await diagnosis.advice(on: delivery, forged: forged, owner: owner, secrets: secrets)
-            }
-            return .refused(forged)
+            return refuse(
+                delivery, as: forged, for: provider, owner: owner, scheme: scheme,
+                route: callback?.path ?? WebhookSecrets.key(provider, owner), from: remote)
         } catch StoreError.overloaded {
             metrics.away(provider, "overloaded")
             return .overloaded

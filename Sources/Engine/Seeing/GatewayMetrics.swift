@@ -29,6 +29,13 @@ public struct GatewayMetrics: Sendable {
             help: "Deliveries that were not believed, by reason.")
         logger.info("delivery.refused", metadata: ["provider": "\(provider)", "code": "\(forged.code)"])
     }
+    /// Not logged: this is what a flood meets.
+    func limited(_ provider: String, _ bound: FailureLimits.Bound) {
+        count(provider, "limited")
+        metrics.count(
+            "patchbay_rejections_limited_total", ["provider": provider, "by": bound.rawValue],
+            help: "Deliveries that were not believed and not looked into, by whose limit was reached.")
+    }
     /// - Parameter refusal: nil for an answer.
     func shook(_ provider: String, _ refusal: Handshake.Refusal?) {
         metrics.count(

@@ -33,7 +33,8 @@ extension Timestamp {
     }
 
     /// Reads RFC 3339 and its usual variants: `T`, `t` or a blank between, a fraction of any length (cut at
-    /// microseconds), `Z`, `+02:00` or `+0200`. Nil for anything else; a zone is required.
+    /// microseconds), `Z`, `+02:00` or `+0200`. Nil for anything else; a zone is required. Nil too for what its zone
+    /// moves out of the years 0000 to 9999, which could not be written again.
     public init?(rfc3339 text: String) {
         var reader = Digits(bytes: Array(text.utf8))
         guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
@@ -47,6 +48,7 @@ extension Timestamp {
         guard let fraction, let zone = reader.zone(), reader.isAtEnd else { return nil }
         let time = Int64(hour * 3600 + minute * 60 + second) - Int64(zone)
         self.init(microseconds: (civil.dayNumber * 86_400 + time) * 1_000_000 + Int64(fraction))
+        guard (0...9999).contains(CivilDate(day: self.day).year) else { return nil }
     }
 }
 

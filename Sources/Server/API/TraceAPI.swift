@@ -6,8 +6,8 @@ enum TraceAPI {
     static let get = Action(
         "trace", "Tell the whole story of one thing",
         notes:
-            "By an id of ours (dlv_, evt_, job_, call_, chg_, att_, ep_, rev_, alr_, sync_, recon_, pub_), a platform's "
-            + "event id, or a user's id. It spans resources, so it needs a key that may read all of them.",
+            "By an id of ours (dlv_, evt_, job_, call_, chg_, att_, ep_, rev_, alr_, sync_, recon_, pub_), a "
+            + "platform's event id, or a user's id. It spans resources, so it needs a key that may read all of them.",
         .needs(.read, "trace"),
         path: [Parameter("id", .line(1...256).example("evt_01kb2c3d4e5f6g7h8j9k0m1n2p"), "What the story is about.")],
         answers: [.ok("The story, in the order of time.", TraceView.schema)], problems: [.notFound]

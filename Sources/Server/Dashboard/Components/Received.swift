@@ -1,7 +1,8 @@
 import Kit
 import Store
 
-/// A delivery as it was received: body, headers or bytes, by the address's `view`.
+/// A delivery as it was received: body, headers, bytes, as a command, or beside the one before it, by the address's
+/// `view`.
 struct ReceivedModel: Sendable {
     struct Tab: Sendable {
         let label: String
@@ -14,8 +15,13 @@ struct ReceivedModel: Sendable {
     let copy: String?
     let download: String?
     let about: String
+    /// Instead of code.
+    let compared: ContentDifference?
+    /// The same command with the signature, or without.
+    let signature: Link?
 
-    private static let views = ["body", "headers", "bytes"]
+    private static let views = ["body", "headers", "bytes", "curl"]
+    static let comparing = "compare"
     private static let copyMax = 12_000
 
     /// - Parameters:
@@ -23,20 +29,38 @@ struct ReceivedModel: Sendable {
     ///   - payload: the part that is this event.
     ///   - target: the page's own address.
     ///   - known: what texts in the body are.
+    ///   - signature: names of the headers that prove it.
+    ///   - compared: beside the one before it; nil for a delivery, which is no event.
     init(
-        body: [UInt8]?, payload: [UInt8]?, headers: [UInt8], target: String, known: [String: String],
-        _ request: PageRequest
+        of delivery: DeliveryRow?, body: [UInt8]?, payload: [UInt8]?, target: String, known: [String: String],
+        signature: [String], compared: (() -> ContentDifference)? = nil, _ request: PageRequest
     ) {
-        let words = request.words
+        let (words, headers) = (request.words, delivery?.headers ?? [])
+        let views = Self.views + (compared == nil ? [] : [Self.comparing])
         let asked = request.query["view"] ?? ""
-        let view = Self.views.contains(asked) ? asked : "body"
-        tabs = Self.views.map { name in
+        let view = views.contains(asked) ? asked : "body"
+        let isSigned = request.query["signature"] == "1"
+        let command = delivery.map { delivery in
+            Array(
+                DeliveryCommand.curl(
+                    delivery, body, leavingOut: isSigned ? [] : signature,
+                    at: SettingsRules.base(request.app.settings)
+                ).utf8)
+        }
+        self.compared = view == Self.comparing ? compared?() : nil
+        self.signature =
+            view == "curl" && !signature.isEmpty
+            ? Link(
+                words(isSigned ? "received.unsigned" : "received.signed"),
+                target + "?view=curl" + (isSigned ? "" : "&signature=1") + "#received") : nil
+        tabs = views.map { name in
             Tab(
                 label: words("received.\(name)"), href: target + (name == "body" ? "" : "?view=\(name)") + "#received",
                 isChosen: name == view)
         }
         switch (view, body, payload) {
         case ("headers", _, _): code = .headers(headers, words)
+        case ("curl", _, _): code = .text(command ?? [], words)
         case (_, nil, _), (_, _, nil): code = CodeView([CodeView.span("c", words("received.gone"))], words)
         case ("bytes", .some(let body), _): code = .bytes(body, words)
         case (_, _, .some(let payload)):
@@ -46,7 +70,7 @@ struct ReceivedModel: Sendable {
                     CodeView(JSONLines($0, known: known, times: request.times).lines, words)
                 } ?? .text(payload, words)
         }
-        let text = view == "headers" ? headers : payload
+        let text = view == "headers" ? headers : view == "curl" ? command : payload
         copy = text.flatMap { $0.count <= Self.copyMax ? String(validating: $0, as: UTF8.self) : nil }
         download = body == nil ? nil : "\(target)/body"
         about = body.map { words("received.about", ["n": words.number($0.count)]) } ?? words("received.gone")

@@ -52,7 +52,8 @@ enum DeliveryPage {
         let target = OutsideText.bounded(row.target.prefix { $0 != UInt8(ascii: "?") }, 200)
         return Model(
             received: ReceivedModel(
-                body: body, payload: body, headers: row.headers, target: "/deliveries/\(row.id)", known: [:], request),
+                of: row, body: body, payload: body, target: "/deliveries/\(row.id)", known: [:],
+                signature: Signing.scheme(of: row.provider)?.signatureHeaders ?? [], request),
             proof: row.verdict == "rejected" ? ProofModel(refused: row, request) : nil,
             facts: [
                 Fact(name: words("delivery.request"), value: "\(row.method) \(target)"),

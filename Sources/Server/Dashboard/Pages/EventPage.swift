@@ -13,12 +13,15 @@ enum EventPage {
         var story: Story
         /// Of changes that do not say it themselves: the one before, by the change's id.
         var earlier: [String: Change] = [:]
+        /// The one about the same thing before it, where it is compared.
+        var before: (event: EventRow, payload: [UInt8]?)?
         var secrets: [WebhookSecret] = []
         var scheme: WebhookScheme?
     }
 
     static func find(_ id: ID<EventKind>, _ request: PageRequest) async throws -> Found {
         let now = request.now
+        let isCompared = request.query["view"] == ReceivedModel.comparing
         let found = try await request.app.database.read("event_page") { session -> Found? in
             guard let event = try session.eventRow(id), let story = try session.story(of: id.text, at: now) else {
                 return nil
@@ -26,6 +29,10 @@ enum EventPage {
             var found = Found(event: event, story: story)
             found.delivery = try session.delivery(ID(stored: event.deliveryID))
             found.body = try session.body(event.range.body)
+            if isCompared, let before = try session.event(before: event) {
+                let body = try session.body(before.range.body)
+                found.before = (before, body.flatMap { ReceivedModel.cut($0, before.range) })
+            }
             for change in story.changes where change.version > 1 {
                 guard let subject = change.subject else { continue }
                 found.earlier[change.id.text] = try session.changes(about: subject, limit: 50).first {
@@ -119,16 +126,18 @@ enum EventPage {
         let job = found.story.jobs.last
         let changed = changedRows(found, request)
         let told = told(found, request)
+        let payload = found.body.flatMap { ReceivedModel.cut($0, event.range) }
         let key = event.state == "applied" ? "event.changed_nothing" : "event.changed_not_yet"
         return Model(
             path: path(found, changed, told, request), changed: changed,
             changedNothing: changed.isEmpty ? words(event.state == "ignored" ? "event.changed_ignored" : key) : nil,
             job: job.map { Link(ShortID($0.id.text).short, "/jobs/\($0.id)") },
             received: ReceivedModel(
-                body: found.body, payload: found.body.flatMap { ReceivedModel.cut($0, event.range) },
-                headers: found.delivery?.headers ?? [], target: "/events/\(event.id)",
+                of: found.delivery, body: found.body, payload: payload, target: "/events/\(event.id)",
                 known: [event.subject, event.userID].compactMap { $0 }.count == 2
-                    ? [event.subject ?? "": event.userID ?? ""] : [:], request),
+                    ? [event.subject ?? "": event.userID ?? ""] : [:],
+                signature: found.scheme?.signatureHeaders ?? [],
+                compared: { ContentDifference(payload, earlier: found.before, request) }, request),
             proof: ProofModel(found, request), told: told,
             toldNobody: told.isEmpty ? words("event.told_nobody") : nil, ids: ids(found, request),
             repeats: event.lastDuplicateAt.map { last in

@@ -1,4 +1,5 @@
 import Kit
+import Store
 
 /// The switches of a sandbox: what the simulated platforms do, and when it is there.
 ///
@@ -26,6 +27,11 @@ enum SandboxPage {
             let others: [String]
             let hasOthers: Bool
             let samples: [String]
+            /// What people do there: take their consent back, delete a post. Empty where nothing of it is played.
+            let acts: [String]
+            let hasActs: Bool
+            /// Accounts that are connected here, as they may be named to an act.
+            let accounts: [Option]
             let state: Pill
         }
         struct Fact: Sendable {
@@ -46,12 +52,22 @@ enum SandboxPage {
     private static func content(_ request: PageRequest, _ sandbox: LocalClient) async throws -> PageContent {
         let (state, samples) = (try await sandbox.ask(.GET, "/state"), try await sandbox.ask(.GET, "/samples"))
         let words = request.words
+        let connections = try await request.app.database.read("sandbox_accounts") {
+            try $0.connectionsBySoonest(ConnectionFilter(), limit: accountsMax)
+        }
+        var platforms: [Model.Platform] = []
+        for member in state["platforms"]?.members ?? [] {
+            let described = try await sandbox.ask(.GET, "/platforms/\(member.name)")
+            let acts = described["acts"]?.elements?.compactMap(\.text) ?? []
+            platforms.append(
+                platform(member, state, samples, acts, connections.filter { $0.provider == member.name }, words))
+        }
         var head = Head(words("sandbox.title"))
         head.lede = words("sandbox.lede")
         let control = sandbox.base
         let ahead = state["ahead_seconds"]?.integer ?? 0
         let model = Model(
-            platforms: (state["platforms"]?.members ?? []).map { platform($0, state, samples, words) },
+            platforms: platforms,
             clock: state["now"]?.text.flatMap { Timestamp(rfc3339: $0) }.map { request.times.moment($0).text } ?? "?",
             ahead: ahead > 60 ? words("sandbox.ahead", ["age": words.age(.seconds(ahead))]) : nil,
             waiting: words.number(state["webhooks_waiting"]?.integer ?? 0),
@@ -67,6 +83,9 @@ enum SandboxPage {
             ])
     }
 
+    /// Accounts that an act is offered.
+    private static let accountsMax = 100
+
     private static func shown(_ faults: JSON?) -> String {
         text(faults ?? .array([])).replacing("'", with: #"'\''"#)
     }
@@ -76,7 +95,8 @@ enum SandboxPage {
     // MARK: Platforms
 
     private static func platform(
-        _ member: JSONMember, _ state: JSON, _ samples: JSON, _ words: Words
+        _ member: JSONMember, _ state: JSON, _ samples: JSON, _ acts: [String], _ connections: [ConnectionRow],
+        _ words: Words
     ) -> Model.Platform {
         let faults = (state["faults"]?.elements ?? []).filter { $0["platform"]?.text == member.name }
         let (set, others) = SandboxSwitches.read(faults)
@@ -109,6 +129,11 @@ enum SandboxPage {
                 }, set.delay),
             shuffles: set.shuffles, others: others.map(text), hasOthers: !others.isEmpty,
             samples: (samples[member.name]?.elements ?? []).compactMap(\.text).sorted(),
+            acts: acts, hasActs: !acts.isEmpty,
+            accounts: connections.map {
+                Model.Option(
+                    value: $0.openID, label: "\(ConnectionWords.name($0, words)) · \($0.userID)", isChosen: false)
+            },
             state: faults.isEmpty
                 ? Pill(.ok, words("sandbox.calm")) : Pill(.needs, words("sandbox.disturbed")))
     }
@@ -162,6 +187,12 @@ enum SandboxPage {
                 _ = try await sandbox.ask(.PUT, "/faults", .array(all))
                 return .seeOther("/sandbox", note: all.isEmpty ? "sandbox_calm" : "sandbox_set")
             },
+        ] + worldForms(sandbox)
+    }
+
+    /// What happens in the simulated world, faults apart.
+    private static func worldForms(_ sandbox: LocalClient) -> [PageForm] {
+        [
             PageForm(path: "/sandbox/clock") { request in
                 let seconds = request.form["advance"].flatMap { Int64($0) } ?? 0
                 _ = try await sandbox.ask(.POST, "/clock", ["advance_seconds": JSON(seconds)])
@@ -174,6 +205,18 @@ enum SandboxPage {
                 ]
                 _ = try await sandbox.ask(.POST, "/send", wish)
                 return .seeOther("/events", note: "sandbox_sent")
+            },
+            PageForm(path: "/sandbox/act") { request in
+                let platform = Providers.all.first { $0.about.id == request.form["platform"] }?.about.id
+                guard let platform else { throw PageProblem.notFound }
+                let account = (request.form["account"] ?? "").trimmingBlanks
+                let named = [
+                    JSONMember("act", .string(request.form["act"] ?? "")),
+                    account.isEmpty ? nil : JSONMember("account", .string(account)),
+                ].compactMap { $0 }
+                let wish = JSON.object(named + (try overrides(request.form["details"] ?? "")))
+                _ = try await sandbox.ask(.POST, "/platforms/\(platform)/acts", wish)
+                return .seeOther("/sandbox", note: "sandbox_acted")
             },
             PageForm(path: "/sandbox/reset") { request in
                 let story = try await sandbox.ask(.GET, "/story")
