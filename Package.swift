@@ -104,7 +104,7 @@ let package = Package(
         .executableTarget(
             name: "patchbay",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", "Sandbox", log, lifecycle,
+                "Kit", "Store", "Engine", "Server", "Sandbox", crypto, log, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

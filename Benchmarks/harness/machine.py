@@ -56,12 +56,12 @@ def build_programs():
 
 
 def prepare_peers():
-    """The virtual environment of FastAPI and pgqueuer, at the versions that their requirements name."""
-    wanted = [BENCHMARKS / peer / "requirements.txt" for peer in ("fastapi", "pgqueuer")]
+    """The virtual environment of FastAPI, pgqueuer and dlt, at the versions that their requirements name."""
+    wanted = [BENCHMARKS / peer / "requirements.txt" for peer in ("fastapi", "pgqueuer", "dlt")]
     stamp, text = VENV / "requirements", "".join(file.read_text() for file in wanted)
     if stamp.exists() and stamp.read_text() == text:
         return
-    print("Installs FastAPI and pgqueuer into .venv-bench/ …", flush=True)
+    print("Installs FastAPI, pgqueuer and dlt into .venv-bench/ …", flush=True)
     output(sys.executable, "-m", "venv", VENV)
     output(VENV / "bin/pip", "install", "-q", "--disable-pip-version-check", *[x for file in wanted for x in ("-r", file)])
     stamp.write_text(text)

@@ -1,6 +1,7 @@
 """What is measured: Patchbay in its several forms, the peers, the sink. Each is a context that ends what it began."""
 
 import contextlib
+import http.client
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 
 from .machine import BENCHMARKS, BUILT, VENV, Failed, output
@@ -92,11 +94,11 @@ def settings(binary):
 
 
 @contextlib.contextmanager
-def patchbay(binary, verb, store, extra=()):
-    """`serve`, or `bench gateway`, listening. `store` is a Store of stores.py."""
+def patchbay(binary, verb, store, extra=(), more=None):
+    """`serve`, or `bench gateway`, listening. `store` is a Store of stores.py, `more` are settings besides the usual."""
     port = free_port()
     command = [binary, *verb, "--database", store.url, "--listen", f"127.0.0.1:{port}", *extra]
-    server = Process(command, settings(binary), store.log)
+    server = Process(command, settings(binary) | (more or {}), store.log)
     server.port = port
     try:
         server.wait_until(lambda: asked(f"http://127.0.0.1:{port}/livez")[0] == 200, "Patchbay")
@@ -139,7 +141,143 @@ def outward(binary, store, sink, events):
         sender.stop()
 
 
+class API:
+    """The server's API with a key that may do everything."""
+
+    def __init__(self, binary, store, server):
+        self.base = f"http://127.0.0.1:{server.port}"
+        self.key = output(binary, "keys", "create", "--database", store.url, env=settings(binary)).strip().splitlines()[-1]
+
+    def call(self, method, path, body=None, timeout=60, **headers):
+        """The answer's JSON; raises Failed for what is not 2xx."""
+        content = json.dumps(body).encode() if body is not None else None
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.base + path, content, method=method, headers={
+            "Authorization": f"Bearer {self.key}", "Content-Type": "application/json"} | named)
+        try:
+            with LOOPBACK.open(request, timeout=timeout) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            raise Failed(f"{method} {path}: {error.code} {error.read()[:300].decode(errors='replace')}") from None
+
+    def keep(self, file):
+        """A file as an object; its id."""
+        connection = http.client.HTTPConnection("127.0.0.1", int(self.base.rpartition(":")[2]), timeout=600)
+        with open(file, "rb") as content:
+            connection.request("POST", "/v1/objects", content, {
+                "Authorization": f"Bearer {self.key}", "Content-Length": str(os.path.getsize(file))})
+            answer = connection.getresponse()
+            said = json.loads(answer.read())
+        connection.close()
+        if answer.status != 201:
+            raise Failed(f"the object was not kept: {answer.status} {said}")
+        return said["id"]
+
+
 # MARK: Peers and counterparts
+
+class Sandbox(Process):
+    """The simulated TikTok, with accounts that have consented."""
+
+    SCOPES = "user.info.basic,user.info.profile,user.info.stats,video.list,video.upload,video.publish"
+    CALLBACK = "http://127.0.0.1:8484/callback/tiktok"
+
+    def __init__(self, binary, folder):
+        super().__init__([binary, "sandbox", "--ephemeral", "--seed", "7"], settings(binary), folder / "sandbox.log",
+                         stdout=subprocess.PIPE)
+        said = json.loads(self.process.stdout.readline() or "null")
+        if said is None:
+            raise Failed(f"the sandbox ended: {self.last_words()}")
+        self.control, self.told = said["control"], said["tiktok"]
+
+    @property
+    def settings(self):
+        """What Patchbay must be told."""
+        return {"TIKTOK_BASE_URL": self.told["base_url"], "TIKTOK_CLIENT_KEY": self.told["client_key"],
+                "TIKTOK_CLIENT_SECRET": self.told["client_secret"]}
+
+    def tell(self, method, path, body=None):
+        content = json.dumps(body).encode() if body is not None else None
+        with LOOPBACK.open(urllib.request.Request(self.control + path, content, method=method), timeout=60) as answer:
+            return json.loads(answer.read() or b"null")
+
+    def effects(self, name):
+        return self.tell("GET", "/effects").get("tiktok", {}).get(name, 0)
+
+    def consent(self, number):
+        """An account's tokens, as a line that Patchbay takes in."""
+        asked = urllib.parse.urlencode({"client_key": self.told["client_key"], "response_type": "code", "state": "s",
+                                        "scope": self.SCOPES, "redirect_uri": self.CALLBACK})
+        back = self.post(f"/v2/auth/authorize/?{asked}", {"account": str(number)}).headers["Location"]
+        code = urllib.parse.parse_qs(urllib.parse.urlsplit(back).query)["code"][0]
+        tokens = json.loads(self.post("/v2/oauth/token/", {
+            "client_key": self.told["client_key"], "client_secret": self.told["client_secret"], "code": code,
+            "grant_type": "authorization_code", "redirect_uri": self.CALLBACK}).read())
+        return {"user_id": f"user-{number}", "provider": "tiktok", "account_id": tokens["open_id"],
+                "access_token": tokens["access_token"], "refresh_token": tokens["refresh_token"],
+                "scopes": self.SCOPES.split(",")}
+
+    def post(self, path, form):
+        connection = http.client.HTTPConnection(urllib.parse.urlsplit(self.told["base_url"]).netloc, timeout=30)
+        connection.request("POST", path, urllib.parse.urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
+        return connection.getresponse()
+
+
+@contextlib.contextmanager
+def sandbox(binary, folder):
+    process = Sandbox(binary, folder)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+NGINX = """daemon off; worker_processes auto; error_log {folder}/{name}.error error; pid {folder}/{name}.pid; {user}
+events {{ worker_connections 2048; }}
+http {{
+  client_body_temp_path {folder}/{name}.body; proxy_temp_path {folder}/{name}.proxy; fastcgi_temp_path {folder}/{name}.1;
+  uwsgi_temp_path {folder}/{name}.2; scgi_temp_path {folder}/{name}.3; keepalive_requests 1000000; default_type application/json;
+  upstream platform {{ server 127.0.0.1:{behind}; keepalive 64; }}
+  server {{ listen 127.0.0.1:{port}; access_log {log}; location / {{ {work} }} }}
+}}
+"""
+
+
+@contextlib.contextmanager
+def nginx(folder, name, behind=None):
+    """A platform that answers 600 bytes at once; with `behind` a reverse proxy in front of that port, with a log."""
+    port, body = free_port(), json.dumps({"data": {"text": "r" * 570}, "error": {"code": "ok"}})
+    work = f"return 200 '{body}';" if behind is None else (
+        "proxy_pass http://platform; proxy_http_version 1.1; proxy_set_header Connection '';")
+    configuration = folder / f"{name}.conf"
+    configuration.write_text(NGINX.format(
+        folder=folder, name=name, port=port, behind=behind or port, work=work, user="user root;" if os.getuid() == 0 else "",
+        log="off" if behind is None else f"{folder}/{name}.access"))
+    server = Process(["/usr/sbin/nginx", "-p", folder, "-c", configuration], None, folder / f"{name}.log")
+    server.port = port
+    try:
+        server.wait_until(lambda: asked(f"http://127.0.0.1:{port}/")[0] == 200, "nginx")
+        yield server
+    finally:
+        server.stop()
+
+
+@contextlib.contextmanager
+def webhook(folder, secret):
+    """Debian's `webhook`: proves Meta's signature, then starts a program that does nothing. It keeps nothing."""
+    port, hooks = free_port(), folder / "hooks.json"
+    hooks.write_text(json.dumps([{"id": "instagram", "execute-command": "/bin/true", "trigger-rule": {"match": {
+        "type": "payload-hmac-sha256", "secret": secret,
+        "parameter": {"source": "header", "name": "X-Hub-Signature-256"}}}, "trigger-rule-mismatch-http-response-code": 401}]))
+    server = Process(["webhook", "-hooks", hooks, "-ip", "127.0.0.1", "-port", port, "-urlprefix", "webhooks"], None,
+                     folder / "webhook.log")
+    server.port = port
+    try:
+        server.wait_until(lambda: asked(f"http://127.0.0.1:{port}/")[0] is not None, "webhook")
+        yield server
+    finally:
+        server.stop()
+
 
 @contextlib.contextmanager
 def fastapi(url, folder, workers):
@@ -168,6 +306,12 @@ def sink(folder):
         yield process
     finally:
         process.stop()
+
+
+def replay(server, file, seconds, connections=64, rate=0, cycles=False):
+    """The requests of a file for `seconds`, or until its end; what came back."""
+    options = ["--port", server.port, "--requests", file, "--connections", connections, "--seconds", seconds, "--rate", rate]
+    return json.loads(output(BUILT / "ingest", *options, *(["--cycle", 1] if cycles else [])))
 
 
 def load(server, seconds, connections=64, rate=0, event_type="payment_intent.succeeded", count=0):

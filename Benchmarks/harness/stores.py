@@ -3,6 +3,7 @@
 import contextlib
 import os
 import pathlib
+import shutil
 import sqlite3
 import threading
 import time
@@ -46,7 +47,7 @@ class SQLite(Store):
 
     def drop(self):
         for file in self.folder.glob(self.path.name + "*"):
-            file.unlink()
+            shutil.rmtree(file) if file.is_dir() else file.unlink()
 
 
 class Postgres(Store):

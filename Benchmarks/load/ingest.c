@@ -1,10 +1,13 @@
 // ingest --port N --secret WHSEC [--host A] [--path P] [--connections 64] [--seconds 5] [--rate R] [--type T]
 //        [--count N]
+// ingest --port N --requests FILE [--cycle 1] [--connections 64] [--seconds 5] [--rate R]
 //
 // Sends signed Stripe events of 2 KB to a server, each with an id of its own, over kept connections, from one thread.
 // Without --rate each connection sends the next when the last is answered (closed loop). With --rate events come at
 // fixed moments whether or not the server keeps up, and a latency counts from the moment at which an event was due
 // (open loop: a server that stalls cannot hide behind a client that waits). With --count it ends after so many.
+// With --requests it sends those of a file, each behind a line with its length, and ends with the file; with --cycle
+// it begins again with the first.
 //
 // All signatures are made before the clock starts. What is on its way at the end is waited for and counted, but not
 // in the rate. Prints one line of JSON.
@@ -14,7 +17,9 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 
 #define DRAIN_SECONDS 15
@@ -28,7 +33,8 @@ struct connection {
     double since;    // when it was sent, or was due
     size_t out_length, out_done;
     size_t in_length;
-    char out[HEAD_ROOM + EVENT_BYTES];
+    const char *out;  // into `made`, or into the file
+    char made[HEAD_ROOM + EVENT_BYTES];
     char in[ANSWER_MAX];
 };
 
@@ -39,6 +45,8 @@ static int64_t signed_at;
 static struct hmac_key key;
 static char (*signatures)[64];
 static uint64_t signature_count;
+static struct request { const char *bytes; size_t length; } *requests;
+static uint64_t request_count;
 static int poller;
 
 static long statuses[600], broken, late_connects;
@@ -90,7 +98,40 @@ static void write_on(struct connection *c) {
     }
 }
 
+// The requests of a file, as they lie there.
+static void read_requests(const char *file) {
+    int from = open(file, O_RDONLY);
+    struct stat about;
+    if (from < 0 || fstat(from, &about) != 0) stop("%s: %s", file, strerror(errno));
+    size_t size = (size_t)about.st_size, room = 0;
+    const char *all = size == 0 ? NULL : mmap(NULL, size, PROT_READ, MAP_PRIVATE | MAP_POPULATE, from, 0);
+    if (all == NULL || all == MAP_FAILED) stop("%s holds no requests", file);
+    for (size_t at = 0; at < size;) {
+        const char *line = memchr(all + at, '\n', size - at);
+        size_t length = strtoul(all + at, NULL, 10);
+        if (line == NULL || length == 0 || (size_t)(line - all) + 1 + length > size) stop("%s: cut off at %zu", file, at);
+        if (request_count == room) {
+            room = room == 0 ? 1 << 16 : room * 2;
+            requests = realloc(requests, room * sizeof *requests);
+            if (requests == NULL) stop("no memory for requests");
+        }
+        requests[request_count++] = (struct request){line + 1, length};
+        at = (size_t)(line - all) + 1 + length;
+    }
+    close(from);
+}
+
 static void send_next(struct connection *c, double since) {
+    if (request_count > 0) {
+        const struct request *next = &requests[next_number++ % request_count];
+        c->out = next->bytes;
+        c->out_length = next->length;
+        c->out_done = 0;
+        c->busy = 1;
+        c->since = since;
+        write_on(c);
+        return;
+    }
     struct event event;
     uint64_t number = next_number++;
     make_event(&event, seed, number, signed_at, type);
@@ -98,12 +139,13 @@ static void send_next(struct connection *c, double since) {
     const char *signature = made;
     if (number < signature_count) signature = signatures[number]; else sign(&event, made);
     int head = snprintf(
-        c->out, HEAD_ROOM,
+        c->made, HEAD_ROOM,
         "POST %s HTTP/1.1\r\nHost: %s\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: %d\r\n"
         "User-Agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\nAccept: */*\r\n"
         "Stripe-Signature: t=%lld,v1=%.64s\r\n\r\n",
         path, host_name, EVENT_BYTES, (long long)signed_at, signature);
-    memcpy(c->out + head, event.body, EVENT_BYTES);
+    memcpy(c->made + head, event.body, EVENT_BYTES);
+    c->out = c->made;
     c->out_length = (size_t)head + EVENT_BYTES;
     c->out_done = 0;
     c->busy = 1;
@@ -159,7 +201,8 @@ int main(int count, char **arguments) {
     host_name = option(count, arguments, "--host", "127.0.0.1");
     path = option(count, arguments, "--path", "/webhooks/stripe");
     type = option(count, arguments, "--type", "payment_intent.succeeded");
-    const char *secret = option(count, arguments, "--secret", NULL);
+    const char *file = option(count, arguments, "--requests", NULL);
+    const char *secret = option(count, arguments, "--secret", file == NULL ? NULL : "none");
     int port = (int)option_number(count, arguments, "--port", 0);
     int connections = (int)option_number(count, arguments, "--connections", 64);
     double seconds = option_number(count, arguments, "--seconds", 5), rate = option_number(count, arguments, "--rate", 0);
@@ -173,7 +216,9 @@ int main(int count, char **arguments) {
     hmac_prepare(&key, secret, strlen(secret));
     uint64_t wanted = (uint64_t)option_number(count, arguments, "--count", 0);
     if (wanted > 0) seconds = 3600;
-    signature_count = wanted > 0 ? wanted : (uint64_t)((rate > 0 ? rate : 40000) * seconds) + 1000;
+    if (file != NULL) read_requests(file);
+    int cycles = option(count, arguments, "--cycle", NULL) != NULL;
+    signature_count = file != NULL ? 1 : wanted > 0 ? wanted : (uint64_t)((rate > 0 ? rate : 40000) * seconds) + 1000;
     if (signature_count > SIGNED_MAX) signature_count = SIGNED_MAX;
     signatures = malloc(signature_count * sizeof *signatures);
     if (signatures == NULL) stop("no memory for signatures");
@@ -198,6 +243,7 @@ int main(int count, char **arguments) {
 
     double start = seconds_now(), end = start + seconds;
     uint64_t due_total = wanted > 0 ? wanted : rate > 0 ? (uint64_t)(rate * seconds) : UINT64_MAX;
+    if (request_count > 0 && !cycles && due_total > request_count) due_total = request_count;
     uint64_t due_done = 0;
     while (1) {
         double now = seconds_now();
@@ -234,7 +280,8 @@ int main(int count, char **arguments) {
         }
     }
     double took = seconds_now() - start;
-    if (wanted > 0) seconds = took;
+    // Whatever came to its end before the time did has its own.
+    if (wanted > 0 || (took < seconds && rate == 0)) seconds = took;
 
     long unanswered = connections - idle_count;
     printf("{\"connections\":%d,\"seconds\":%.3f,\"rate\":%.1f,\"sent\":%llu,\"answered\":%ld,\"per_second\":%.1f,\"statuses\":{",

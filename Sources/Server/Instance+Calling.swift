@@ -52,8 +52,8 @@ extension Instance {
 
     /// The way out of every call. One process counts short windows by itself; several share all through the database.
     static func traffic(
-        _ database: any Database, metrics: Metrics, node: NodeSession, ids: Identifiers, time: TimeSource,
-        logger: Logger
+        _ database: any Database, _ keepsQuotas: Bool, _ metrics: Metrics, _ node: NodeSession, ids: Identifiers,
+        time: TimeSource, logger: Logger
     ) async throws -> Traffic {
         let isShared = database.dialect.engine == .postgres
         let now = time.now()
@@ -62,7 +62,7 @@ extension Instance {
             try session.nodes(endedAfter: now - .hours(1)).map { max($0.beatAt, $0.stoppedAt ?? $0.beatAt) }.max()
         }
         let quotas = Quotas(
-            book: QuotaBook(Providers.limited),
+            book: QuotaBook(keepsQuotas ? Providers.limited : []),
             limiter: Limiter(time: time, lastAlive: isShared ? nil : lastAlive.map { $0 + .seconds(5) }),
             keeper: DatabaseKeeper(database: database, now: time.now), isShared: isShared,
             node: { node.id.text }, time: time, logger: logger)

@@ -44,10 +44,12 @@ public struct Instance: Sendable {
 
     /// Opens the database, brings its schema up to date and puts the parts together. Nothing runs yet.
     ///
-    /// - Parameter keep: what the gateway does with believed deliveries; a benchmark gives another.
+    /// - Parameters:
+    ///   - keepsQuotas: whether platforms' limits hold; not for a benchmark at a simulated platform, which has none.
+    ///   - keep: what the gateway does with believed deliveries; a benchmark gives another.
     /// - Throws: `StoreError` with the sentence for the operator.
     public static func make(
-        _ settings: Settings, time: TimeSource = .system, logger: Logger,
+        _ settings: Settings, time: TimeSource = .system, logger: Logger, keepsQuotas: Bool = true,
         keep: @escaping Gateway.Keep = { try $0.keep($1) }
     ) async throws -> Instance {
         let database = try open(settings.database, owner: true, logger: logger)
@@ -57,7 +59,8 @@ public struct Instance: Sendable {
             let state = try await database.schemaState()
             if settings.migrates { try await copy?.make(from: state.version, pending: state.pending) }
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
-            return try await Instance(settings, database: database, time: time, logger: logger, keep: keep)
+            return try await Instance(
+                settings, database: database, time: time, logger: logger, keepsQuotas: keepsQuotas, keep: keep)
         } catch {
             await database.close()
             throw error
@@ -110,11 +113,11 @@ public struct Instance: Sendable {
     }
 
     private init(
-        _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keep: @escaping Gateway.Keep
+        _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keepsQuotas: Bool,
+        keep: @escaping Gateway.Keep
     ) async throws {
         (self.settings, self.database, self.time, self.logger) = (settings, database, time, logger)
-        let ids = Identifiers(now: time.now)
-        let (metrics, bells) = (Metrics(), Bells())
+        let (ids, metrics, bells) = (Identifiers(now: time.now), Metrics(), Bells())
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
         vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
@@ -137,7 +140,7 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        traffic = try await Self.traffic(database, metrics: metrics, node: node, ids: ids, time: time, logger: logger)
+        traffic = try await Self.traffic(database, keepsQuotas, metrics, node, ids: ids, time: time, logger: logger)
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)

@@ -13,7 +13,7 @@ struct Bench: AsyncParsableCommand {
         abstract: "Parts of the server for Benchmarks/run to measure.", shouldDisplay: false,
         subcommands: [
             BenchGateway.self, BenchJobs.self, BenchStart.self, BenchFairness.self, BenchOutward.self,
-            BenchQuotas.self, BenchSenders.self,
+            BenchQuotas.self, BenchSenders.self, BenchSign.self, BenchVerification.self, BenchDay.self,
         ])
 }
 
@@ -26,6 +26,8 @@ struct BenchGateway: AsyncParsableCommand {
     @OptionGroup var options: SettingsOptions
     @Flag(help: "Answers 200 and keeps nothing.")
     var withoutStore = false
+    @Flag(help: "Runs everything, and keeps to no platform's limits: a simulated platform has none.")
+    var withoutQuotas = false
 
     func run() async throws {
         Machine.prepare()
@@ -38,7 +40,7 @@ struct BenchGateway: AsyncParsableCommand {
                     arrivals.map { Kept(new: $0.events.count, duplicates: 0) }
                 }
             } else {
-                instance = try await Instance.make(settings, logger: logger)
+                instance = try await Instance.make(settings, logger: logger, keepsQuotas: !withoutQuotas)
             }
             try await instance.begin()
             let health = try await instance.database.health()
@@ -48,7 +50,8 @@ struct BenchGateway: AsyncParsableCommand {
         }
         try await ServiceGroup(
             configuration: .init(
-                services: [.init(service: try instance.httpServer())],
+                services: (withoutQuotas ? instance.services : []).map { .init(service: $0) }
+                    + [.init(service: try instance.httpServer())],
                 gracefulShutdownSignals: [.sigterm, .sigint], logger: LogOutput.quiet(from: logger))
         ).run()
         await instance.close()
