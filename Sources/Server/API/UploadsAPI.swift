@@ -1,6 +1,7 @@
 import Engine
 import Hummingbird
 import Kit
+import NIOCore
 import Store
 
 /// Files that come in several requests, by the tus protocol 1.0 (https://tus.io/protocols/resumable-upload), so that
@@ -67,6 +68,7 @@ enum UploadsAPI {
         }
         do {
             let offset = try await store.uploaded(id)
+            if offset == upload.length { try await finish(upload, request) }
             return UploadView(id: id, length: upload.length, offset: offset, createdAt: upload.createdAt).told(200)
         } catch is ObjectProblem { throw Problem(.notFound, "The upload \(id) was given up. Begin a new one.") }
     }
@@ -95,18 +97,33 @@ enum UploadsAPI {
         }
         guard let upload = try await request.upload() else { throw Problem(.notFound, "There is no upload \(id).") }
         guard let file = request.file else { throw Problem(.invalidRequest, "The request has no body.") }
-        let (count, kept): (Int64, ObjectStore.Kept?)
-        do {
-            (count, kept) = try await store.append(file, to: id, at: offset, length: upload.length)
-        } catch let problem as ObjectProblem { throw Problem(problem) }
-        if let kept {
-            let row = kept.row(
-                declared: upload.contentType, name: upload.name, userID: upload.userID, createdAt: request.now,
-                expiresAt: upload.objectExpiresAt, key: upload.key)
-            let old = try await store.seat(row, kept, in: request.app.database, ending: id)
-            if old != nil { await store.removeDropped(request.app.logger) }
+        let count: Int64
+        do { count = try await take(file, at: offset, of: upload, request) } catch let problem as ObjectProblem {
+            throw Problem(problem)
         }
         return Answer.noContent.with("Tus-Resumable", "1.0.0").with("Upload-Offset", String(count))
+    }
+
+    /// Makes the object of an upload whose last part came whole, where whoever took it ended before that.
+    private static func finish(_ upload: UploadRow, _ request: APIRequest) async throws {
+        do {
+            _ = try await take(RequestBody(buffer: ByteBuffer()), at: upload.length, of: upload, request)
+        } catch is ObjectProblem {}  // It is being made just now.
+    }
+
+    /// More of a file; with its last byte it becomes the object. How many bytes are here.
+    private static func take(
+        _ file: RequestBody, at offset: Int64, of upload: UploadRow, _ request: APIRequest
+    ) async throws -> Int64 {
+        let store = try request.objects
+        let (count, kept) = try await store.append(file, to: upload.id, at: offset, length: upload.length)
+        guard let kept else { return count }
+        let row = kept.row(
+            declared: upload.contentType, name: upload.name, userID: upload.userID, createdAt: request.now,
+            expiresAt: upload.objectExpiresAt, key: upload.key)
+        let old = try await store.seat(row, kept, in: request.app.database, ending: upload.id)
+        if old != nil { await store.removeDropped(request.app.logger) }
+        return count
     }
 
     static let delete = Action(

@@ -1,6 +1,8 @@
 import Engine
 import Foundation
+import Hummingbird
 import Kit
+import NIOCore
 import TestSupport
 import Testing
 
@@ -247,6 +249,25 @@ struct ObjectKeysTests {
             // Whoever lost the last answer learns that it is whole.
             #expect(try await api.send("HEAD", path).header("Upload-Offset") == String(Self.film.count))
             #expect(ObjectsTests.files(in: folder).count == 2)
+        }
+    }
+
+    @Test("an upload whose last part came, and whose taker ended before the object was made, is one when asked for")
+    func finishedLate() async throws {
+        try await ObjectsTests.with(.sqlite) { api, _ in
+            let length = Self.film.count
+            let begun = try await api.send(
+                "POST", "/v1/uploads?key=late", headers: ["Upload-Length": String(length)])
+            let path = begun.header("Location") ?? ""
+            let id = ID<ObjectKind>(stored: begun.json["id"]?.text ?? "")
+            // All bytes are here, as for a longer file: nothing is settled.
+            let body = RequestBody(buffer: ByteBuffer(bytes: Self.film))
+            let store = try #require(api.app.hooks.objects)
+            #expect(try await store.append(body, to: id, at: 0, length: Int64(length) + 1).kept == nil)
+
+            #expect(try await api.send("HEAD", path).header("Upload-Offset") == String(length))
+            #expect(try await api.get("/v1/objects/late").body == Self.film)
+            #expect(try await api.send("HEAD", path).header("Upload-Offset") == String(length))
         }
     }
 
