@@ -69,7 +69,7 @@ extension ProblemType {
         "A publication that is not over uses the object. Cancel it first, or wait for its end.")
 
     public static let addressRefused = ProblemType(
-        "address_refused", 403, "The signed address is not accepted",
+        "address_refused", 401, "The signed address is not accepted",
         "A part of it was changed, its time is over, or the API key that made it is no longer active. Make a new one: "
             + "POST /v1/objects/presign")
     public static let uploadElsewhere = ProblemType(

@@ -25,10 +25,12 @@ enum SignedRequest {
 
     /// What browsers ask before they send what is no plain form.
     static let preflights = Set(Routes.all.filter(\.action.isSignable).flatMap(\.templates)).sorted().map { template in
-        OtherRoute("OPTIONS", template) { request, _ in
+        let methods = Set(Routes.all.filter { $0.templates.contains(template) }.map(\.method))
+        let allowed = methods.union(methods.contains("GET") ? ["HEAD"] : []).sorted().joined(separator: ", ")
+        return OtherRoute("OPTIONS", template) { request, _ in
             guard request.headers[.accessControlRequestMethod] != nil else {
                 var problem = Problem(.methodNotAllowed, "Browsers ask so before they send, and name what they will.")
-                problem.headers = [Field("Allow", "DELETE, GET, HEAD, PUT")]
+                problem.headers = [Field("Allow", allowed)]
                 throw problem
             }
             var answer = Answer(status: 204)

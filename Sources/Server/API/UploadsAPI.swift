@@ -34,10 +34,10 @@ enum UploadsAPI {
         answers: [.created("The upload.", UploadView.schema, headers: told)],
         problems: [.notSetUp, .contentTooLarge, .storageFull, .preconditionFailed]
     ) { request in
-        let store = try request.objects
         try request.checkTus()
         let length = try request.bytes(in: .uploadLength)
         guard length > 0 else { throw Problem(.invalidHeader, [FieldProblem("Upload-Length", "must be 1 or more.")]) }
+        let store = try request.objects
         let metadata = UploadMetadata(request.headers[.uploadMetadata])
         let (key, now) = (request.queryText("key"), request.now)
         let id: ID<ObjectKind>
@@ -89,7 +89,7 @@ enum UploadsAPI {
         ],
         problems: [.notSetUp, .uploadElsewhere, .unsupportedMediaType, .preconditionFailed, .twinRunning]
     ) { request in
-        let (store, id) = (try request.objects, request.pathID(ObjectKind.self))
+        let id = request.pathID(ObjectKind.self)
         try request.checkTus()
         let offset = try request.bytes(in: .uploadOffset)
         guard request.declaredType?.lowercased() == "application/offset+octet-stream" else {
