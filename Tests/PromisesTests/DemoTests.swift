@@ -148,11 +148,20 @@ final class DemoProcess: Sendable {
             environment: ["PATH": "/usr/bin:/bin", "SWIFT_BACKTRACE": "enable=no"], output: logFile)
         running.withLock { $0 = started }
         for _ in 0..<6000 {
-            if log.contains("The first event of this start") { return }
+            if log.contains("The first event of this start") { return try await waitForApplication() }
             guard process?.isRunning == true else { throw ServerDied(log: log) }
             try await Task.sleep(for: .milliseconds(20))
         }
         throw ServerDied(log: log)
+    }
+
+    /// The bakery is a process of its own, and may be there after the first event.
+    private func waitForApplication() async throws {
+        for _ in 0..<3000 {
+            if (try? await send("GET", application + "/", [])) != nil { return }
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        throw ServerDied(log: "The application does not answer.\n" + log)
     }
 
     func crash() {
