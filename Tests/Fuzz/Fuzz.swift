@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// The entry of libFuzzer. `PATCHBAY_FUZZ_TARGET` names the target; into the folder `PATCHBAY_FUZZ_SEEDS`, where it is
 /// set, its seeds are written first.
@@ -25,9 +26,8 @@ public func initialize(
 }
 
 /// The outcome of one input, from the task that runs it to the thread that waits for it.
-private final class Outcome: @unchecked Sendable {
-    // Written before the signal, read after it.
-    var problem: String?
+private final class Outcome: Sendable {
+    let problem = Mutex<String?>(nil)
     let isDone = DispatchSemaphore(value: 0)
 }
 
@@ -37,10 +37,11 @@ public func testOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let input = Array(UnsafeBufferPointer(start: start, count: count))
     let outcome = Outcome()
     Task {
-        do { try await target.run(input) } catch { outcome.problem = "\(error)" }
+        do { try await target.run(input) } catch { outcome.problem.withLock { $0 = "\(error)" } }
         outcome.isDone.signal()
     }
     outcome.isDone.wait()
-    guard let problem = outcome.problem else { return 0 }
+    guard let problem = outcome.problem.withLock({ $0 }) else { return 0 }
+    // A trap is how the fuzzer is told; this program is built by scripts/fuzz alone, and is no part of the product.
     fatalError("\(target.name): it is not so that \(problem)")
 }

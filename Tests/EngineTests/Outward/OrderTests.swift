@@ -157,6 +157,58 @@ struct ReplayTests {
             #expect(wire.ids.count == 1200 && Set(wire.ids).count == 1200)
         }
     }
+
+    @Test("a time range is sent again, what was taken too, with the same ids and no faster than asked")
+    func range() async throws {
+        for engine in TestEngine.all {
+            let wire = FakeWire { _, _ in .status(200) }
+            try await Outward.with(engine, wire: wire) { outward in
+                let made = try await outward.endpoints.create(url: "https://a.example/", types: ["payment.*"])
+                let id = made.endpoint.id
+                var times: [Timestamp] = []
+                var happened: [[ID<ChangeKind>]] = []
+                for _ in 0..<3 {
+                    times.append(outward.clock.now)
+                    happened.append(try await outward.happen(4))
+                    outward.clock.advance(by: .hours(1))
+                }
+                try await outward.until("delivered") {
+                    try $0.attempts(at: id, outcome: .delivered, limit: 99).count == 12
+                }
+                let now = outward.clock.now
+                let middle = RecoveredTime(since: times[1], until: times[2])
+                let recovery = Endpoints.Recovery(.all, in: middle, pace: Pace(perSecond: 2, from: now))
+                let counted = try await outward.database.read("count") { session in
+                    try Endpoints.count(
+                        recovery, at: try #require(try session.endpoint(id)), atMost: 100, in: session
+                    ).count
+                }
+                #expect(counted == 4)
+                #expect(try await outward.endpoints.recoverAll(.init(.missing, in: middle), at: id) == 0)
+                #expect(try await outward.endpoints.recoverAll(recovery, at: id) == 4)
+                for number in 0..<4 {
+                    await wire.wait(for: 13 + number)
+                    try await outward.until("recorded") {
+                        try $0.attempts(at: id, outcome: .delivered, limit: 99).count == 13 + number
+                    }
+                    #expect(wire.ids.count == 13 + number)
+                    outward.clock.advance(by: .milliseconds(500))
+                }
+                #expect(Set(wire.ids.suffix(4)) == Set(happened[1].map(\.text)))
+            }
+        }
+    }
+
+    @Test("what is asked for stands in JSON as it is asked for")
+    func written() throws {
+        let now = Timestamp.testNow
+        let recovery = Endpoints.Recovery(
+            .missing, in: RecoveredTime(since: now - .hours(2), until: now), pace: Pace(perSecond: 5, from: now))
+        #expect(Endpoints.Recovery(recovery.json, at: .zero) == recovery)
+        #expect(Endpoints.Recovery(["failed_since": JSON(now), "all_since": JSON(now)], at: now) == nil)
+        #expect(Endpoints.Recovery(["until": JSON(now)], at: now) == nil)
+        #expect(Pace(perSecond: 4, from: now).due(6) == now + .milliseconds(1500))
+    }
 }
 
 @Suite("Crashes and takeovers of senders")
@@ -254,57 +306,5 @@ struct TakeoverTests {
             let heads = try await database.read("heads") { try $0.endpointHeads(9) }
             #expect(heads.map(\.node) == [nil])
         }
-    }
-
-    @Test("a time range is sent again, what was taken too, with the same ids and no faster than asked")
-    func range() async throws {
-        for engine in TestEngine.all {
-            let wire = FakeWire { _, _ in .status(200) }
-            try await Outward.with(engine, wire: wire) { outward in
-                let made = try await outward.endpoints.create(url: "https://a.example/", types: ["payment.*"])
-                let id = made.endpoint.id
-                var times: [Timestamp] = []
-                var happened: [[ID<ChangeKind>]] = []
-                for _ in 0..<3 {
-                    times.append(outward.clock.now)
-                    happened.append(try await outward.happen(4))
-                    outward.clock.advance(by: .hours(1))
-                }
-                try await outward.until("delivered") {
-                    try $0.attempts(at: id, outcome: .delivered, limit: 99).count == 12
-                }
-                let now = outward.clock.now
-                let middle = RecoveredTime(since: times[1], until: times[2])
-                let recovery = Endpoints.Recovery(.all, in: middle, pace: Pace(perSecond: 2, from: now))
-                let counted = try await outward.database.read("count") { session in
-                    try Endpoints.count(
-                        recovery, at: try #require(try session.endpoint(id)), atMost: 100, in: session
-                    ).count
-                }
-                #expect(counted == 4)
-                #expect(try await outward.endpoints.recoverAll(.init(.missing, in: middle), at: id) == 0)
-                #expect(try await outward.endpoints.recoverAll(recovery, at: id) == 4)
-                for number in 0..<4 {
-                    await wire.wait(for: 13 + number)
-                    try await outward.until("recorded") {
-                        try $0.attempts(at: id, outcome: .delivered, limit: 99).count == 13 + number
-                    }
-                    #expect(wire.ids.count == 13 + number)
-                    outward.clock.advance(by: .milliseconds(500))
-                }
-                #expect(Set(wire.ids.suffix(4)) == Set(happened[1].map(\.text)))
-            }
-        }
-    }
-
-    @Test("what is asked for stands in JSON as it is asked for")
-    func written() throws {
-        let now = Timestamp.testNow
-        let recovery = Endpoints.Recovery(
-            .missing, in: RecoveredTime(since: now - .hours(2), until: now), pace: Pace(perSecond: 5, from: now))
-        #expect(Endpoints.Recovery(recovery.json, at: .zero) == recovery)
-        #expect(Endpoints.Recovery(["failed_since": JSON(now), "all_since": JSON(now)], at: now) == nil)
-        #expect(Endpoints.Recovery(["until": JSON(now)], at: now) == nil)
-        #expect(Pace(perSecond: 4, from: now).due(6) == now + .milliseconds(1500))
     }
 }
