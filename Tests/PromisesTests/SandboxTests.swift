@@ -59,13 +59,7 @@ struct SandboxTests {
     @Test("webhooks ordered at the platform: believed by the secret that it showed, put right, removed; none is told")
     func ordered() async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
-            let sandbox = SandboxProcess(["--ephemeral"])
-            try await sandbox.start()
-            let server = try ServerProcess(
-                databaseURL: url, port: try freePort(),
-                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
-            let key = try server.makeKey()
-            try await server.start()
+            let (sandbox, server, key) = try await Self.both(url)
             func apps(_ words: String...) throws -> (status: Int32, json: JSON) {
                 let run = try CommandLineRun(
                     ["apps"] + words + ["--json"],
@@ -116,13 +110,7 @@ struct SandboxTests {
     @Test("what the platform never sent is fetched, applied once, and the command says how much it was")
     func missedAndFetched() async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
-            let sandbox = SandboxProcess(["--ephemeral"])
-            try await sandbox.start()
-            let server = try ServerProcess(
-                databaseURL: url, port: try freePort(),
-                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
-            let key = try server.makeKey()
-            try await server.start()
+            let (sandbox, server, key) = try await Self.both(url)
             _ = try await sandbox.buy(for: "rye", card: "pm_card_visa")
 
             func reconcile(_ more: String...) throws -> (Int32, JSON) {
@@ -155,13 +143,7 @@ struct SandboxTests {
     @Test("a business that already runs is known from its subscriptions, after a dry run")
     func readFromTheStart() async throws {
         try await TestDatabase.withAddress(.sqlite) { url in
-            let sandbox = SandboxProcess(["--ephemeral"])
-            try await sandbox.start()
-            let server = try ServerProcess(
-                databaseURL: url, port: try freePort(),
-                environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
-            let key = try server.makeKey()
-            try await server.start()
+            let (sandbox, server, key) = try await Self.both(url)
             _ = try await sandbox.buy(for: "rye", card: "pm_card_visa")
             _ = try await sandbox.buy(for: "ada", card: "pm_card_visa")
 
@@ -223,6 +205,20 @@ struct SandboxTests {
         let made = try await sandbox.tell(.GET, "/effects")["stripe", "customer.created"]?.integer ?? 0
         #expect((Int64(answered.count)...Int64(answered.count + 1)).contains(made), "counters survive, in step")
         #expect(sandbox.stop() == 0)
+    }
+
+    /// A platform without an endpoint, and a server that has its key.
+    private static func both(
+        _ url: String
+    ) async throws -> (sandbox: SandboxProcess, server: ServerProcess, key: String) {
+        let sandbox = SandboxProcess(["--ephemeral"])
+        try await sandbox.start()
+        let server = try ServerProcess(
+            databaseURL: url, port: try freePort(),
+            environment: ["STRIPE_BASE_URL": sandbox.base, "STRIPE_SECRET_KEY": sandbox.key])
+        let key = try server.makeKey()
+        try await server.start()
+        return (sandbox, server, key)
     }
 }
 

@@ -9,37 +9,26 @@ import Testing
 
 @Suite("Pages of streams and comparisons", .serialized)
 struct StreamPagesTests {
-    private static let hooks: @Sendable (any Database, Identifiers) -> Hooks = { _, ids in
-        var hooks = Hooks()
-        hooks.syncs = Syncs(Providers.syncBook, ids: ids)
-        return hooks
-    }
-
     /// An account with films, one of them with a title that a spreadsheet would run.
     private func connect(_ api: TestAPI) async throws -> ConnectionRow {
-        let scopes = ["user.info.basic", "user.info.stats", "video.list"]
-        let now = api.clock.now
-        let new = NewConnection(
-            id: api.app.ids.make(), userID: "user-42", provider: "tiktok", app: TestAPI.appID, openID: "open-1",
-            name: Personal("Rye & Salt"), scopes: scopes, wanted: scopes, isPending: false)
+        let (row, now) = (try await api.connectAccount(), api.clock.now)
         let videos = try #require(Providers.syncBook.stream("videos", of: "tiktok")).table
         let rows = try [
             videos.row(["id": "7001", "title": "=cmd|' /C calc'!A0", "view_count": 10]),
             videos.row(["id": "7002", "title": "Rye, \"dark\"", "view_count": 20]),
         ]
         let later = try videos.row(["id": "7002", "title": "Rye, \"dark\"", "view_count": 35])
-        return try await api.database.write("connect") { session in
-            let row = try session.connect(new, at: now)
+        try await api.database.write("films") { session in
             _ = try session.keep(rows, in: videos, of: "open-1", source: "sync", observedAt: now, at: now)
             _ = try session.keep(
                 [later], in: videos, of: "open-1", source: "sync", observedAt: now + .seconds(5), at: now + .seconds(5))
-            return row
         }
+        return row
     }
 
     @Test("a stream shows its rows, runs and steps, and is read when asked", arguments: TestEngine.all)
     func stream(engine: TestEngine) async throws {
-        try await TestAPI.with(engine, makeHooks: Self.hooks) { api in
+        try await TestAPI.with(engine, makeHooks: TestAPI.syncing) { api in
             let browser = try await Browser.signedIn(api)
             let row = try await connect(api)
             let path = "/sync/\(row.id)/videos"
@@ -70,7 +59,7 @@ struct StreamPagesTests {
 
     @Test("rows leave as CSV that no spreadsheet runs", arguments: TestEngine.all)
     func csv(engine: TestEngine) async throws {
-        try await TestAPI.with(engine, makeHooks: Self.hooks) { api in
+        try await TestAPI.with(engine, makeHooks: TestAPI.syncing) { api in
             let row = try await connect(api)
             let path = "/sync/\(row.id)/videos/rows.csv"
             #expect(try await Browser(api).get(path).location == "/sign-in")
@@ -94,7 +83,7 @@ struct StreamPagesTests {
 
     @Test("a comparison says what differs, who is right, and is done once more to put it right")
     func comparison() async throws {
-        try await TestAPI.with(makeHooks: Self.hooks) { api in
+        try await TestAPI.with(makeHooks: TestAPI.syncing) { api in
             let browser = try await Browser.signedIn(api)
             let row = try await connect(api)
             let begun = try await browser.act("/sync/\(row.id)/videos/compare")

@@ -8,27 +8,12 @@ import Testing
 
 @Suite("Pages of syncs", .serialized)
 struct SyncPagesTests {
-    private static let hooks: @Sendable (any Database, Identifiers) -> Hooks = { _, ids in
-        var hooks = Hooks()
-        hooks.syncs = Syncs(Providers.syncBook, ids: ids)
-        return hooks
-    }
-
-    private func connect(_ api: TestAPI) async throws -> ConnectionRow {
-        let scopes = ["user.info.basic", "user.info.stats", "video.list"]
-        let now = api.clock.now
-        let new = NewConnection(
-            id: api.app.ids.make(), userID: "user-42", provider: "tiktok", app: TestAPI.appID, openID: "open-1",
-            name: Personal("Rye & Salt"), scopes: scopes, wanted: scopes, isPending: false)
-        return try await api.database.write("connect") { try $0.connect(new, at: now) }
-    }
-
     @Test("data arrives: how far it is, then how old it is, and why it is stale", arguments: TestEngine.all)
     func arrives(_ engine: TestEngine) async throws {
-        try await TestAPI.with(engine, makeHooks: Self.hooks) { api in
+        try await TestAPI.with(engine, makeHooks: TestAPI.syncing) { api in
             let browser = try await Browser.signedIn(api)
             #expect(try await browser.get("/sync").html.contains("No account is connected"))
-            let connection = try await connect(api)
+            let connection = try await api.connectAccount()
             let path = "/connections/\(connection.id)"
             let fresh = try await browser.get(path).html
             #expect(fresh.contains("Sync now") && fresh.contains("Not read yet"))
@@ -69,8 +54,8 @@ struct SyncPagesTests {
 
     @Test("a viewer may only look; of a connection that is over nothing is asked")
     func viewer() async throws {
-        try await TestAPI.with(makeHooks: Self.hooks) { api in
-            let connection = try await connect(api)
+        try await TestAPI.with(makeHooks: TestAPI.syncing) { api in
+            let connection = try await api.connectAccount()
             let path = "/connections/\(connection.id)"
             let viewer = try await Browser.signedIn(api, as: .viewer, name: "viewer")
             #expect(!(try await viewer.get("/sync").html.contains("Sync now")))
