@@ -53,6 +53,18 @@ final class Sink: Sendable {
         listener.withLock { $0 = channel }
     }
 
+    /// Starts at an address, and another at the same port of 127.0.0.1. A port that is free at one may be somebody's
+    /// at the other: then the next.
+    func start(host: String, beside other: Sink) async throws {
+        for attempt in 1...50 {
+            try await start(host: host)
+            do { return try await other.start(port: port) } catch {
+                guard attempt < 50 else { throw error }
+                try await stop()
+            }
+        }
+    }
+
     func stop() async throws {
         let channel = listener.withLock { $0 }
         try await channel?.close()

@@ -270,8 +270,7 @@ struct RemoteKeysTests {
         let (good, bad) = try (#require(IPAddress("127.0.0.2")), #require(IPAddress("127.0.0.1")))
         let policy = AddressPolicy(allowed: [try #require(CIDR("127.0.0.2/32"))], allowsPlainHTTP: true)
         let (server, trap) = (Sink { _, _ in .status(200, body: Self.pem) }, Sink())
-        try await server.start(host: "127.0.0.2")
-        try await trap.start(port: server.port)
+        try await server.start(host: "127.0.0.2", beside: trap)
         var limits = GuardedWire.Limits.ofKeys
         limits.vettedFor = .zero
         let wire = GuardedWire(policy: policy, resolver: FixedResolver([[good], [bad]]), limits: limits)
