@@ -12,7 +12,20 @@ enum AppPage {
             let until: TimeModel?
             let remove: String?
         }
+        struct Sign: Sendable {
+            let lamp: Lamp
+            let code: String
+            let meaning: String
+            /// When it was answered last; nil for not lately.
+            let seen: TimeModel?
+        }
+        /// What the platform's answers have said of the app.
+        struct Standing: Sendable {
+            let people: String
+            let signs: [Sign]
+        }
         let facts: [Fact]
+        let standing: Standing?
         let rows: [Row]
         /// Why there are no secrets to see.
         let none: String?
@@ -35,6 +48,7 @@ enum AppPage {
 
     private static func content(_ request: PageRequest, problems: [String]) async throws -> PageContent {
         let view = try await view(request)
+        let standing = try await standing(of: view.app, request)
         let (words, app) = (request.words, view.app)
         var head = Head(app.name)
         head.crumbs = crumbs(words)
@@ -53,7 +67,8 @@ enum AppPage {
         var content = PageContent(
             head,
             Model(
-                facts: facts(app, request), rows: view.secrets.map { row($0, of: app, canChange, request) },
+                facts: facts(app, request), standing: standing,
+                rows: view.secrets.map { row($0, of: app, canChange, request) },
                 none: view.secrets.isEmpty
                     ? words(app.isOfSettings ? "apps.of_settings" : "apps.secrets.zero") : nil,
                 form: canChange ? form : nil, problems: problems),
@@ -69,6 +84,28 @@ enum AppPage {
         }
         guard let view else { throw PageProblem.notFound }
         return view
+    }
+
+    /// Nil at platforms that judge no apps, or not by what they answer.
+    private static func standing(of app: AppRow, _ request: PageRequest) async throws -> Model.Standing? {
+        let judging = Providers.publishers.first { $0.about.id == app.provider } as? any AppJudging
+        guard let judging else { return nil }
+        let (signs, since, id) = (judging.appSigns, request.now - .hours(24), app.id)
+        let found = try await request.app.database.read("app_standing") {
+            try $0.standing(of: id, codes: signs.map(\.code), since: since)
+        }
+        let words = request.words
+        let people = words.count("apps.people", Int(found.accounts))
+        return Model.Standing(
+            people: judging.peopleBeforeAudit.map {
+                people + " " + words("apps.people_before_audit", ["most": words.number($0)])
+            } ?? people,
+            signs: signs.map { sign in
+                let seen = found.seen[sign.code]
+                return Model.Sign(
+                    lamp: Lamp(seen == nil ? .ok : .needs), code: sign.code, meaning: sign.meaning,
+                    seen: seen.map(request.times.moment))
+            })
     }
 
     private static func crumbs(_ words: Words) -> [Link] { [Link(words("system.title.apps"), "/system/apps")] }
