@@ -43,6 +43,8 @@ enum Providers {
     static let syncBook = SyncBook(all.compactMap { $0 as? any Syncing })
     /// At which webhooks can be ordered by API.
     static var subscriptionSources: [any SubscriptionSource] { all.compactMap { $0 as? any SubscriptionSource } }
+    /// That are asked with a token of an app's own.
+    static var appAsked: [any AppAsked] { all.compactMap { $0 as? any AppAsked } }
     static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.
     static func connectable(_ settings: Settings) -> [any Connectable] {
