@@ -125,12 +125,6 @@ public struct Instance: Sendable {
         let policy = Self.policy(settings)
         resolver = SystemResolver()
         keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
-        gateway = Gateway(
-            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
-            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
-            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
-            takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -141,6 +135,13 @@ public struct Instance: Sendable {
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         traffic = try await Self.traffic(database, keepsQuotas, metrics, node, ids: ids, time: time, logger: logger)
+        gateway = Gateway(
+            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
+            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
+            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
+            asking: Self.asking(database, vault, client, traffic, time: time, metrics: metrics, logger: logger),
+            takesTestEvents: settings.mode == .test, keep: keep)
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)
@@ -164,7 +165,6 @@ public struct Instance: Sendable {
                 + workers.decisions(endpoints, read: gateway.reread) + [EventTermsWorker(eventTerms, time: time)]
                 + [workers.subscriptions(subscribing, vault, webhookSecrets)] + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
-
         wakes = Self.wakes(database, bells, logger: logger)
         (hub, sequencer) = Self.feed(database, bells, node: node, time: time, logger: logger)
         sender = EndpointSender(

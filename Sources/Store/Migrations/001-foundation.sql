@@ -685,6 +685,17 @@ CREATE TABLE credentials (
     retry_at            $INTEGER,
     revoking_at         $INTEGER
 ) $HOT;
+-- Webhooks ordered for one account with its own token: how it was when it was last looked at. Gone with the tokens.
+CREATE TABLE account_subscriptions (
+    connection_id       $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('registered', 'failed')),
+    remote_id           $TEXT,
+    problem             $TEXT,
+    registered_at       $INTEGER,
+    checked_at          $INTEGER NOT NULL
+) $STRICT;
+
 CREATE INDEX credentials_due ON credentials (refresh_at, id) WHERE refresh_at IS NOT NULL AND revoking_at IS NULL;
 CREATE INDEX credentials_revoking ON credentials (revoking_at, id) WHERE revoking_at IS NOT NULL;
 
