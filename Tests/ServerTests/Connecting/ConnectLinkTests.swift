@@ -19,7 +19,8 @@ struct ConnectLinkTests {
                 let (mine, other) = (world.browser(), world.browser())
                 _ = try await mine.leave(link)
 
-                let page = try await other.get(more.isEmpty ? link + "/go" : link)
+                let first = try await other.get(link)
+                let page = more.isEmpty ? try await other.consent(first) : first
 
                 #expect(page.status == 400 && page.text.contains("opened in another browser"))
                 #expect(page.location == nil)
@@ -31,6 +32,36 @@ struct ConnectLinkTests {
         }
     }
 
+    @Test("leads nobody to the platform who was not shown whose application and which user it is for")
+    func consentFirst() async throws {
+        try await ConnectWorld.with { world in
+            let (_, link) = try await world.session()
+            let (victim, attacker) = (world.browser(), world.browser())
+
+            let cold = try await victim.get(link + "/go")
+            #expect(cold.status == 303 && cold.location == link)
+            let theirs = try #require(try await attacker.get(link).consent)
+            for token in ["", "x", theirs.token] {
+                let page = try await victim.post(link + "/go", "token=\(token)")
+                #expect(page.status == 403 && page.location == nil, "without a page, by somebody else's token")
+            }
+
+            let page = try await victim.get(link)
+            #expect(page.text.contains("Rye and Salt") && page.text.contains("user-42"))
+            let own = try #require(page.consent)
+            for token in ["", theirs.token, String(own.token.dropLast())] {
+                #expect(try await victim.post(link + "/go", "token=\(token)").status == 403)
+            }
+            let foreign = try await victim.post(
+                link + "/go", "token=\(own.token)", origin: "https://evil.example")
+            #expect(foreign.status == 403, "by a page from elsewhere")
+            let other = try await world.session().link
+            #expect(try await victim.post(other + "/go", "token=\(own.token)").status == 403, "of another link")
+            let away = try await victim.post(own.action, "token=\(own.token)")
+            #expect(away.status == 303 && away.location?.hasPrefix("https://www.tiktok.com/") == true)
+        }
+    }
+
     @Test("that has connected an account leads nowhere any more", arguments: [[], [back]])
     func used(more: [JSONMember]) async throws {
         try await ConnectWorld.with { world in
@@ -38,11 +69,8 @@ struct ConnectLinkTests {
             let browser = world.browser()
             try await world.connect(link, in: browser)
 
-            for path in [link, link + "/go"] {
-                let page = try await browser.get(path)
-                #expect(
-                    page.status == 410 && page.location == nil && page.text.contains("has done its work"), "\(path)")
-            }
+            let page = try await browser.get(link)
+            #expect(page.status == 410 && page.location == nil && page.text.contains("has done its work"))
             #expect(try await world.api.get("/v1/connections").data.count == 1)
             #expect(try await world.api.get("/v1/connect-sessions/\(id)").json["code"] == .null)
         }
