@@ -73,7 +73,8 @@ extension WebhookScheme {
     /// The time that the delivery claims, signed or not.
     private func claimedTime(of delivery: Delivery) -> Timestamp? {
         guard case .hmac(let scheme) = verification else { return nil }
-        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time  // It was read before, or has none.
+        // It was read before, or has none.
+        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time ?? timeInBody?(delivery)
     }
 
     private func age(of signedAt: Timestamp?, _ delivery: Delivery, isReached: Bool) -> [ProofStep] {
