@@ -93,6 +93,49 @@ struct ConnectLinkTests {
         }
     }
 
+    // MARK: Grants that nobody keeps
+
+    /// A session that is for `open-1`, and comes back with another account.
+    private func comeBackWrong(_ world: ConnectWorld) async throws -> ConnectBrowser.Page {
+        let (id, link) = try await world.session()
+        let browser = world.browser()
+        try await world.connect(link, in: browser)
+        world.api.clock.advance(.seconds(1))
+        let state = try #require(try await browser.get("/connect/again/\(id)").query("state"))
+        return try await browser.get("/callback/tiktok?code=\(world.code("open-9"))&state=\(state)")
+    }
+
+    @Test("what was granted of another account does not stay at the platform", arguments: TestEngine.all)
+    func wrongAccount(engine: TestEngine) async throws {
+        try await ConnectWorld.with(engine) { world in
+            #expect(try await comeBackWrong(world).status == 400)
+            #expect(world.platform.revocations == 1)
+        }
+    }
+
+    @Test("but it stays where another user is connected to that account")
+    func linkedElsewhere() async throws {
+        try await ConnectWorld.with { world in
+            try await world.connect(try await world.session(user: "user-43").link, as: "open-9")
+            #expect(try await comeBackWrong(world).status == 400)
+            #expect(world.platform.revocations == 0)
+        }
+    }
+
+    @Test("a grant whose account nobody names is taken back, where it is none that the user has")
+    func unnamed() async throws {
+        try await ConnectWorld.with { world in
+            for revocations in [1, 1] {
+                let tokens = #"{"access_token":"a","refresh_token":"r","token_type":"Bearer","expires_in":86400}"#
+                world.platform.fail(.answer(200, tokens), .answer(200, "{}"))
+                let page = try await world.connect(try await world.session().link)
+                #expect(page.status == 502)
+                #expect(world.platform.revocations == revocations)
+                try await world.connect(try await world.session().link)
+            }
+        }
+    }
+
     @Test("stands in no log, even when the page fails")
     func unlogged() async throws {
         let lines = LogLines()
@@ -190,6 +233,7 @@ struct ConnectLinkTests {
             let page = try await world.connect(link, in: browser)
 
             #expect(page.status == 503 && page.text.contains("being forgotten"))
+            #expect(world.platform.revocations == 1)
             #expect(try await world.api.get("/v1/connect-sessions/\(id)").json["code"] == "erasure_running")
             try await world.api.database.write("done") { try $0.finish(ID(stored: erasure), at: .testNow) }
             #expect(try await world.connect(link, in: browser).status == 200)
