@@ -150,7 +150,8 @@ public struct Instance: Sendable {
             settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
             time: time, bells: bells, logger: logger)
         (objects, publishing) = await Self.publishing(
-            settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
+            settings, database, vault, connecting.connections, traffic, client, wire, ids: ids, time: time,
+            logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
