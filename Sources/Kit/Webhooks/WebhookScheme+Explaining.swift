@@ -47,7 +47,7 @@ extension WebhookScheme {
             switch error {
             case .missing, .repeated, .malformed, .malformedBody, .uncovered:
                 return [ProofStep(headers, .failed(error)), signature(nil, .notReached)]
-            case .wrongSignature, .wrongDigest, .untrustedKey, .challenge, .noSecret, .tooOld, .tooFarAhead:
+            case .wrongSignature, .wrongDigest, .untrustedKey, .challenge, .noSecret, .usedProof, .tooOld, .tooFarAhead:
                 return [ProofStep(headers, .passed), signature(nil, .failed(error))]
                     + age(of: claimedTime(of: delivery), delivery, isReached: false)
             }

@@ -32,7 +32,7 @@ extension PayPal: OperatorConfigured {
     /// - Parameter base: an address besides PayPal's own under which certificates may stand: a simulation's.
     static func scheme(_ environments: [Environment], base: String? = nil) -> WebhookScheme {
         let origins = environments.flatMap(\.hosts).map { "https://\($0)" } + (base.map { [$0] } ?? [])
-        return WebhookScheme(
+        var scheme = WebhookScheme(
             .remote(
                 RemoteProof(
                     "RSA-SHA256", headers: Header.all,
@@ -55,6 +55,8 @@ extension PayPal: OperatorConfigured {
                 FindableValue(
                     "e-mail address", json: "resource.payer.email_address", "resource.subscriber.email_address")),
             events: { delivery throws(Unreadable) in try events(in: delivery, areTests: environments == [.sandbox]) })
+        scheme.nonce = { $0.headers[Header.id].map { Array($0.utf8) } }
+        return scheme
     }
 
     public static func routes(_ settings: OperatorSettings) throws(BadValue) -> [WebhookRoute] {

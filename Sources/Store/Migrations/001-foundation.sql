@@ -112,6 +112,16 @@ CREATE TABLE event_identities (
     PRIMARY KEY (scope, day, hash)
 ) $CLUSTERED;
 
+-- Proofs whose signatures cover a checksum of the body alone: what names each, by the day that it was signed, and the
+-- SHA-256 of the body that came with it first.
+CREATE TABLE used_proofs (
+    scope               $TEXT NOT NULL,
+    day                 $INTEGER NOT NULL,
+    hash                $BLOB NOT NULL,
+    body                $BLOB NOT NULL,
+    PRIMARY KEY (scope, day, hash)
+) $CLUSTERED;
+
 CREATE TABLE events (
     id                  $TEXT PRIMARY KEY,
     provider            $TEXT NOT NULL,
