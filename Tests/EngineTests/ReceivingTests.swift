@@ -68,9 +68,8 @@ struct ReceivingTests {
     func repetitions() async throws {
         try await TestDatabase.with(.sqlite) { database in
             let reception = try await Reception(database)
-            let body = Array(
-                #"{"object":"instagram","entry":[{"id":"1","time":1,"changes":[{"field":"comments","value":{"id":"1"}}]}]}"#
-                    .utf8)
+            let change = #"{"field":"comments","value":{"id":"1"}}"#
+            let body = Array(#"{"object":"instagram","entry":[{"id":"1","time":1,"changes":[\#(change)]}]}"#.utf8)
             for _ in 0..<60 { _ = await reception.receive(body, from: Instagram()) }
             let duplicates = try await database.read("events") { session in
                 try session.events(EventFilter(), ListPage(limit: 10)).map(\.duplicates)
@@ -118,6 +117,25 @@ struct ReceivingTests {
             #expect(again == .kept(Kept(new: 0, duplicates: 1)))
             #expect(try await reception.deliveries().filter { $0.flags == ["late"] }.count == 2)
         }
+    }
+
+    @Test("a body in which a proxy wrote escapes as letters is believed where the operator says so, and nowhere else")
+    func escapes() throws {
+        let signed = Array(#"{"object":"instagram","entry":[{"id":"1","name":"Caf\u00e9 \ud83c\udf5e a\/b"}]}"#.utf8)
+        let sent = Array(#"{"object":"instagram","entry":[{"id":"1","name":"Café 🍞 a\/b"}]}"#.utf8)
+        let key = try WebhookSecret(Reception.secret, written: .text)
+        func isBelieved(_ instagram: Instagram, _ body: [UInt8]) -> Bool {
+            let headers = Instagram().webhooks.sign(signed, with: [key], at: .testNow)
+            let delivery = Delivery(
+                method: "POST", target: "/", headers: headers, body: body, receivedAt: .testNow)
+            return (try? instagram.webhooks.check(delivery, with: [key])) != nil
+        }
+        #expect(isBelieved(Instagram(), signed) && isBelieved(Instagram(triesEscapes: true), signed))
+        #expect(isBelieved(Instagram(triesEscapes: true), sent))
+        #expect(!isBelieved(Instagram(), sent))
+        #expect(!isBelieved(Instagram(triesEscapes: true), sent + [UInt8(ascii: " ")]))
+        #expect(!isBelieved(Instagram(triesEscapes: true), Array("{}".utf8)))
+        #expect(!isBelieved(Instagram(triesEscapes: true), sent.dropLast(30) + [0xFF]))
     }
 
     @Test("a form is proven by the address that was set, whatever a proxy says", arguments: TestEngine.all)

@@ -47,6 +47,10 @@ extension Instagram: SelfExplaining {
                     "META_WEBHOOK_SHA1",
                     "`on` believes `X-Hub-Signature`, SHA-1, where no other signature is there. `off` unless set."),
             ],
+                .init(
+                    "META_WEBHOOK_ESCAPES",
+                    "Meta signs letters beyond ASCII as escapes. Where a proxy in front writes them anew, `on` tries "
+                        + "the signature once over the escapes. `off` unless set."),
             documentation: "https://developers.facebook.com/docs/instagram-platform/webhooks")
     }
 }
