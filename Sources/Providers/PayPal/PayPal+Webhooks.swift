@@ -18,7 +18,7 @@ extension PayPal: OperatorConfigured {
 
     public var webhooks: WebhookScheme { Self.scheme(Environment.allCases) }
 
-    private enum Header {
+    enum Header {
         static let id = "PAYPAL-TRANSMISSION-ID"
         static let time = "PAYPAL-TRANSMISSION-TIME"
         static let signature = "PAYPAL-TRANSMISSION-SIG"
@@ -26,8 +26,8 @@ extension PayPal: OperatorConfigured {
         static let algorithm = "PAYPAL-AUTH-ALGO"
         static let all = [id, time, signature, certificate, algorithm]
     }
-    private static let algorithm = "SHA256withRSA"
-    private static let certificates = "/v1/notifications/certs/"
+    static let algorithm = "SHA256withRSA"
+    static let certificates = "/v1/notifications/certs/"
 
     /// - Parameter base: an address besides PayPal's own under which certificates may stand: a simulation's.
     static func scheme(_ environments: [Environment], base: String? = nil) -> WebhookScheme {

@@ -191,6 +191,64 @@ struct KeyedDeliveryTests {
         }
     }
 
+    /// The platforms that a tool plays, with what their settings hold.
+    private static let played: [(source: any PlayedSource, secrets: String)] = [
+        (PayPal(), "1JE4291016473214C"), (ActivityPub(), "127.0.0.1"),
+    ]
+
+    private static func playedKey(_ kind: PlayedKey.Kind) throws -> PlayedKey {
+        switch kind {
+        case .certificate(let name): return try TestCertificate.key(in: TestCertificate(for: name, at: .testNow).text)
+        case .pair:
+            let pair = try WebhookSecret.newPair()
+            return PlayedKey(shown: PEM.text("PUBLIC KEY", pair.proves.der), root: nil) {
+                pair.signs.signature(over: $0)
+            }
+        }
+    }
+
+    @Test("what a tool signs with a key of its own is believed where the key is served", arguments: [0, 1])
+    func playing(_ number: Int) async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let (source, secrets) = Self.played[number]
+            let base = "http://127.0.0.1:8486"
+            let (key, other) = (try Self.playedKey(source.playedWith), try Self.playedKey(source.playedWith))
+            let stage = source.stage(key, at: base)
+            let reader = FakeReader { url, _ in
+                guard let document = stage.documents[String(url.dropFirst(base.count))] else {
+                    return .init(status: 404, headers: [], body: [])
+                }
+                return .init(
+                    status: 200, headers: [Field("Content-Type", document.contentType)], body: document.body)
+            }
+            // As the settings name the tool's address.
+            let routes = try PayPal.routes(
+                OperatorSettings { ["PAYPAL_WEBHOOK_ID": secrets, "PAYPAL_BASE_URL": base][$0] })
+            let desk = try await KeyedDesk(
+                database, source, secrets: secrets, reader: reader, roots: Array((key.root ?? "").utf8),
+                scheme: source is PayPal ? routes.first?.scheme : nil)
+            func send(_ index: Int, by key: PlayedKey) async throws -> Gateway.Reply {
+                let url = "https://pb.example/webhooks/\(source.about.id)"
+                let with = WebhookSample.Ingredients(
+                    id: { $0 + "\(index)" },
+                    digits: { String((String(repeating: "7", count: 40) + "\(index)").suffix($0)) },
+                    at: .testNow)
+                let ids = try source.webhooks.secrets(in: secrets)
+                let draft = source.stage(key, at: base).sign(
+                    source.samples[index].content(with).draft(to: url), ids, .testNow)
+                return await desk.receive(desk.delivery(draft.headers, draft.body))
+            }
+            for (index, sample) in source.samples.enumerated() {
+                #expect(try await send(index, by: key) == .kept(Kept(new: 1, duplicates: 0)), "\(sample.type)")
+                #expect(try await send(index, by: other) == .refused(.wrongSignature), "\(sample.type)")
+            }
+            let types = try await database.read("types") { session in
+                try session.events(EventFilter(), ListPage(limit: 100)).map(\.type)
+            }
+            #expect(Set(types) == Set(source.samples.map(\.type)))
+        }
+    }
+
     private static func payPalDesk(_ database: any Database) async throws -> KeyedDesk {
         let leaf = try Pki.text("leaf.pem") + Pki.text("intermediate.pem")
         let reader = FakeReader { _, _ in .init(status: 200, headers: [], body: Array(leaf.utf8)) }
@@ -218,7 +276,8 @@ struct KeyedDeliveryTests {
             ], body)
     }
 
-    @Test("another event with the same checksum is none: a transmission is good for one body", arguments: TestEngine.all)
+    @Test(
+        "another event with the same checksum is none: a transmission is good for one body", arguments: TestEngine.all)
     func collision(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let desk = try await Self.payPalDesk(database)
@@ -293,7 +352,7 @@ private struct KeyedDesk: Sendable {
 
     init(
         _ database: any Database, _ source: any WebhookSource, secrets: String, reader: any OutsideReading,
-        roots: [UInt8] = []
+        roots: [UInt8] = [], scheme: WebhookScheme? = nil
     ) async throws {
         self.database = database
         provider = source.about.id
@@ -305,7 +364,7 @@ private struct KeyedDesk: Sendable {
         let time = clock.source
         let owned = OwnedSecrets(app: app, secrets: try source.webhooks.secrets(in: secrets), version: 1)
         gateway = Gateway(
-            sources: [source],
+            sources: [source], routes: scheme.map { [id: $0] } ?? [:],
             secrets: WebhookSecrets(
                 settings: [id: owned], source: AppSecrets(database: database, vault: vault, time: time), time: time),
             database: database, rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
