@@ -83,6 +83,15 @@ CREATE TABLE bodies (
     checksum            $INTEGER NOT NULL,
     key_id              $TEXT
 ) $STRICT;
+CREATE INDEX bodies_key ON bodies (key_id) WHERE key_id IS NOT NULL;
+
+-- The key of a month, under which bodies are sealed where the operator wants it; sealed by one of the operator's keys.
+CREATE TABLE body_keys (
+    id                  $TEXT PRIMARY KEY,
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL
+) $STRICT;
 
 CREATE TABLE deliveries (
     id                  $TEXT PRIMARY KEY,

@@ -201,9 +201,9 @@ extension Session {
     /// Keeps the first bytes of deliveries that were not believed, and why.
     public func keepRejected(_ rejections: [Rejection]) throws {
         try insert(
-            "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
+            "INSERT INTO bodies (id, bytes, encoding, key_id, checksum) VALUES",
             rejections.filter { !$0.body.isEmpty }.map {
-                [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)]
+                [$0.id.cell] + (try form(of: $0.body).cells) + [.integer($0.checksum)]
             })
         try insert(
             """
@@ -307,8 +307,8 @@ extension Session {
 
     private func insertBodies(_ arrivals: [Arrival]) throws {
         try insert(
-            "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
-            arrivals.map { [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)] })
+            "INSERT INTO bodies (id, bytes, encoding, key_id, checksum) VALUES",
+            arrivals.map { [$0.id.cell] + (try form(of: $0.body).cells) + [.integer($0.checksum)] })
     }
 
     private func insertEvents(_ candidates: [Candidate], of arrivals: [Arrival]) throws {

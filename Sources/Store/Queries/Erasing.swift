@@ -260,9 +260,12 @@ extension Session {
             return try removeBodies([range.body], at: now)
         }
         bytes.replaceSubrange(range.offset..<end, with: repeatElement(0x20, count: end - range.offset))
+        let form = try form(of: bytes)
         return try run(
             """
-            UPDATE bodies SET bytes = \(bytes), encoding = \(BodyCoding.raw), checksum = \(Checksum.of(bytes))
+            UPDATE bodies
+               SET bytes = \(form.bytes), encoding = \(form.encoding), key_id = \(form.keyID),
+                   checksum = \(Checksum.of(bytes))
              WHERE id = \(range.body)
             """)
     }
