@@ -320,11 +320,13 @@ public struct Instance: Sendable {
         await database.close()
     }
 
-    private static func settingsSecrets(
+    static func settingsSecrets(
         _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
     ) async throws -> [String: OwnedSecrets] {
         var owned: [String: OwnedSecrets] = [:]
-        let plain = settings.plainWebhookSecrets.map { (key: $0, provider: $0, name: String?.none, secrets: $1) }
+        let plain = settings.plainWebhookSecrets.map {
+            (key: $0, provider: Settings.ownedTogether[$0] ?? $0, name: String?.none, secrets: $1)
+        }
         let routes = settings.webhookRoutes.map { key, route in
             (key: key, provider: String(key.prefix { $0 != "/" }), name: route.name, secrets: route.secrets)
         }
@@ -359,6 +361,9 @@ extension Settings {
     var plainWebhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
+
+    /// Addresses whose secrets are another's: one owner, so that a delivery that was captured at one is known at both.
+    static let ownedTogether = ["svix": "standard-webhooks"]
 
     /// How an address's webhooks are proven under these settings; nil for one that nobody knows.
     public func webhookScheme(of key: String) -> WebhookScheme? {
