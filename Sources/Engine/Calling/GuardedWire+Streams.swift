@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-public import Kit
+import Kit
 import NIOCore
 import NIOPosix
 
