@@ -52,7 +52,11 @@ extension Instance {
             return Proxying.Target(
                 connection: id.text, userID: row.userID, app: row.app.text, provider: platform.about,
                 base: settings.clients[row.provider]?.address ?? own,
-                paths: (platform as? any PathKnowing)?.paths ?? [])
+                paths: (platform as? any PathKnowing)?.paths ?? [],
+                failure: (platform as? any AccountCallable).map {
+                    callable -> @Sendable (Kit.Answer, Timestamp) -> Failure? in
+                    { callable.failure(in: $0, at: $1) }
+                })
         }
     }
 

@@ -33,6 +33,8 @@ public struct Instance: Sendable {
     let sender: EndpointSender
     let sequencer: Sequencer
     let traffic: Traffic
+    /// Nil where bodies are not sealed at rest.
+    private let sealing: BodySealing?
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     /// Files that the application gives us; nil where there is no folder for them.
@@ -52,7 +54,9 @@ public struct Instance: Sendable {
         _ settings: Settings, time: TimeSource = .system, logger: Logger, keepsQuotas: Bool = true,
         keep: @escaping Gateway.Keep = { try $0.keep($1) }
     ) async throws -> Instance {
-        let database = try open(settings.database, owner: true, logger: logger)
+        let vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
+        let bodies = BodySealing.keys(vault)
+        let database = try open(settings.database, owner: true, bodies: bodies, logger: logger)
         do {
             let copy = UpgradeCopy(of: settings.database, logger: logger)
             copy?.sweep(at: time.now())
@@ -60,7 +64,8 @@ public struct Instance: Sendable {
             if settings.migrates { try await copy?.make(from: state.version, pending: state.pending) }
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
             return try await Instance(
-                settings, database: database, time: time, logger: logger, keepsQuotas: keepsQuotas, keep: keep)
+                settings, database: database, keys: (vault, bodies), time: time, logger: logger,
+                keepsQuotas: keepsQuotas, keep: keep)
         } catch {
             await database.close()
             throw error
@@ -69,14 +74,17 @@ public struct Instance: Sendable {
 
     /// - Parameter owner: whether this process serves the database; other verbs open an SQLite file beside it.
     ///   The others take three connections to PostgreSQL at most, so that they find room beside busy nodes.
-    public static func open(_ address: DatabaseAddress, owner: Bool, logger: Logger) throws -> any Database {
+    /// - Parameter bodies: what opens and seals bodies at rest; nil where none is read.
+    public static func open(
+        _ address: DatabaseAddress, owner: Bool, bodies: BodyKeys? = nil, logger: Logger
+    ) throws -> any Database {
         switch address {
-        case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, logger: logger)
+        case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, bodies: bodies, logger: logger)
         case .postgres(let url):
             try url.reveal { bytes in
                 let url = String(decoding: bytes, as: UTF8.self)
                 return try owner
-                    ? PostgresDatabase(url: url, logger: logger)
+                    ? PostgresDatabase(url: url, bodies: bodies, logger: logger)
                     : PostgresDatabase(url: url, connections: 2, ingestConnections: 1, logger: logger)
             }
         }
@@ -113,13 +121,13 @@ public struct Instance: Sendable {
     }
 
     private init(
-        _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keepsQuotas: Bool,
-        keep: @escaping Gateway.Keep
+        _ settings: Settings, database: any Database, keys: (vault: Vault, bodies: BodyKeys), time: TimeSource,
+        logger: Logger, keepsQuotas: Bool, keep: @escaping Gateway.Keep
     ) async throws {
         (self.settings, self.database, self.time, self.logger) = (settings, database, time, logger)
         let (ids, metrics, bells) = (Identifiers(now: time.now), Metrics(), Bells())
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
-        vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
+        (vault, sealing) = (keys.vault, Self.sealing(settings, keys, database, ids: ids, time: time, logger: logger))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
         webhookSecrets = Self.webhookSecrets(owned, database, vault, time)
         let policy = Self.policy(settings)
@@ -151,7 +159,8 @@ public struct Instance: Sendable {
             settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
             time: time, bells: bells, logger: logger)
         (objects, publishing) = await Self.publishing(
-            settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
+            settings, database, vault, connecting.connections, traffic, client, wire, ids: ids, time: time,
+            logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
@@ -171,6 +180,16 @@ public struct Instance: Sendable {
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
             changed: bells.endpoints, written: bells.written, time: time, logger: logger,
             metrics: metrics, program: Self.version)
+    }
+
+    /// What seals bodies at rest; nil where the operator does not want it.
+    private static func sealing(
+        _ settings: Settings, _ keys: (vault: Vault, bodies: BodyKeys), _ database: any Database, ids: Identifiers,
+        time: TimeSource, logger: Logger
+    ) -> BodySealing? {
+        guard settings.sealsBodies else { return nil }
+        return BodySealing(
+            keys.bodies, vault: keys.vault, database: database, ids: ids, time: time, logger: logger)
     }
 
     /// What proves webhooks: the settings, and what the store holds sealed.
@@ -267,6 +286,7 @@ public struct Instance: Sendable {
     /// Opens the node's session and declares the schedules; then the services may run.
     public func begin() async throws {
         try await node.open()
+        try await sealing?.seal()
         try await traffic.circuits.begin()
         let first = time.now() + .minutes(1)
         try await database.write("schedules") { session in
@@ -277,10 +297,9 @@ public struct Instance: Sendable {
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] {
-        [
-            wakes, sequencer, hub,
-            QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger), runner, sender,
-        ]
+        let quotas = QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger)
+        let always: [any Service] = [wakes, sequencer, hub, quotas, runner, sender]
+        return (sealing.map { [$0 as any Service] } ?? []) + always
     }
 
     /// Accounts at platforms.

@@ -73,6 +73,10 @@ public enum Signing {
     public static func samples(of provider: String) -> [WebhookSample] {
         Providers.all.first { $0.about.id == provider }.flatMap { $0 as? any SampleSource }?.samples ?? []
     }
+    /// A platform that a tool plays with a key of its own; nil for one whose secret is all that it takes.
+    public static func played(_ provider: String) -> (any PlayedSource)? {
+        Providers.all.first { $0.about.id == provider } as? any PlayedSource
+    }
     /// The platforms that have such samples.
     public static var sampled: [String] { Providers.all.filter { $0 is any SampleSource }.map(\.about.id) }
     /// The settings without which a platform's webhook address is off.

@@ -31,15 +31,18 @@ struct WebhookRoutes: Sendable {
         } + callbacks
     }
 
-    /// What platforms tell beside their webhooks, each at the address that it declares.
+    /// What platforms tell beside their webhooks, each at the address that it declares, or behind it the app's id.
     private var callbacks: [OtherRoute] {
-        gateway.callbacks.map { provider, callback in
-            OtherRoute("POST", callback.path) { request, context in
-                guard await gateway.isOn(provider, owner: nil) else {
-                    return problem(.webhookRouteOff, Self.routeOff, context)
+        gateway.callbacks.flatMap { provider, callback in
+            [callback.path, callback.path + "/{id}"].map { path in
+                OtherRoute("POST", path) { request, context in
+                    let owner = context.parameters.get("id")
+                    guard await gateway.isOn(provider, owner: owner) else {
+                        return problem(.webhookRouteOff, Self.routeOff, context)
+                    }
+                    return try await take(
+                        request, context, provider, owner, callback, limit: callback.scheme.bodyLimit)
                 }
-                return try await take(
-                    request, context, provider, nil, callback, limit: callback.scheme.bodyLimit)
             }
         }
     }

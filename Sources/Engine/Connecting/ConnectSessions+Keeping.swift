@@ -23,29 +23,41 @@ extension ConnectSessions {
             do {
                 switch try await keep(granted, session, platform, over: standing) {
                 case .kept(let arrival): return arrival
-                case .otherAccount: return try await fail(session, .wrongAccount)
+                case .otherAccount:
+                    await takeBack(granted.tokens, of: granted.account, session, platform)
+                    return try await fail(session, .wrongAccount)
                 case .noSession:
-                    await takeBack(granted, session, platform)
+                    await takeBack(granted.tokens, of: granted.account, session, platform)
                     return .ended(.unknownLink, nil)
                 case .changed: continue
                 }
             } catch StoreError.constraint {
                 continue  // Made meanwhile, by another tab: then it is there now.
             } catch is ErasureRunning {
+                await takeBack(granted.tokens, of: granted.account, session, platform)
                 return try await fail(session, .erasing)
             }
         }
         throw StoreError.conflict
     }
 
-    /// What was granted to a session that its user's erasure has removed belongs to nobody.
-    private func takeBack(_ granted: Granted, _ session: ConnectSessionRow, _ platform: any Connectable) async {
+    /// What was granted and is not kept belongs to nobody: it does not stay at the platform, unless by that a
+    /// connection would end which stands.
+    ///
+    /// - Parameter account: nil where the platform did not say whose it is: any connection of the user's may be it.
+    func takeBack(
+        _ tokens: Tokens, of account: String?, _ session: ConnectSessionRow, _ platform: any Connectable
+    ) async {
         do {
-            let links = try await database.read("granted_links") {
-                try $0.connections(to: granted.account, at: session.provider, through: session.app)
+            let isLinked = try await database.read("granted_links") { store in
+                if let account {
+                    try !store.connections(to: account, at: session.provider, through: session.app).isEmpty
+                } else {
+                    try store.hasConnection(session.userID, at: session.provider, through: session.app)
+                }
             }
-            guard links.isEmpty, let client = try await apps.credentials(of: session.app, at: session.provider),
-                await desk.revoke(granted.tokens, at: platform, as: client)
+            guard !isLinked, let client = try await apps.credentials(of: session.app, at: session.provider),
+                await desk.revoke(tokens, at: platform, as: client)
             else { return }
             logger.notice("connect.taken_back", metadata: ["provider": "\(session.provider)"])
         } catch {

@@ -104,7 +104,7 @@ public struct Gateway: Sendable {
             let trust = try await believe(delivery, scheme: scheme, from: sender, owned: owned)
             let arrival = read(delivery, as: scheme, callback, from: provider, trust: trust, remote: remote)
             let kept = try await keep(arrival, trust)
-            if kept.new > 0 || arrival.review != nil { ring(for: arrival) }
+            if kept.new > 0 { ring(for: arrival) }
             metrics.kept(provider, arrival: arrival, kept: kept)
             return arrival.events.isEmpty ? .unreadable : .kept(kept)
         } catch let forged as Forged {
@@ -131,10 +131,9 @@ public struct Gateway: Sendable {
 
     /// What is past its time is a repetition of what we have, or it is refused: nothing new comes of it.
     private func keep(_ arrival: Arrival, _ trust: Trust) async throws -> Kept {
-        guard let expired = trust.expired else { return try await keeper.submit(arrival) }
-        guard !arrival.events.isEmpty else { throw expired }
         let kept = try await keeper.submit(arrival)
-        guard kept.duplicates > 0 else { throw expired }
+        guard !kept.hasUsedProof else { throw Forged.usedProof }
+        if let expired = trust.expired, kept.duplicates == 0 { throw expired }
         return kept
     }
 
@@ -175,12 +174,15 @@ public struct Gateway: Sendable {
         case .asked(let proof):
             signed = try await prove(delivery, by: proof, of: scheme, from: sender, with: owned)
         }
-        return try Trust(owned.app) { () throws(Forged) in try scheme.belief(in: signed, at: delivery.receivedAt) }
+        return try Trust(owned.app, signed?.at) { () throws(Forged) in
+            try scheme.belief(in: signed, at: delivery.receivedAt)
+        }
     }
 
     /// That a signature is right, whose secret made it, and what its time says.
     private struct Trust {
         let app: ID<AppKind>
+        let signedAt: Timestamp?
         /// Past the usual window.
         let isLate: Bool
         /// Past every window: why it is refused, unless it repeats what is kept.
@@ -188,11 +190,13 @@ public struct Gateway: Sendable {
 
         init(_ delivery: Delivery, by scheme: WebhookScheme, _ owned: OwnedSecrets) throws(Forged) {
             let signedAt = try scheme.prove(delivery, with: owned.secrets)
-            try self.init(owned.app) { () throws(Forged) in try scheme.belief(in: signedAt, at: delivery.receivedAt) }
+            try self.init(owned.app, signedAt) { () throws(Forged) in
+                try scheme.belief(in: signedAt, at: delivery.receivedAt)
+            }
         }
 
-        init(_ app: ID<AppKind>, belief: () throws(Forged) -> Belief) throws(Forged) {
-            self.app = app
+        init(_ app: ID<AppKind>, _ signedAt: Timestamp?, belief: () throws(Forged) -> Belief) throws(Forged) {
+            (self.app, self.signedAt) = (app, signedAt)
             do {
                 isLate = try belief().late
                 expired = nil
@@ -226,7 +230,7 @@ public struct Gateway: Sendable {
             events.contains(where: \.isTest) ? "test" : nil,
         ]
         .compactMap { $0 }
-        return Arrival(
+        var arrival = Arrival(
             id: id, provider: provider, app: trust.app, receivedAt: delivery.receivedAt, method: delivery.method,
             target: Array(delivery.target.utf8.prefix(2048)),
             headers: HeaderLines.kept(of: delivery.headers, proof: scheme.signatureHeaders), remote: remote,
@@ -238,7 +242,22 @@ public struct Gateway: Sendable {
                     callback: callback)
             },
             review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) },
-            repeatsOnly: trust.expired != nil)
+            repeatsOnly: trust.expired != nil, unread: events.isEmpty ? unread(delivery) : nil)
+        if let nonce = scheme.nonce?(delivery), let signedAt = trust.signedAt {
+            arrival.proof = UsedProof(nonce: nonce, signedAt: signedAt, body: delivery.body)
+        }
+        return arrival
+    }
+
+    /// What stands for a delivery in which no event is read: its content, so that copies of it are known as such.
+    ///
+    /// Where there is no body the address is what the platform has signed; else it may be anything.
+    func unread(_ delivery: Delivery) -> ArrivingEvent {
+        let content = delivery.body.isEmpty ? Array((delivery.url ?? "").utf8) : delivery.body
+        let event = Event(
+            identity: EventIdentity(day: 0, of: Array("unreadable ".utf8) + content), type: "unreadable",
+            occurredAt: delivery.receivedAt, body: delivery.body.indices)
+        return ArrivingEvent(id: ids.make(), event: event, job: nil, change: nil)
     }
 
     func scheme(at provider: String, _ owner: String?) -> WebhookScheme? { routes.scheme(provider, owner) }

@@ -61,6 +61,9 @@ public struct HMACScheme: Sendable, Equatable {
     /// What counts where the delivery has no signature header of this scheme: the first whose header is there. A
     /// signature that is there is never passed over for another.
     public let otherwise: [HMACScheme]
+    /// Whether the signature may be over the body with its characters beyond ASCII written as escapes: as it was before
+    /// a proxy wrote it anew. Tried once, where it fits the body as it came in no way.
+    public var triesEscapes = false
 
     /// - Parameter headers: at least one set.
     public init(

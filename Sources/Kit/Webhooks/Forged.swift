@@ -22,6 +22,8 @@ public enum Forged: Error, Sendable, Equatable {
     case wrongDigest
     /// The delivery names a key or certificate that proves nothing here. The text is a sentence that says why.
     case untrustedKey(String)
+    /// The proof came before, with another body. Whoever sent it holds a good delivery.
+    case usedProof
     /// Signed this long before it came. The signature itself is right.
     case tooOld(by: Duration, allowed: Duration)
     /// Signed this long after it came, by our clock. The signature itself is right.
@@ -41,6 +43,7 @@ public enum Forged: Error, Sendable, Equatable {
         case .uncovered: "not_covered"
         case .wrongDigest: "wrong_digest"
         case .untrustedKey: "untrusted_key"
+        case .usedProof: "used_proof"
         case .tooOld: "too_old"
         case .tooFarAhead: "too_far_ahead"
         }
@@ -65,6 +68,11 @@ public enum Forged: Error, Sendable, Equatable {
         case .uncovered(let part): "The signature does not cover \(part), so nothing of this delivery can be believed."
         case .wrongDigest: "The body is not the one whose digest was signed: it was changed on the way."
         case .untrustedKey(let reason): reason
+        case .usedProof:
+            """
+            This proof came before with another body, and its signature covers a checksum alone: someone has changed \
+            a delivery of which they hold a copy. Look at who can read what the platform sends.
+            """
         case .tooOld(let age, let allowed):
             """
             The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: \

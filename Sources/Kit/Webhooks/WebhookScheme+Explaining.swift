@@ -52,7 +52,8 @@ extension WebhookScheme {
             switch error {
             case .missing, .repeated, .malformed, .malformedBody, .uncovered:
                 return [ProofStep(headers, .failed(error)), signature(nil, .notReached)]
-            case .wrongSignature, .denied, .wrongDigest, .untrustedKey, .challenge, .noSecret, .tooOld, .tooFarAhead:
+            case .wrongSignature, .denied, .wrongDigest, .untrustedKey, .challenge, .noSecret, .usedProof, .tooOld,
+                .tooFarAhead:
                 return [ProofStep(headers, .passed), signature(nil, .failed(error))]
                     + age(of: claimedTime(of: delivery), delivery, isReached: false)
             }
@@ -80,7 +81,8 @@ extension WebhookScheme {
     /// The time that the delivery claims, signed or not.
     private func claimedTime(of delivery: Delivery) -> Timestamp? {
         guard case .hmac(let scheme) = verification else { return nil }
-        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time  // It was read before, or has none.
+        // It was read before, or has none.
+        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time ?? timeInBody?(delivery)
     }
 
     private func age(of signedAt: Timestamp?, _ delivery: Delivery, isReached: Bool) -> [ProofStep] {

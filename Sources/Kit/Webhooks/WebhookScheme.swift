@@ -36,7 +36,7 @@ public struct WebhookScheme: Sendable {
     public let verification: Verification
     /// How the operator writes this scheme's secrets.
     public let secretWriting: WebhookSecret.Writing
-    /// Nil where the signature covers no time.
+    /// Nil where nothing that is signed says a time.
     public var tolerance: Tolerance?
     /// How long after the fact the platform may still deliver it.
     public let repeatsFor: Duration
@@ -54,6 +54,11 @@ public struct WebhookScheme: Sendable {
     /// Ways in which the same platform's deliveries may be signed under another setting: never believed, but named to
     /// the operator when one of them comes.
     public var alternatives: [Alternative] = []
+    /// The time that stands in the body, where the body is signed and no header says when. Nil where one does.
+    public var timeInBody: (@Sendable (Delivery) -> Timestamp?)?
+    /// What names a proof and is part of what it covers, where its signature leaves the body out and covers a checksum
+    /// alone: the first body that comes with it is the one that it is good for. Nil where bodies are signed.
+    public var nonce: (@Sendable (Delivery) -> [UInt8]?)?
     /// Of the work that its events ask for.
     public let priority: Priority
     /// The types that something here acts upon; others are logged only.
@@ -108,7 +113,7 @@ public struct WebhookScheme: Sendable {
         case .hmac(let scheme):
             let signedAt = try scheme.prove(delivery, with: secrets)
             guard handshake?.signs(delivery.body) != true else { throw .challenge }
-            return signedAt
+            return signedAt ?? timeInBody?(delivery)
         case .proof(let proof): return try proof.prove(delivery, secrets)
         case .remote(let proof):
             _ = try proof.need(delivery, secrets)

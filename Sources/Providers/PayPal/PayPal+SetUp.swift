@@ -27,8 +27,12 @@ extension PayPal: SelfExplaining {
                 .init(
                     "Check it",
                     "Make a payment in the sandbox, and look. The dashboard's webhook simulator signs for no webhook "
-                        + "of yours: its events are refused.",
-                    commands: ["patchbay doctor", "patchbay events list --provider paypal"]),
+                        + "of yours: its events are refused. A test server takes samples that are signed with a "
+                        + "certificate of your own: `--key` makes it and says what the server must be given.",
+                    commands: [
+                        "patchbay doctor", "patchbay trigger paypal PAYMENT.CAPTURE.COMPLETED --key paypal-test.pem",
+                        "patchbay events list --provider paypal",
+                    ]),
             ], events: [],
             settings: [
                 .init(

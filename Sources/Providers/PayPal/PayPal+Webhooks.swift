@@ -36,7 +36,7 @@ extension PayPal: OperatorConfigured {
         static let all = [id, time, signature, certificate, algorithm]
     }
     static let algorithm = "SHA256withRSA"
-    private static let certificates = "/v1/notifications/certs/"
+    static let certificates = "/v1/notifications/certs/"
 
     /// - Parameters:
     ///   - base: an address besides PayPal's own under which certificates may stand: a simulation's.
@@ -51,7 +51,7 @@ extension PayPal: OperatorConfigured {
             case .certificate: .remote(certified(origins))
             case .api: .asked(asking(origins, at: base ?? (environments.first ?? .live).api, as: client))
             }
-        return WebhookScheme(
+        var scheme = WebhookScheme(
             verification, secrets: .identifier,
             // PayPal sends for three days, and may sign once for all of them.
             tolerance: .init(past: .days(3) + .hours(2), future: .hours(1)),
@@ -66,6 +66,8 @@ extension PayPal: OperatorConfigured {
                 FindableValue(
                     "e-mail address", json: "resource.payer.email_address", "resource.subscriber.email_address")),
             events: { delivery throws(Unreadable) in try events(in: delivery, areTests: environments == [.sandbox]) })
+        scheme.nonce = { $0.headers[Header.id].map { Array($0.utf8) } }
+        return scheme
     }
 
     private static func certified(_ origins: [String]) -> RemoteProof {

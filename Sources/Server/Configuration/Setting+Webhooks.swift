@@ -40,6 +40,10 @@ extension Setting {
                 Setting(
                     "META_WEBHOOK_SHA1", "on: X-Hub-Signature, SHA-1, counts where no other signature is there.",
                     usual: "off", example: "on"),
+                Setting(
+                    "META_WEBHOOK_ESCAPES",
+                    "on: a body in which a proxy wrote escapes as letters is proven as it was before.",
+                    usual: "off", example: "on"),
             ]),
         Group(
             title: "PayPal's webhooks",

@@ -19,8 +19,11 @@ public final class PostgresDatabase: Database {
     /// - Parameters:
     ///   - url: `postgresql://user:password@host:port/database?…`, as libpq reads it.
     ///   - connections: for reads and work; two more serve ingest alone.
+    ///   - bodies: what opens and seals bodies at rest.
     /// - Throws: `StoreError.unavailable` when it cannot be reached, `.refused` when it is too old.
-    public init(url: String, connections: Int = 8, ingestConnections: Int = 2, logger: Logger) throws {
+    public init(
+        url: String, connections: Int = 8, ingestConnections: Int = 2, bodies: BodyKeys? = nil, logger: Logger
+    ) throws {
         self.url = url
         let probe = try PostgresConnection(url: url)
         guard probe.serverVersion >= 140_000 else {
@@ -30,8 +33,8 @@ public final class PostgresDatabase: Database {
         isPooled = try probe.run("SELECT pg_backend_pid()", []) != [[.integer(Int64(probe.serverProcess))]]
         let (ingest, other) = (ingest, other)
         workers =
-            (0..<ingestConnections).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, logger: logger) }
-            + (0..<connections).map { PostgresWorker("pg-\($0)", url: url, queue: other, logger: logger) }
+            (0..<ingestConnections).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, bodies, logger) }
+            + (0..<connections).map { PostgresWorker("pg-\($0)", url: url, queue: other, bodies, logger) }
         watchdog = PostgresWatchdog(workers: workers, logger: logger)
         ids = Identifiers(now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) })
         for worker in workers { worker.start() }
@@ -109,12 +112,14 @@ final class PostgresWorker: @unchecked Sendable {
     private let name: String
     private let url: String
     private let queue: WorkQueue<Work>
+    private let bodies: BodyKeys?
     private let logger: Logger
     private var connection: PostgresConnection?
     private let lock = NSLock()
     private var running: (connection: PostgresConnection, name: StaticString, since: Double)?
 
-    init(_ name: String, url: String, queue: WorkQueue<Work>, logger: Logger) {
+    init(_ name: String, url: String, queue: WorkQueue<Work>, _ bodies: BodyKeys?, _ logger: Logger) {
+        self.bodies = bodies
         self.name = name
         self.url = url
         self.queue = queue
@@ -176,7 +181,7 @@ final class PostgresWorker: @unchecked Sendable {
         lock.withLock { running = (open, work.name, SQLiteConnection.monotonic()) }
         defer { lock.withLock { running = nil } }
         let transaction = Transaction(
-            placeholder: "$", execute: { try open.run($0, $1) }, changed: { open.changedRows })
+            placeholder: "$", bodies: bodies, execute: { try open.run($0, $1) }, changed: { open.changedRows })
         do {
             do {
                 try open.execute(Self.begin(work))

@@ -88,7 +88,8 @@ final class SQLiteWriter: @unchecked Sendable {
         guard let connection else { return StoreError.unavailable("the file is closed") }
         let start = SQLiteConnection.monotonic()
         let transaction = Transaction(
-            placeholder: "?", execute: { try connection.run($0, $1) }, changed: { connection.changedRows })
+            placeholder: "?", bodies: file.bodies, execute: { try connection.run($0, $1) },
+            changed: { connection.changedRows })
         defer {
             transaction.end()
             let seconds = SQLiteConnection.monotonic() - start
@@ -297,7 +298,8 @@ final class SQLiteReader: @unchecked Sendable {  // Its state belongs to its thr
             connection = open
             open.limit(to: Self.secondsMax)
             let transaction = Transaction(
-                placeholder: "?", execute: { try open.run($0, $1) }, changed: { open.changedRows })
+                placeholder: "?", bodies: file.bodies, execute: { try open.run($0, $1) },
+                changed: { open.changedRows })
             defer { transaction.end() }
             try open.execute("BEGIN")
             defer { if open.isInTransaction { try? open.execute("ROLLBACK") } }  // A read has nothing to keep.

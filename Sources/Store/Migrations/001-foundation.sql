@@ -83,6 +83,15 @@ CREATE TABLE bodies (
     checksum            $INTEGER NOT NULL,
     key_id              $TEXT
 ) $STRICT;
+CREATE INDEX bodies_key ON bodies (key_id) WHERE key_id IS NOT NULL;
+
+-- The key of a month, under which bodies are sealed where the operator wants it; sealed by one of the operator's keys.
+CREATE TABLE body_keys (
+    id                  $TEXT PRIMARY KEY,
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL
+) $STRICT;
 
 CREATE TABLE deliveries (
     id                  $TEXT PRIMARY KEY,
@@ -109,6 +118,16 @@ CREATE TABLE event_identities (
     day                 $INTEGER NOT NULL,
     hash                $BLOB NOT NULL,
     event_id            $TEXT NOT NULL,
+    PRIMARY KEY (scope, day, hash)
+) $CLUSTERED;
+
+-- Proofs whose signatures cover a checksum of the body alone: what names each, by the day that it was signed, and the
+-- SHA-256 of the body that came with it first.
+CREATE TABLE used_proofs (
+    scope               $TEXT NOT NULL,
+    day                 $INTEGER NOT NULL,
+    hash                $BLOB NOT NULL,
+    body                $BLOB NOT NULL,
     PRIMARY KEY (scope, day, hash)
 ) $CLUSTERED;
 

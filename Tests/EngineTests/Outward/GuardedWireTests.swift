@@ -1,4 +1,5 @@
 import Kit
+import NIOCore
 import NIOHTTP1
 import Synchronization
 import Testing
@@ -35,6 +36,30 @@ struct GuardedWireTests {
                 #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true, "\(url)")
             }
             #expect(sink.connected == 0)
+        }
+    }
+
+    @Test("bodies of any size pass the same guard: a refused address is not dialled, a vetted one is")
+    func streams() async throws {
+        let good = try #require(IPAddress("127.0.0.2"))
+        let bad = try #require(IPAddress("127.0.0.1"))
+        let resolver = FixedResolver([[bad], [good]])
+        try await Self.with(policy: Self.second, resolver: resolver, at: "127.0.0.2") { wire, sink in
+            let parts = AsyncThrowingStream<ByteBuffer, any Error> { source in
+                for _ in 0..<3 { source.yield(ByteBuffer(repeating: 0x61, count: 100_000)) }
+                source.finish()
+            }
+            let request = StreamRequest(
+                method: .put, url: "http://a.example:\(sink.port)/up", headers: [Field("X-Mine", "1")],
+                authorization: Secret([]), body: .stream(parts, length: 300_000))
+
+            let failure = await failure { _ = try await wire.send(request, within: .seconds(20)) }
+            #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
+            #expect(sink.connected == 0)
+
+            #expect(try await wire.send(request, within: .seconds(20)).status == 200)
+            let seen = try #require(sink.all.first)
+            #expect(seen.body.count == 300_000 && seen.uri == "/up" && seen.headers.first(name: "x-mine") == "1")
         }
     }
 

@@ -141,7 +141,7 @@ struct PublishRig: Sendable {
             time: time)
         let caller = StepCaller(
             platforms: ["tiktok": .init(TikTok(), base: PlatformInProcess.base)], traffic: traffic, wire: way,
-            objects: objects
+            outside: way, objects: objects
         ) { [token] _, _ in Proxying.Credential(token: token, version: 1) }
         let worker = PublicationWorker(
             Publishing(publishers: [TikTok()], vault: vault, ids: ids), caller: caller, database: store, vault: vault,

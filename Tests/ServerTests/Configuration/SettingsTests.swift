@@ -92,6 +92,10 @@ struct SettingsTests {
             ),
             (["PATCHBAY_REDIS_URL": "localhost"], "PATCHBAY_REDIS_URL: must be redis://"),
             (["PATCHBAY_MIGRATE": "yes"], "PATCHBAY_MIGRATE: \"yes\" is neither on nor off."),
+            (
+                ["PATCHBAY_SEAL_BODIES": "on"],
+                "PATCHBAY_SEAL_BODIES: needs PATCHBAY_ENCRYPTION_KEYS, which is not set."
+            ),
             (["PATCHBAY_LOG": "loud"], "PATCHBAY_LOG: \"loud\" is neither a format"),
             (["PATCHBAY_TLS_CERT": "/x"], "PATCHBAY_TLS_KEY: is not set, but PATCHBAY_TLS_CERT is."),
             (
