@@ -176,10 +176,17 @@ public struct Instance: Sendable {
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
         wakes = Self.wakes(database, bells, logger: logger)
         (hub, sequencer) = Self.feed(database, bells, node: node, time: time, logger: logger)
-        sender = EndpointSender(
+        sender = Self.sender(database, hub, wire, vault, bells, node, metrics, ids: ids, time: time, logger: logger)
+    }
+
+    private static func sender(
+        _ database: any Database, _ hub: ChangeHub, _ wire: GuardedWire, _ vault: Vault, _ bells: Bells,
+        _ node: NodeSession, _ metrics: Metrics, ids: Identifiers, time: TimeSource, logger: Logger
+    ) -> EndpointSender {
+        EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
-            metrics: metrics, program: Self.version)
+            changed: bells.endpoints, written: bells.written, time: time, logger: logger, metrics: metrics,
+            program: version)
     }
 
     /// What seals bodies at rest; nil where the operator does not want it.
