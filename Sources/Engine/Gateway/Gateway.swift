@@ -109,7 +109,7 @@ public struct Gateway: Sendable {
             metrics.away(provider, "no_key")
             return .unavailable
         } catch {
-            metrics.away(provider, "unavailable")
+            metrics.away(provider, "unavailable", because: error)
             return .unavailable
         }
     }
