@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import Engine
 import Kit
 import Logging
@@ -18,6 +19,19 @@ extension Instance {
             platforms[app] = Subscribing.Platform(source, caller: caller)
         }
         return Subscribing(platforms, base: settings.addressForPlatforms)
+    }
+
+    /// Who asks platforms whether they sent a delivery.
+    static func asking(
+        _ database: any Database, _ vault: Vault, _ client: HTTPClient, _ traffic: Traffic, time: TimeSource,
+        metrics: Metrics, logger: Logger
+    ) -> PlatformAsking {
+        // What the settings hold comes with the scheme.
+        let apps = ConnectionApps(settings: [:], database: database, vault: vault, time: time)
+        return PlatformAsking(
+            Providers.appAsked, clients: { try await apps.credentials(of: $0, at: $1) },
+            wire: HTTPWire(client: client), tokens: HTTPTokenWire(client: client), traffic: traffic, time: time,
+            metrics: metrics, logger: logger)
     }
 
     /// Calls on connections' behalf.
