@@ -85,7 +85,7 @@ public struct Instance: Sendable {
                 let url = String(decoding: bytes, as: UTF8.self)
                 return try owner
                     ? PostgresDatabase(url: url, bodies: bodies, logger: logger)
-                    : PostgresDatabase(url: url, connections: 2, ingestConnections: 1, logger: logger)
+                    : PostgresDatabase(url: url, connections: 1, ingestConnections: 1, logger: logger)
             }
         }
     }

@@ -17,6 +17,8 @@ struct WebhookRoutes: Sendable {
     var base = ""
     /// How platforms call this server, for those that sign the address: from the settings, never from the request.
     var address = ""
+    /// What all connections together may hold of bodies.
+    var budget = BodyBudget()
 
     /// A body that comes slower than this in all is not a webhook.
     private static var bodySeconds: Int64 { 30 }
@@ -77,8 +79,13 @@ struct WebhookRoutes: Sendable {
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
             return problem(.contentEncoding, "Send the body as it is, without a Content-Encoding.", context)
         }
-        guard let body = try await bytes(of: request, limit: limit) else {
-            return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
+        let share = budget.share()
+        defer { share.giveBack() }
+        let body: [UInt8]
+        switch try await read(request, limit: limit, within: share) {
+        case .whole(let bytes): body = bytes
+        case .tooLarge: return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
+        case .crowded: return answer(.overloaded, gateway.answers(of: provider, owner: owner), context).closing
         }
         return try await keep(delivery(request, body: body), request, context, provider, owner, callback, since: began)
     }
@@ -143,19 +150,28 @@ struct WebhookRoutes: Sendable {
             body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
     }
 
-    /// Nil when there is more than `limit`; read no further then.
-    private func bytes(of request: Request, limit: Int) async throws -> [UInt8]? {
+    private enum Body {
+        case whole([UInt8])
+        /// Read no further.
+        case tooLarge
+        /// No room for more of it now.
+        case crowded
+    }
+
+    /// What was declared is believed where it is too much, and never as a promise of what comes.
+    private func read(_ request: Request, limit: Int, within share: BodyBudget.Share) async throws -> Body {
         let declared = request.headers[.contentLength].flatMap { Int($0) }
-        if let declared, declared > limit { return nil }
+        if let declared, declared > limit { return .tooLarge }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(declared ?? 4096, limit))
+        bytes.reserveCapacity(min(declared ?? 4096, limit, 65_536))
         let end = time.uptime() + .seconds(Self.bodySeconds)
         for try await chunk in request.body {
-            guard bytes.count + chunk.readableBytes <= limit else { return nil }
+            guard bytes.count + chunk.readableBytes <= limit else { return .tooLarge }
             guard time.uptime() < end else { throw HTTPError(.requestTimeout, message: "The body came too slowly.") }
+            guard share.holds(bytes.count + chunk.readableBytes) else { return .crowded }
             bytes += chunk.readableBytesView
         }
-        return bytes
+        return .whole(bytes)
     }
 
     private func answer(_ reply: Gateway.Reply, _ answers: WebhookAnswers, _ context: Context) -> Response {

@@ -52,6 +52,9 @@ public protocol Database: Sendable {
     /// beside everything else.
     func problems() async throws -> [String]?
 
+    /// Why nothing is begun now, where that is known without asking; nil otherwise. Never waits.
+    var away: StoreError? { get }
+
     /// Finishes what has begun, refuses what comes, closes all connections.
     func close() async
 }
@@ -59,6 +62,7 @@ public protocol Database: Sendable {
 extension Database {
     public func scrub() async throws -> Bool { true }
     public func problems() async throws -> [String]? { nil }
+    public var away: StoreError? { nil }
 
     @discardableResult
     public func write<Value: Sendable>(

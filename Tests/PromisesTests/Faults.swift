@@ -145,6 +145,18 @@ final class PostgresCluster: @unchecked Sendable {  // Used by one test.
         for process in all { while Self.lives(process) { usleep(1000) } }
     }
 
+    /// Stops the server and its children where they are, or lets them go on: their sockets stay open and say nothing.
+    func freeze(_ isFrozen: Bool) throws {
+        let file = try String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8)
+        guard let server = file.split(separator: "\n").first.flatMap({ pid_t($0) }) else {
+            throw ServerDied(log: "postmaster.pid is empty")
+        }
+        // Children first when they go on: the server reaps those that have ended meanwhile.
+        if isFrozen { kill(server, SIGSTOP) }
+        for child in Self.children(of: server) { kill(child, isFrozen ? SIGSTOP : SIGCONT) }
+        if !isFrozen { kill(server, SIGCONT) }
+    }
+
     private static func children(of server: pid_t) -> [pid_t] {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         return names.compactMap { pid_t($0) }.filter { fields(of: $0).dropFirst().first == "\(server)" }

@@ -124,7 +124,7 @@ public struct Gateway: Sendable {
             metrics.away(provider, "not_answered")
             return .unavailable
         } catch {
-            metrics.away(provider, "unavailable")
+            metrics.away(provider, "unavailable", because: error)
             return .unavailable
         }
     }

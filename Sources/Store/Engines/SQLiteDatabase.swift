@@ -38,13 +38,13 @@ public final class SQLiteDatabase: Database {
     public func read<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .snapshot, id: [], work) { reading.add($0, to: .work) }
+        try await awaiting(name, .snapshot, id: [], work) { reading.add($0, to: .work) ? nil : .overloaded }
     }
 
     public func write<Value: Sendable>(
         _ name: StaticString, in lane: WriteLane, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .serializable, id: [], work) { writing.add($0, to: lane) }
+        try await awaiting(name, .serializable, id: [], work) { writing.add($0, to: lane) ? nil : .overloaded }
     }
 
     public func set<Value: Sendable>(

@@ -7,8 +7,9 @@ import Logging
 ///
 /// `@unchecked Sendable`: its state belongs to its thread once started.
 final class SQLiteWriter: @unchecked Sendable {
-    /// A batch ends at so many closures or so much time, so that no one waits long for the commit.
+    /// A batch ends at so many closures, so many bytes or so much time, so that no one waits long for the commit.
     private static let closuresMax = 256
+    private static let bytesMax = 4 << 20
     private static let batchSeconds = 0.005
     /// A closure slower than this is named in the log.
     private static let slowSeconds = 0.05
@@ -61,9 +62,12 @@ final class SQLiteWriter: @unchecked Sendable {
             return []
         }
         var done: [Work] = []
-        let start = SQLiteConnection.monotonic()
+        let (start, bytes) = (SQLiteConnection.monotonic(), connection.boundBytes)
         for (index, work) in batch.enumerated() {
-            if index > 0, SQLiteConnection.monotonic() - start > Self.batchSeconds {
+            if index > 0,
+                SQLiteConnection.monotonic() - start > Self.batchSeconds
+                    || connection.boundBytes &- bytes > Self.bytesMax
+            {
                 commit(done)
                 return Array(batch[index...])
             }

@@ -818,7 +818,8 @@ CREATE TABLE api_keys (
     expires_at          $INTEGER,
     last_used_at        $INTEGER,
     revoked_at          $INTEGER,
-    proxy_paths         $TEXT
+    proxy_paths         $TEXT,
+    family              $TEXT NOT NULL
 ) $STRICT;
 CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
 
@@ -831,6 +832,7 @@ CREATE TABLE idempotency (
     location            $TEXT,
     answer              $BLOB NOT NULL,
     secret              $INTEGER NOT NULL DEFAULT 0,
+    too_large           $INTEGER NOT NULL DEFAULT 0,
     at                  $INTEGER NOT NULL,
     PRIMARY KEY (owner, operation, key)
 ) $STRICT;
