@@ -44,7 +44,8 @@ struct GuardedWireTests {
         let good = try #require(IPAddress("127.0.0.2"))
         let bad = try #require(IPAddress("127.0.0.1"))
         let resolver = FixedResolver([[bad], [good]])
-        try await Self.with(policy: Self.second, resolver: resolver, at: "127.0.0.2") { wire, sink in
+        let trap = Sink()
+        try await Self.with(policy: Self.second, resolver: resolver, trap: trap) { wire, sink in
             let parts = AsyncThrowingStream<ByteBuffer, any Error> { source in
                 for _ in 0..<3 { source.yield(ByteBuffer(repeating: 0x61, count: 100_000)) }
                 source.finish()
@@ -55,7 +56,7 @@ struct GuardedWireTests {
 
             let failure = await failure { _ = try await wire.send(request, within: .seconds(20)) }
             #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
-            #expect(sink.connected == 0)
+            #expect(sink.connected == 0 && trap.connected == 0)
 
             #expect(try await wire.send(request, within: .seconds(20)).status == 200)
             let seen = try #require(sink.all.first)
