@@ -20,15 +20,34 @@ extension Instance {
         return Subscribing(platforms, base: settings.addressForPlatforms)
     }
 
-    /// Calls on connections' behalf.
-    var proxyRoutes: ProxyRoutes {
-        let (connections, settings, database) = (connections, settings, database)
-        let platforms = Dictionary(
-            uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
-        let proxying = Proxying(traffic: traffic, wire: HTTPWire(client: client)) { id, refused in
+    /// The tokens of connections.
+    private static func credentials(_ connections: Connections) -> Proxying.Credentials {
+        { id, refused in
             let held = try await connections.credential(of: ID(stored: id), refusing: refused)
             return Proxying.Credential(token: held.access, version: held.version)
         }
+    }
+
+    /// Asks platforms on connections' behalf.
+    static func connectionCaller(
+        _ settings: Settings, _ connections: Connections, _ traffic: Traffic, _ wire: any StreamWire,
+        _ objects: ObjectStore?
+    ) -> ConnectionCaller {
+        let platforms = Providers.all.compactMap { $0 as? any AccountCallable }.map { source in
+            (source.about.id, ConnectionCaller.Platform(source, base: settings.clients[source.about.id]?.address))
+        }
+        return ConnectionCaller(
+            platforms: Dictionary(uniqueKeysWithValues: platforms), traffic: traffic, wire: wire, objects: objects,
+            credential: credentials(connections))
+    }
+
+    /// Calls on connections' behalf.
+    var proxyRoutes: ProxyRoutes {
+        let (settings, database) = (settings, database)
+        let platforms = Dictionary(
+            uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
+        let proxying = Proxying(
+            traffic: traffic, wire: HTTPWire(client: client), credential: Self.credentials(connections))
         return ProxyRoutes(app: app, proxying: proxying) { id in
             guard let id = ID<ConnectionKind>(id),
                 let row = try await database.read("proxied", { try $0.connection(id) }), row.deletedAt == nil,

@@ -146,11 +146,12 @@ public struct Instance: Sendable {
             time: time, bells: bells, logger: logger)
         let handlers = SyncParts.waking(
             Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
+        objects = await Self.objects(settings, database, ids: ids, time: time, logger: logger)
+        let caller = Self.connectionCaller(
+            settings, connecting.connections, traffic, HTTPWire(client: client), objects)
         syncing = SyncParts(
-            settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
-            time: time, bells: bells, logger: logger)
-        (objects, publishing) = await Self.publishing(
-            settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
+            settings, by: caller, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        publishing = Self.publishing(settings, vault, by: caller, ids: ids)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,

@@ -44,7 +44,16 @@ public struct Proxying: Sendable {
             self.token = token
             self.version = version
         }
+
+        /// As the header says it.
+        var bearer: Secret { token.reveal { Secret(Array("Bearer ".utf8) + $0) } }
     }
+
+    /// The token of a connection; another than the one that was refused.
+    ///
+    /// - Throws: `Failure` where there is none.
+    public typealias Credentials =
+        @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
 
     /// What somebody wants to be passed on.
     public struct Wish: Sendable {
@@ -72,13 +81,9 @@ public struct Proxying: Sendable {
 
     private let traffic: Traffic
     private let wire: any StreamWire
-    private let credential: @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
+    private let credential: Credentials
 
-    /// - Parameter credential: the token of a connection; another than the one that was refused.
-    public init(
-        traffic: Traffic, wire: any StreamWire,
-        credential: @escaping @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
-    ) {
+    public init(traffic: Traffic, wire: any StreamWire, credential: @escaping Credentials) {
         self.traffic = traffic
         self.wire = wire
         self.credential = credential
@@ -135,7 +140,7 @@ public struct Proxying: Sendable {
         let count = Passage()
         let request = StreamRequest(
             method: wish.method, url: target.base + wish.path, headers: wish.headers,
-            authorization: held.token.reveal { Secret(Array("Bearer ".utf8) + $0) }, body: wish.body.counted(by: count))
+            authorization: held.bearer, body: wish.body.counted(by: count))
         let answer: StreamAnswer
         do { answer = try await wire.send(request, within: exchange.deadline) } catch {
             var outcome = Traffic.Outcome()

@@ -16,7 +16,7 @@ public struct PublicationWorker: JobWorker {
 
     public var kind: String { Self.kind }
     private let publishing: Publishing
-    private let caller: StepCaller
+    private let caller: ConnectionCaller
     private let database: any Database
     private let vault: Vault
     private let ids: Identifiers
@@ -27,7 +27,7 @@ public struct PublicationWorker: JobWorker {
 
     /// - Parameter lateMax: a planned target that could not begin within so long of its time is asked about.
     public init(
-        _ publishing: Publishing, caller: StepCaller, database: any Database, vault: Vault, ids: Identifiers,
+        _ publishing: Publishing, caller: ConnectionCaller, database: any Database, vault: Vault, ids: Identifiers,
         time: TimeSource, bells: Bells, logger: Logger, lateMax: Duration = usualLateMax
     ) {
         self.lateMax = lateMax
@@ -101,10 +101,10 @@ public struct PublicationWorker: JobWorker {
         return try await settle(ending, found, job)
     }
 
-    private func errand(_ found: Case, _ connection: ConnectionRow) -> StepCaller.Errand {
+    private func errand(_ found: Case, _ connection: ConnectionRow) -> ConnectionCaller.Errand {
         // Somebody who publishes now waits for it; what was planned does not.
         let priority: Priority = found.publication.publishAt == nil ? .person : .publishing
-        return StepCaller.Errand(
+        return ConnectionCaller.Errand(
             connection: connection.id.text, userID: connection.userID, app: connection.app.text,
             provider: connection.provider, purpose: "publication",
             claimant: Claimant("publishing \(connection.id)", priority), subject: found.target.id.text)

@@ -232,17 +232,12 @@ extension Publishing {
     /// What the owner of an account may choose now, as the platform says; nil where it says nothing.
     ///
     /// - Throws: `CallProblem` where there is no answer that helps.
-    public func choices(of connection: ConnectionRow, by caller: StepCaller) async throws -> PostChoices? {
+    public func choices(of connection: ConnectionRow, by caller: ConnectionCaller) async throws -> PostChoices? {
         guard let call = publishers[connection.provider]?.choices else { return nil }
-        let errand = StepCaller.Errand(
+        let errand = ConnectionCaller.Errand(
             connection: connection.id.text, userID: connection.userID, app: connection.app.text,
             provider: connection.provider, purpose: "posting",
             claimant: Claimant("posting \(connection.id)", .person), subject: connection.id.text)
-        let heard = try await caller.send(call.outgoing, on: errand)
-        if let failure = heard.failure { throw CallProblem.failed(failure) }
-        guard let answer = heard.answer else { throw CallProblem.failed(Failure(.garbled, "No answer came.")) }
-        do { return try call.read(answer) } catch {
-            throw CallProblem.failed(Failure(.garbled, "The answer could not be read: \(error.reason)"))
-        }
+        return try await caller.ask(call, on: errand).output
     }
 }

@@ -12,8 +12,8 @@ struct StepRunner<State: Steps>: Sendable {
     let database: any Database
     let vault: Vault
     let time: TimeSource
-    let caller: StepCaller
-    let errand: StepCaller.Errand
+    let caller: ConnectionCaller
+    let errand: ConnectionCaller.Errand
     let subject: State.Subject
     let job: ClaimedJob
     /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
@@ -71,7 +71,7 @@ struct StepRunner<State: Steps>: Sendable {
     private func take(
         _ call: StepCall<State>, from state: State, _ position: inout Position
     ) async throws -> (State?, StepEnd<State>?) {
-        let heard: StepCaller.Heard
+        let heard: ConnectionCaller.Heard
         do {
             heard = try await send(call, &position)
         } catch CallProblem.held(let hold) {
@@ -104,7 +104,7 @@ struct StepRunner<State: Steps>: Sendable {
     }
 
     private func refused(
-        _ call: StepCall<State>, _ failure: Failure, _ heard: StepCaller.Heard, from state: State,
+        _ call: StepCall<State>, _ failure: Failure, _ heard: ConnectionCaller.Heard, from state: State,
         _ position: inout Position
     ) async throws -> (State?, StepEnd<State>?) {
         let hadNoEffect = failure.effect == .none
@@ -124,7 +124,7 @@ struct StepRunner<State: Steps>: Sendable {
         return (nil, failure.passes ? .failing(failure) : .failed(failure))
     }
 
-    private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> StepCaller.Heard {
+    private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> ConnectionCaller.Heard {
         guard call.isJournaled else { return try await caller.send(call.outgoing, on: errand) }
         var outgoing = call.outgoing
         if case .withKey(let header, _) = outgoing.repeating {

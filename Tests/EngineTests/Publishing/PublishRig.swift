@@ -139,7 +139,7 @@ struct PublishRig: Sendable {
             circuits: Circuits(database: database, time: time, logger: .quiet),
             recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
             time: time)
-        let caller = StepCaller(
+        let caller = ConnectionCaller(
             platforms: ["tiktok": .init(TikTok(), base: PlatformInProcess.base)], traffic: traffic, wire: way,
             objects: objects
         ) { [token] _, _ in Proxying.Credential(token: token, version: 1) }

@@ -215,13 +215,13 @@ struct StepRunnerTests {
                 recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
                 time: time)
             let way: any StreamWire = mortal.map { MortalStreamWire(real: wire, mortal: $0) } ?? wire
-            let caller = StepCaller(
+            let caller = ConnectionCaller(
                 platforms: ["shop": .init(SampleShop())], traffic: traffic, wire: way, objects: nil
             ) { _, _ in Proxying.Credential(token: Secret("t"), version: 1) }
             return StepRunner(
                 database: mortal.map { MortalDatabase(real: database, mortal: $0) } ?? database, vault: vault,
                 time: time, caller: caller,
-                errand: StepCaller.Errand(
+                errand: ConnectionCaller.Errand(
                     connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
                     claimant: Claimant("c", .publishing), subject: id),
                 subject: key, job: job, reached: { { _, _, _ in } })
