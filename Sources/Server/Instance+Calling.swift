@@ -69,10 +69,22 @@ extension Instance {
             database: database, vault: vault, ids: ids, now: time.now)
     }
 
+    /// What keeps bodies of calls where somebody asks for it; nil where nothing can be sealed.
+    static func captures(
+        _ settings: Settings, _ database: any Database, _ vault: Vault, time: TimeSource, logger: Logger
+    ) -> Captures? {
+        guard !settings.encryptionKeys.isEmpty else { return nil }
+        let naming = Providers.all.compactMap { $0 as? any SecretNaming }.map { ($0.about.id, $0.secretFields) }
+        let secrets = settings.clients.values.compactMap(\.secret) + [settings.stripe.secretKey].compactMap(\.self)
+        return Captures(
+            names: Dictionary(uniqueKeysWithValues: naming), secrets: secrets, database: database, vault: vault,
+            time: time, logger: logger)
+    }
+
     /// The way out of every call. One process counts short windows by itself; several share all through the database.
     static func traffic(
-        _ database: any Database, _ keepsQuotas: Bool, _ metrics: Metrics, _ node: NodeSession, ids: Identifiers,
-        time: TimeSource, logger: Logger
+        _ database: any Database, _ keepsQuotas: Bool, _ metrics: Metrics, _ node: NodeSession,
+        _ captures: Captures?, ids: Identifiers, time: TimeSource, logger: Logger
     ) async throws -> Traffic {
         let isShared = database.dialect.engine == .postgres
         let now = time.now()
@@ -88,6 +100,6 @@ extension Instance {
         return Traffic(
             quotas: quotas, circuits: Circuits(database: database, time: time, logger: logger),
             recorder: CallRecorder(database: database, metrics: metrics, time: time, logger: logger),
-            ids: ids, time: time)
+            captures: captures, ids: ids, time: time)
     }
 }

@@ -33,6 +33,8 @@ public struct Instance: Sendable {
     let sender: EndpointSender
     let sequencer: Sequencer
     let traffic: Traffic
+    /// Bodies of calls, where somebody asks for them; nil where nothing can be sealed.
+    let captures: Captures?
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     /// Files that the application gives us; nil where there is no folder for them.
@@ -140,7 +142,9 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        traffic = try await Self.traffic(database, keepsQuotas, metrics, node, ids: ids, time: time, logger: logger)
+        captures = Self.captures(settings, database, vault, time: time, logger: logger)
+        traffic = try await Self.traffic(
+            database, keepsQuotas, metrics, node, captures, ids: ids, time: time, logger: logger)
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)

@@ -18,7 +18,8 @@ public final class CallRecorder: Sendable {
         // A row is some 400 bytes; a minute of a thousand calls a second may wait for a busy disk.
         batcher = Batcher(
             "keep_calls", in: .maintenance, of: database,
-            bounds: .init(waitingMax: 60_000, bytesMax: 32 << 20, atOnce: 200), weigh: { _ in 512 },
+            bounds: .init(waitingMax: 60_000, bytesMax: 32 << 20, atOnce: 200),
+            weigh: { 512 + ($0.captured?.sealed.count ?? 0) },
             perform: { session, calls in
                 try session.insert(calls)
                 return calls.map { _ in }

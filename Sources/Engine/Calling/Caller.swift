@@ -35,12 +35,14 @@ public struct Caller: Sendable {
     ) async throws(CallProblem) -> (answer: Answer, at: Timestamp) {
         let outcome: Traffic.Outcome
         if let traffic {
-            outcome = try await traffic.exchange(
-                Traffic.Exchange(
-                    provider: provider.about, host: host, method: outgoing.method.rawValue, path: outgoing.path,
-                    spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
-                    context: context ?? CallContext("call", as: Claimant(provider.about.id, .event)))
-            ) { await attempt(outgoing, within: $0) }
+            var exchange = Traffic.Exchange(
+                provider: provider.about, host: host, method: outgoing.method.rawValue, path: outgoing.path,
+                spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
+                context: context ?? CallContext("call", as: Claimant(provider.about.id, .event)))
+            exchange.content = Traffic.Content(
+                url: address + outgoing.path.description, headers: outgoing.headers, body: outgoing.body,
+                authorization: authorization)
+            outcome = try await traffic.exchange(exchange) { await attempt(outgoing, within: $0) }
         } else {
             outcome = await attempt(outgoing, within: outgoing.deadline)
         }

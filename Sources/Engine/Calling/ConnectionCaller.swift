@@ -143,10 +143,13 @@ public struct ConnectionCaller: Sendable {
             return heard(
                 Failure(.refused, "\(name) named an address that is not its own. Nothing was sent there."))
         }
-        let exchange = Traffic.Exchange(
+        var exchange = Traffic.Exchange(
             provider: platform.source.about, host: HostText.of(url), method: outgoing.method.rawValue,
             path: outgoing.path, spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
             context: errand.context)
+        exchange.content = Traffic.Content(
+            url: outgoing.host == .api ? url : String(url.prefix { $0 != "?" }) + "?" + Redaction.mark,
+            headers: outgoing.headers, body: outgoing.body, authorization: held?.bearer ?? Secret([]))
         let last = LastAttempt(at: traffic.time.now())
         do throws(CallProblem) {
             let outcome = try await traffic.exchange(exchange) { deadline in
@@ -192,8 +195,8 @@ public struct ConnectionCaller: Sendable {
         _ outgoing: Outgoing, _ url: String, _ held: Proxying.Credential?, _ platform: Platform, _ permit: SendPermit?,
         within deadline: Duration
     ) async -> Traffic.Outcome {
-        let body: StreamRequest.Body
-        do { body = try await self.body(of: outgoing) } catch {
+        let (passage, body): (Passage, StreamRequest.Body)
+        do { (passage, body) = (Passage(), try await self.body(of: outgoing)) } catch {
             var outcome = Traffic.Outcome()
             outcome.failure = Failure(
                 .refused, "The object's bytes are no longer there. Give the file again.", code: "object_gone")
@@ -202,13 +205,15 @@ public struct ConnectionCaller: Sendable {
         }
         var request = StreamRequest(
             method: outgoing.method, url: url, headers: outgoing.headers, authorization: held?.bearer ?? Secret([]),
-            body: body)
+            body: body.counted(by: passage))
         request.permit = permit
         let sending = request
-        return await Traffic.Outcome(
+        var outcome = await Traffic.Outcome(
             from: platform.source.about, sent: outgoing.part?.count ?? Int64(outgoing.body.count),
             judging: { platform.source.failure(in: $0, at: traffic.time.now()) },
             { try await wire.whole(sending, within: deadline) })
+        if outgoing.part != nil { outcome.passed = passage }
+        return outcome
     }
 
     private func body(of outgoing: Outgoing) async throws -> StreamRequest.Body {

@@ -38,7 +38,7 @@ public struct FormFields: Sendable {
     }
 
     /// Percent and plus undone.
-    static func decoded(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    public static func decoded(_ bytes: some Collection<UInt8>) -> [UInt8] {
         var decoded: [UInt8] = []
         decoded.reserveCapacity(bytes.count)
         var rest = Array(bytes)[...]

@@ -521,6 +521,28 @@ CREATE INDEX calls_provider ON calls (provider, id);
 CREATE INDEX calls_purpose ON calls (purpose, id);
 CREATE INDEX calls_failed ON calls (id) WHERE outcome <> 'ok';
 
+-- A time in which the bodies of calls are kept, because somebody has asked for it: of a connection, or of a platform.
+CREATE TABLE captures (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    connection_id       $TEXT,
+    began_at            $INTEGER NOT NULL,
+    ends_at             $INTEGER NOT NULL,
+    calls               $INTEGER NOT NULL,
+    calls_max           $INTEGER NOT NULL,
+    started_by          $TEXT NOT NULL
+) $STRICT;
+CREATE INDEX captures_ends ON captures (ends_at);
+CREATE INDEX captures_connection ON captures (connection_id, id) WHERE connection_id IS NOT NULL;
+
+-- The bodies of calls that were captured: redacted, sealed. The id is the call's.
+CREATE TABLE captured_calls (
+    id                  $TEXT PRIMARY KEY,
+    capture_id          $TEXT NOT NULL,
+    key_id              $TEXT NOT NULL,
+    sealed              $BLOB NOT NULL
+) $STRICT;
+
 -- How often something that a platform is about to end was used, by day and connection ('' for none): counted from calls
 -- and events as they come, once; how far, stands in `instance` (radar/…).
 CREATE TABLE ending_uses (
