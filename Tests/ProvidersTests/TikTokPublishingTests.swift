@@ -228,6 +228,34 @@ struct TikTokPublishingTests {
         #expect(try JSON.parse(step.outgoing.body)["source_info", "source"] == "PULL_FROM_URL")
     }
 
+    @Test("a post that TikTok fetches is given up once, and what TikTok says of that is kept")
+    func givingUp() throws {
+        let pulled = Self.post(urls: ["https://cdn.example.com/a.mp4"])
+        #expect(PostSteps(pulled).givingUp == nil)
+        var walk = Walk(PostSteps(pulled))
+        try walk.answers(answer(creator))
+        try walk.answers(answer(#"{"data":{"publish_id":"v_pub_url~1"},"error":{"code":"ok"}}"#))
+        let call = try #require(walk.state.givingUp)
+        #expect(call.outgoing.path.template == "/v2/post/publish/cancel/" && call.outgoing.repeating == .always)
+        #expect(try JSON.parse(call.outgoing.body) == ["publish_id": "v_pub_url~1"])
+        #expect(!call.isJournaled)
+
+        let taken = try PostSteps(saved: try call.then(answer("{}"), .zero).saved, of: pulled)
+        #expect(taken.givingUp == nil && taken.shown.reason == nil)
+        let failed = #"{"data":{"status":"FAILED","fail_reason":"publish_cancelled"},"error":{"code":"ok"}}"#
+        var end = Walk(taken)
+        try end.answers(answer(failed))
+        #expect(end.state.stage == .done(Published(.cancelled, remoteStatus: "FAILED")))
+        let late = Failure(.refused, "x", code: "publish_not_cancellable")
+        let refused = try #require(call.refused(late, nil, .zero))
+        let again = try PostSteps(saved: refused.saved, of: pulled)
+        #expect(again.givingUp == nil && again.shown.reason?.contains("too late") == true)
+        // Bytes that are sent from here cannot be given up once they are all there.
+        var sent = PostSteps(Self.post())
+        (sent.stage, sent.publishID) = (.look("v_pub_file~1", since: .zero, due: nil), "v_pub_file~1")
+        #expect(sent.givingUp == nil)
+    }
+
     @Test("photos go with title, text and cover; into the inbox without privacy")
     func photos() throws {
         let urls = ["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"]

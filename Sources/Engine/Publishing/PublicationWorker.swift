@@ -130,6 +130,7 @@ public struct PublicationWorker: JobWorker {
         switch ending {
         case .finished(let outcome, let state):
             var note = TargetNote(outcome)
+            note.reason = note.reason ?? state.shown.reason
             note.remoteID = state.shown.remoteID
             note.sent = state.shown.sent
             return try await end(found, job, note)

@@ -104,16 +104,16 @@ public struct Publishing: Sendable {
 
     // MARK: What people decide
 
-    /// Cancels those targets of which nothing irreversible has left. Answers how many, and how many it was too late
-    /// for.
+    /// Cancels those targets of which nothing irreversible has left. The rest the platform is asked to give up, where
+    /// it can be. Answers how many of each, and how many it was too late for.
     public static func cancel(
         _ targets: [TargetRow], _ news: PublicationNews, in session: Session, at now: Timestamp
-    ) throws -> (cancelled: Int, late: Int) {
-        var (cancelled, late) = (0, 0)
+    ) throws -> (cancelled: Int, asked: Int, late: Int) {
+        var (cancelled, asked, late) = (0, 0, 0)
         for (number, target) in targets.enumerated() {
             guard let held = try session.holdTarget(target.id), held.state.isLive else { continue }
             guard try session.cancelWork(held.id.text) else {
-                late += 1
+                if try wantGivenUp(held, in: session, at: now) { asked += 1 } else { late += 1 }
                 continue
             }
             cancelled += 1
@@ -126,7 +126,17 @@ public struct Publishing: Sendable {
                 try news.tell(fresh, number: number, in: session, at: now)
             }
         }
-        return (cancelled, late)
+        return (cancelled, asked, late)
+    }
+
+    /// What the platform works on already is given up there, where that can be asked: its job does it at once.
+    private static func wantGivenUp(_ held: TargetRow, in session: Session, at now: Timestamp) throws -> Bool {
+        guard try session.wantGivenUp(held.id.text, at: now) else { return false }
+        var note = TargetNote(held.state)
+        (note.nextAction, note.nextAt) = ("The platform is asked to give it up.", now)
+        try session.note(note, of: held.id, at: now)
+        _ = try session.reschedule(key(of: held.id), to: now, at: now)
+        return true
     }
 
     /// What a decision about a late target does: it begins now, or never.

@@ -44,6 +44,10 @@ struct StepRunner<State: Steps>: Sendable {
             guard try await save(finder, &position) else { return .gone }
             state = finder
         }
+        if work.cancelAt != nil, let call = state.givingUp {
+            guard let next = try await giveUp(call, from: state, &position) else { return .gone }
+            state = next
+        }
         for _ in 0..<Self.roundsMax {
             switch state.next(at: time.now()) {
             case .call(let call):
@@ -64,6 +68,24 @@ struct StepRunner<State: Steps>: Sendable {
         }
         if position.unsaved > 0, try await !save(state, &position) { return .gone }
         return .waits(until: time.now())
+    }
+
+    /// Asks the platform to give it up, as somebody wants. Nothing that comes of this is a failure of the work: where
+    /// nobody answers, or a limit holds it, it goes on, and is asked for again in the next run. Nil where it is gone.
+    private func giveUp(
+        _ call: StepCall<State>, from state: State, _ position: inout Position
+    ) async throws -> State? {
+        var next: State?
+        do {
+            let heard = try await caller.send(call.outgoing, on: errand)
+            if let failure = heard.failure {
+                next = failure.passes ? nil : call.refused(failure, heard.answer, heard.at)
+            } else if let answer = heard.answer {
+                next = try call.then(answer, heard.at)
+            }
+        } catch CallProblem.held { next = nil } catch is Unreadable { next = nil }
+        guard let next else { return state }
+        return try await save(next, &position) ? next : nil
     }
 
     // MARK: One call
@@ -229,7 +251,9 @@ enum StepVault {
         let bytes = state.saved.bytes
         precondition(bytes.count <= State.savedMax, "saved steps refer to content by its id")
         let sealed = try vault.seal(Secret(bytes), in: place(of: id))
-        return SavedState(kind: State.kind, version: State.version, sealed: sealed.bytes, keyID: sealed.keyID)
+        return SavedState(
+            kind: State.kind, version: State.version, sealed: sealed.bytes, keyID: sealed.keyID,
+            canGiveUp: state.givingUp != nil)
     }
 }
 

@@ -151,6 +151,8 @@ public struct PostStage: Sendable, Equatable {
     public var state: State
     /// What is done next, in a sentence.
     public var next: String?
+    /// What has come in between, in a sentence: that it was too late to cancel, say.
+    public var reason: String?
     /// The platform's own id of it.
     public var remoteID: String?
     /// The platform's own word.
@@ -167,7 +169,7 @@ public struct PostStage: Sendable, Equatable {
 
 /// What became of a post.
 public struct Published: Sendable, Equatable {
-    public enum State: String, Sendable { case published, inInbox = "in_inbox" }
+    public enum State: String, Sendable { case published, inInbox = "in_inbox", cancelled }
     public let state: State
     public let remoteStatus: String?
     /// The platform's own id of what is to be seen there, where it says one.
@@ -186,6 +188,8 @@ public struct PostNews: Sendable, Equatable {
         case published(postID: String?)
         case inInbox
         case failed(Failure)
+        /// Somebody has cancelled it there.
+        case cancelled
         /// No longer to be seen.
         case withdrawn
     }

@@ -82,6 +82,7 @@ extension TikTok: Publisher {
         case "complete": kind = .published(postID: nil)
         case "publicly_available": kind = .published(postID: post)
         case "inbox_delivered": kind = .inInbox
+        case "failed" where content["reason"]?.text == Self.cancelledReason: kind = .cancelled
         case "failed": kind = .failed(Self.failure(forReason: content["reason"]?.text ?? "unknown"))
         // TikTok's own spelling, and the right one.
         case "no_longer_publicaly_available", "no_longer_publicly_available": kind = .withdrawn

@@ -970,6 +970,9 @@ CREATE TABLE works (
     asked_at            $INTEGER,
     asked_until         $INTEGER,
     final_at            $INTEGER,
+    -- Whether the platform can be asked to give it up, and since when somebody wants that.
+    can_give_up         $INTEGER NOT NULL,
+    cancel_at           $INTEGER,
     created_at          $INTEGER NOT NULL,
     updated_at          $INTEGER NOT NULL
 ) $HOT;
