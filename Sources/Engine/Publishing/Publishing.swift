@@ -10,8 +10,13 @@ public struct Publishing: Sendable {
     private let publishers: [String: any Publisher]
     private let vault: Vault
     private let ids: Identifiers
+    /// Where platforms fetch objects; nil where they cannot reach this server.
+    let addresses: ObjectAddresses?
 
-    public init(publishers: [any Publisher], vault: Vault, ids: Identifiers) {
+    public init(
+        publishers: [any Publisher], vault: Vault, ids: Identifiers, addresses: ObjectAddresses? = nil
+    ) {
+        self.addresses = addresses
         self.publishers = Dictionary(uniqueKeysWithValues: publishers.map { ($0.about.id, $0) })
         self.vault = vault
         self.ids = ids
@@ -63,8 +68,8 @@ public struct Publishing: Sendable {
             let target = NewTarget(
                 id: ids.make(), publication: id, connection: wish.connection, options: wish.options,
                 state: publishAt == nil ? .waiting : .scheduled,
-                nextAction: Self.beginning(publishAt), nextAt: publishAt ?? now, source: wish.post.source,
-                size: wish.post.size)
+                nextAction: Self.beginning(publishAt), nextAt: publishAt ?? now,
+                source: source(of: wish.post, at: wish.connection.provider), size: wish.post.size)
             let state = try start(wish.post, of: target.id, at: wish.connection.provider)
             return (target, state, job(target, due: publishAt ?? now, at: now))
         }
@@ -209,10 +214,6 @@ public struct Publishing: Sendable {
 }
 
 extension Post {
-    /// How its media come to the platform.
-    public var source: String {
-        media.contains { if case .url = $0.place { true } else { false } } ? "PULL_FROM_URL" : "FILE_UPLOAD"
-    }
     /// In bytes, as far as they lie here.
     public var size: Int64 { media.reduce(0) { $0 + ($1.size ?? 0) } }
 }

@@ -16,6 +16,8 @@ struct StepRunner<State: Steps>: Sendable {
     let errand: ConnectionCaller.Errand
     let subject: State.Subject
     let job: ClaimedJob
+    /// What is written down with a call that leaves: as `reached`.
+    var leaving: @Sendable () -> @Sendable (Session, Timestamp) throws -> Void = { { _, _ in } }
     /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
     let reached: @Sendable () -> @Sendable (Session, State, Timestamp) throws -> Void
 
@@ -168,10 +170,12 @@ struct StepRunner<State: Steps>: Sendable {
         _ id: String, ordinal: Int64, within deadline: Duration, isFinal: Bool
     ) async throws -> SendPermit {
         let (issued, now, job) = (time.uptime(), time.now(), job)
-        let until = now + deadline + SendPermit.life
+        let (until, leaving) = (now + deadline + SendPermit.life, leaving())
         let isNoted = try await database.set("step_ask", in: .work) { session in
             try session.hold(job)
-            return try session.ask(id, ordinal: ordinal, until: until, isFinal: isFinal, at: now)
+            guard try session.ask(id, ordinal: ordinal, until: until, isFinal: isFinal, at: now) else { return false }
+            try leaving(session, now)
+            return true
         }
         guard isNoted else { throw WorkGone() }
         return SendPermit(issued: issued, uptime: time.uptime)

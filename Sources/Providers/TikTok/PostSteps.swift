@@ -135,6 +135,7 @@ public struct PostSteps: PublishingSteps, Equatable {
     }
 
     private func begin() -> Next<PostSteps> {
+        guard post.object != nil || post.urls.count == post.media.count else { return .fail(Self.unreachable) }
         let outgoing = PostCalls.begin(post, off: off)
         return .call(
             StepCall(outgoing, isFinal: post.object == nil) { answer, now throws(Unreadable) in
@@ -282,6 +283,12 @@ public struct PostSteps: PublishingSteps, Equatable {
 
     private static let gone = Failure(
         .refused, "The video's bytes are no longer there. Give the file again.", code: "object_gone", who: .you)
+
+    /// What was so when the publication was accepted no longer is.
+    private static let unreachable = Failure(
+        .refused,
+        "TikTok can no longer fetch the file from this server. Look at TIKTOK_VERIFIED_URLS and PATCHBAY_PUBLIC_URL, and "
+            + "publish it again.", code: "no_own_address", who: .operator)
 
     private static func failure(_ reason: String, _ post: Post) -> Failure {
         let parts = reason.split(separator: ":", maxSplits: 1).map(String.init)

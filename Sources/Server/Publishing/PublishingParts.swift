@@ -30,7 +30,13 @@ extension Instance {
         _ settings: Settings, _ vault: Vault, by caller: ConnectionCaller, ids: Identifiers
     ) -> PublishingHooks? {
         guard !settings.encryptionKeys.isEmpty else { return nil }
-        let publishing = Publishing(publishers: Providers.publishers, vault: vault, ids: ids)
+        var addresses: ObjectAddresses?
+        if case .success(let base) = settings.addressForPlatforms, !settings.ownAddresses.isEmpty {
+            addresses = ObjectAddresses(
+                base: base, signer: SignedAddresses(vault: vault), own: settings.ownAddresses)
+        }
+        let publishing = Publishing(
+            publishers: Providers.publishers, vault: vault, ids: ids, addresses: addresses)
         return PublishingHooks(publishing: publishing, caller: caller)
     }
 

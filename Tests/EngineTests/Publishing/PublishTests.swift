@@ -141,6 +141,27 @@ struct PublishTests {
         }
     }
 
+    @Test("a file of ours is fetched by an address that is in the audit log when it leaves", arguments: TestEngine.all)
+    func ownAddress(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let settings: JSON = [
+                "verified_prefixes": ["https://patchbay.example.com/"], "pull_origin": "http://127.0.0.1:9",
+            ]
+            try await PublishRig.with(database, settings: settings) { rig in
+                let target = try await rig.publish(
+                    ["privacy_level": "PUBLIC_TO_EVERYONE", "source": "PULL_FROM_URL"])
+                let node = try await rig.node()
+                #expect(try await rig.presigned() == [])
+                try await rig.settle(node)
+
+                let row = try await rig.target(target)
+                #expect(row.state == .published && row.source == "PULL_FROM_URL")
+                #expect(rig.platform.effect("init.video.pull") == 1 && rig.platform.effect("chunk.received") == 0)
+                #expect(try await rig.presigned() == [rig.film.text])
+            }
+        }
+    }
+
     @Test("what the platform still fetches it is asked to give up, and it is not published", arguments: TestEngine.all)
     func givenUp(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
@@ -361,6 +382,13 @@ struct PublishTests {
 extension PublishRig {
     func targets(_ ids: [ID<TargetKind>]) async throws -> [TargetRow] {
         try await database.read("targets") { session in try ids.compactMap { try session.target($0) } }
+    }
+
+    /// The objects of which addresses are in the audit log.
+    func presigned() async throws -> [String] {
+        try await database.read("presigned") { session in
+            try session.rows("SELECT subject FROM audit WHERE action = 'object.presigned'") { try $0.text() }
+        }
     }
 
     /// Cancels as the API does. How many were.
