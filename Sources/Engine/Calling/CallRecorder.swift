@@ -26,14 +26,20 @@ public final class CallRecorder: Sendable {
             })
     }
 
-    /// Never waits.
-    func note(_ call: CallRow) {
+    /// Counts a call and writes it down, or leaves that to whoever holds its line. Never waits.
+    func note(_ call: CallRow, in lines: CallLines?) {
         metrics.count(
             "patchbay_calls_total", ["provider": call.provider, "outcome": call.outcome],
             help: "Calls to platforms by what came of them.")
         metrics.observe(
             "patchbay_call_duration_seconds", ["provider": call.provider], call.latency,
             help: "From a call's first byte to its answer's last.")
+        // What was captured is sealed for the call's own id.
+        if let lines, call.captured == nil { lines.add(call) } else { keep(call) }
+    }
+
+    /// Writes down what was counted.
+    func keep(_ call: CallRow) {
         waiting.add(1, ordering: .relaxed)
         Task {
             defer { waiting.subtract(1, ordering: .relaxed) }

@@ -32,6 +32,8 @@ public struct ConnectionCaller: Sendable {
         public let claimant: Claimant
         /// The id of what it is done for.
         public var subject: String?
+        /// Where the lines of its calls wait for a commit to go with.
+        var lines: CallLines?
 
         public init(
             connection: String, userID: String?, app: String, provider: String, purpose: String, claimant: Claimant,
@@ -52,6 +54,7 @@ public struct ConnectionCaller: Sendable {
             context.connection = connection
             context.userID = userID
             context.subject = subject
+            context.lines = lines
             return context
         }
     }
@@ -76,7 +79,7 @@ public struct ConnectionCaller: Sendable {
     typealias Journal = @Sendable () async throws -> SendPermit
 
     private let platforms: [String: Platform]
-    private let traffic: Traffic
+    let traffic: Traffic
     private let wire: any StreamWire
     private let objects: ObjectStore?
     private let credential: Proxying.Credentials

@@ -30,6 +30,11 @@ public struct Traffic: Sendable {
     /// Waits until every call is written down, ten seconds at most.
     public func drain() async { await recorder.drain() }
 
+    /// Lines that waited, for whoever takes them along in a commit.
+    func take(_ lines: CallLines) -> [CallRow] { lines.take(ids) }
+    /// The same where nobody did.
+    func keep(_ rows: [CallRow]) { for row in rows { recorder.keep(row) } }
+
     /// What a call is, as far as its way out goes.
     struct Exchange: Sendable {
         let provider: About
@@ -158,7 +163,7 @@ public struct Traffic: Sendable {
         row.subject = exchange.context.subject
         row.correlation = exchange.context.correlation
         if let capture { row.captured = await captures?.captured(exchange, outcome, of: row.id, in: capture) }
-        recorder.note(row)
+        recorder.note(row, in: exchange.context.lines)
     }
 }
 

@@ -16,10 +16,12 @@ struct StepRunner<State: Steps>: Sendable {
     let errand: ConnectionCaller.Errand
     let subject: State.Subject
     let job: ClaimedJob
-    /// What is written down with a call that leaves: as `reached`.
-    var leaving: @Sendable () -> @Sendable (Session, Timestamp) throws -> Void = { { _, _ in } }
     /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
     let reached: @Sendable () -> @Sendable (Session, State, Timestamp) throws -> Void
+    /// What is written down with a call that leaves: as `reached`.
+    var leaving: @Sendable () -> @Sendable (Session, Timestamp) throws -> Void = { { _, _ in } }
+    /// Of the calls since the latest saving: they are written down with the next.
+    private let lines = CallLines()
 
     /// Where the work stands in the database, and how far memory is ahead of it.
     private struct Position: Sendable {
@@ -34,6 +36,11 @@ struct StepRunner<State: Steps>: Sendable {
 
     /// Runs until the steps end, wait, or cannot go on.
     func run(_ work: WorkRow) async throws -> StepEnd<State> {
+        defer { caller.traffic.keep(caller.traffic.take(lines)) }
+        return try await walk(work)
+    }
+
+    private func walk(_ work: WorkRow) async throws -> StepEnd<State> {
         var state = try load(work)
         var position = Position(
             work: work.id, ordinal: work.ordinal, generation: work.generation, askedAt: work.askedAt,
@@ -79,7 +86,7 @@ struct StepRunner<State: Steps>: Sendable {
     ) async throws -> State? {
         var next: State?
         do {
-            let heard = try await caller.send(call.outgoing, on: errand)
+            let heard = try await caller.send(call.outgoing, on: asking)
             if let failure = heard.failure {
                 next = failure.passes ? nil : call.refused(failure, heard.answer, heard.at)
             } else if let answer = heard.answer {
@@ -149,7 +156,7 @@ struct StepRunner<State: Steps>: Sendable {
     }
 
     private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> ConnectionCaller.Heard {
-        guard call.isJournaled else { return try await caller.send(call.outgoing, on: errand) }
+        guard call.isJournaled else { return try await caller.send(call.outgoing, on: asking) }
         var outgoing = call.outgoing
         if case .withKey(let header, _) = outgoing.repeating {
             let key = "\(position.work)/\(position.ordinal)/\(position.generation)"
@@ -160,9 +167,15 @@ struct StepRunner<State: Steps>: Sendable {
         )
         let until = time.now() + outgoing.deadline + SendPermit.life
         (position.askedAt, position.askedUntil) = (position.askedAt ?? time.now(), until)
-        return try await caller.send(outgoing, on: errand) {
+        return try await caller.send(outgoing, on: asking) {
             try await ask(work, ordinal: ordinal, within: deadline, isFinal: isFinal)
         }
+    }
+
+    private var asking: ConnectionCaller.Errand {
+        var errand = errand
+        errand.lines = lines
+        return errand
     }
 
     /// Written down between all permits in hand and the first byte.
@@ -213,13 +226,28 @@ struct StepRunner<State: Steps>: Sendable {
     private func save(_ state: State, _ position: inout Position) async throws -> Bool {
         let saved = try StepVault.seal(state, of: position.work, vault: vault)
         let (now, id, job, ordinal) = (time.now(), position.work, job, position.ordinal)
-        let reached = reached()
+        let (reached, calls) = (reached(), caller.traffic.take(lines))
         position = Position(work: id, ordinal: ordinal + 1, generation: position.generation)
-        return try await database.set("step_reached", in: .work) { session in
-            try session.hold(job)
-            guard try session.reach(id, from: ordinal, saved, at: now) else { return false }
-            try reached(session, state, now)
-            return true
+        @Sendable func save(_ calls: [CallRow]) async throws -> Bool {
+            try await database.set("step_reached", in: .work) { session in
+                try session.hold(job)
+                guard try session.reach(id, from: ordinal, saved, at: now) else { return false }
+                try reached(session, state, now)
+                try session.insert(calls)
+                return true
+            }
+        }
+        do {
+            let isSaved = try await save(calls)
+            if !isSaved { caller.traffic.keep(calls) }
+            return isSaved
+        } catch let error as StoreError where error.isAboutOneRow && !calls.isEmpty {
+            // A line that the log does not take is no reason to lose the step.
+            caller.traffic.keep(calls)
+            return try await save([])
+        } catch {
+            caller.traffic.keep(calls)
+            throw error
         }
     }
 

@@ -2,7 +2,7 @@ public import Kit
 
 /// One exchange with a platform, as it is kept: no body unless it is captured, no secret, no address but its template.
 public struct CallRow: Sendable, Equatable {
-    public let id: ID<CallKind>
+    public var id: ID<CallKind>
     public var provider: String
     /// What it was for, in a word: `subscription`, `proxy`.
     public var purpose: String

@@ -141,6 +141,25 @@ struct PublishTests {
         }
     }
 
+    @Test("each call of an upload is in the log once, with its state's commit", arguments: TestEngine.all)
+    func lines(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            try await PublishRig.with(database) { rig in
+                let (target, calls) = (try await rig.publish(), rig.platform.calls.count)
+                try await rig.settle(try await rig.node())
+                #expect(try await rig.target(target).state == .published)
+
+                let made = rig.platform.calls.count - calls
+                let rows = try await rig.lines(of: target, atLeast: made)
+                #expect(rows.count == made)
+                #expect(rows.map(\.id) == rows.map(\.id).sorted() && Set(rows.map(\.id)).count == made)
+                let chunks = rows.filter { $0.method == "PUT" }
+                #expect(chunks.count == 7 && chunks.map(\.at) == chunks.map(\.at).sorted())
+                #expect(chunks.reduce(0) { $0 + $1.bytesSent } == PublishRig.filmSize)
+            }
+        }
+    }
+
     @Test("a file of ours is fetched by an address that is in the audit log when it leaves", arguments: TestEngine.all)
     func ownAddress(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
@@ -382,6 +401,21 @@ struct PublishTests {
 extension PublishRig {
     func targets(_ ids: [ID<TargetKind>]) async throws -> [TargetRow] {
         try await database.read("targets") { session in try ids.compactMap { try session.target($0) } }
+    }
+
+    /// Lines of the call log, in their order; what no commit of the steps took along is written behind them.
+    func lines(of target: ID<TargetKind>, atLeast count: Int) async throws -> [CallRow] {
+        var rows: [CallRow] = []
+        for _ in 0..<1000 {
+            var filter = CallFilter()
+            filter.subject = target.text
+            rows = try await database.read("lines") { [filter] in
+                try $0.calls(filter, ListPage(limit: 100, ascending: true))
+            }
+            guard rows.count < count else { break }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return rows
     }
 
     /// The objects of which addresses are in the audit log.

@@ -78,6 +78,7 @@ struct PublicationsTests {
         }
         let publishing = Publishing(publishers: Providers.publishers, vault: vault, ids: ids)
         hooks.objects = objects
+        hooks.quotas = traffic.quotas
         hooks.publishing = PublishingHooks(publishing: publishing, caller: caller)
         hooks.deciders = ["unknown_outcome": UnknownDecider(publishing, database: database)]
         return hooks
