@@ -84,7 +84,7 @@ extension Instance {
     /// The way out of every call. One process counts short windows by itself; several share all through the database.
     static func traffic(
         _ database: any Database, _ keepsQuotas: Bool, _ metrics: Metrics, _ node: NodeSession,
-        _ captures: Captures?, ids: Identifiers, time: TimeSource, logger: Logger
+        _ captures: Captures?, _ ids: Identifiers, _ time: TimeSource, _ logger: Logger
     ) async throws -> Traffic {
         let isShared = database.dialect.engine == .postgres
         let now = time.now()

@@ -33,8 +33,6 @@ public struct Instance: Sendable {
     let sender: EndpointSender
     let sequencer: Sequencer
     let traffic: Traffic
-    /// Bodies of calls, where somebody asks for them; nil where nothing can be sealed.
-    let captures: Captures?
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     /// Files that the application gives us; nil where there is no folder for them.
@@ -142,19 +140,16 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        captures = Self.captures(settings, database, vault, time: time, logger: logger)
-        traffic = try await Self.traffic(
-            database, keepsQuotas, metrics, node, captures, ids: ids, time: time, logger: logger)
+        let captures = Self.captures(settings, database, vault, time: time, logger: logger)
+        traffic = try await Self.traffic(database, keepsQuotas, metrics, node, captures, ids, time, logger)
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)
         let handlers = SyncParts.waking(
             Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
         objects = await Self.objects(settings, database, ids: ids, time: time, logger: logger)
-        let caller = Self.connectionCaller(
-            settings, connecting.connections, traffic, HTTPWire(client: client), objects)
-        syncing = SyncParts(
-            settings, by: caller, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        let caller = Self.connectionCaller(settings, connecting.connections, traffic, HTTPWire(client: client), objects)
+        syncing = SyncParts(settings, caller, database: database, ids: ids, time: time, bells: bells, logger: logger)
         publishing = Self.publishing(settings, vault, by: caller, ids: ids)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(

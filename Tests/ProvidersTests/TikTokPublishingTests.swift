@@ -229,7 +229,8 @@ struct TikTokPublishingTests {
     }
 
     private static func fetched(
-        _ options: JSON, _ kind: MediaFacts.Kind, count: Int = 1, address: String? = "https://pb.example.com/v1/objects/x"
+        _ options: JSON, _ kind: MediaFacts.Kind, count: Int = 1,
+        address: String? = "https://pb.example.com/v1/objects/x"
     ) -> Post {
         let medium = Post.Medium(
             .object(object), size: 1_000_000, facts: kind == .mp4 ? film : MediaFacts(kind), address: address)

@@ -10,7 +10,7 @@ public struct Traffic: Sendable {
     public let circuits: Circuits
     private let budget = RetryBudget()
     private let recorder: CallRecorder
-    private let captures: Captures?
+    public let captures: Captures?
     private let ids: Identifiers
     let time: TimeSource
 

@@ -8,7 +8,7 @@ public struct Publishing: Sendable {
     public static let targetsMax = 50
 
     private let publishers: [String: any Publisher]
-    private let vault: Vault
+    let vault: Vault
     private let ids: Identifiers
     /// Where platforms fetch objects; nil where they cannot reach this server.
     let addresses: ObjectAddresses?

@@ -188,7 +188,8 @@ extension Post {
     var urls: [String] { media.compactMap { if case .url(let url) = $0.place { url } else { $0.address } } }
     /// The file that is sent from here; nil where TikTok fetches.
     var object: (id: ID<ObjectKind>, size: Int64, facts: MediaFacts)? {
-        guard options["source"]?.text != TikTok.sources.last, !isPhotos, let medium = media.first, case .object(let id) = medium.place, let size = medium.size,
+        guard options["source"]?.text != TikTok.sources.last, !isPhotos, let medium = media.first,
+            case .object(let id) = medium.place, let size = medium.size,
             let facts = medium.facts
         else { return nil }
         return (id, size, facts)

@@ -287,8 +287,8 @@ public struct PostSteps: PublishingSteps, Equatable {
     /// What was so when the publication was accepted no longer is.
     private static let unreachable = Failure(
         .refused,
-        "TikTok can no longer fetch the file from this server. Look at TIKTOK_VERIFIED_URLS and PATCHBAY_PUBLIC_URL, and "
-            + "publish it again.", code: "no_own_address", who: .operator)
+        "TikTok can no longer fetch the file from this server. Look at TIKTOK_VERIFIED_URLS and PATCHBAY_PUBLIC_URL, "
+            + "and publish it again.", code: "no_own_address", who: .operator)
 
     private static func failure(_ reason: String, _ post: Post) -> Failure {
         let parts = reason.split(separator: ":", maxSplits: 1).map(String.init)

@@ -57,7 +57,8 @@ enum CapturesAPI {
     ) { request in
         guard let captures = request.app.hooks.captures else {
             throw Problem(
-                .notSetUp, "What is captured is sealed. Set PATCHBAY_ENCRYPTION_KEYS; make one with: patchbay vault key")
+                .notSetUp, "What is captured is sealed. Set PATCHBAY_ENCRYPTION_KEYS; make one with: patchbay vault key"
+            )
         }
         let row = try await request.wantedCapture()
         let auditID = request.app.ids.make(AuditKind.self)

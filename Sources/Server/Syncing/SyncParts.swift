@@ -9,7 +9,7 @@ struct SyncParts: Sendable {
     let workers: [any JobWorker]
 
     init(
-        _ settings: Settings, by caller: ConnectionCaller, database: any Database, ids: Identifiers, time: TimeSource,
+        _ settings: Settings, _ caller: ConnectionCaller, database: any Database, ids: Identifiers, time: TimeSource,
         bells: Bells, logger: Logger
     ) {
         let syncs = Syncs(Providers.syncBook, ids: ids)

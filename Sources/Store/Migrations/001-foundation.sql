@@ -979,6 +979,15 @@ CREATE TABLE works (
 
 -- Publications ----------------------------------------------------------------------------------------------
 
+-- A post that an operator has begun to write, sealed. The id is the operator's.
+CREATE TABLE post_drafts (
+    id                  $TEXT PRIMARY KEY,
+    key_id              $TEXT NOT NULL,
+    sealed              $BLOB NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $STRICT;
+CREATE INDEX post_drafts_updated ON post_drafts (updated_at);
+
 -- Content for one or more accounts. `content` and `media` are JSON, `media` names objects or addresses.
 CREATE TABLE publications (
     id                  $TEXT PRIMARY KEY,

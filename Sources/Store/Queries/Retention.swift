@@ -21,7 +21,7 @@ public struct RetentionLimits: Sendable, Equatable {
 /// A kind of rows that grows old.
 public enum Retained: Sendable, CaseIterable {
     case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, idempotency, writes, nodes, fetched
-    case quotas, syncs, endingUses, publications, captures
+    case quotas, syncs, endingUses, publications, captures, drafts
 }
 
 extension Session {
@@ -38,6 +38,7 @@ extension Session {
         case .attempts:
             return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)
         case .calls: return try deleteOldest("calls", before: ID<CallKind>.floor(now - limits.calls).text, limit)
+        case .drafts: return try expireDrafts(before: now - .days(30), limit)
         case .captures: return try expireCaptures(before: now - min(limits.captures, limits.calls), limit)
         case .quotas:
             // Longer than any window: what they counted is free.

@@ -202,7 +202,8 @@ struct CaptureTests {
                 try #require(try await rig.call(Self.form)),
                 try #require(try await rig.pass(.bytes(Array(#"{"a":"\#(Canary.access)","b":1}"#.utf8)))),
                 try #require(
-                    try await rig.pass(.bytes(Array("plain \(Canary.client)".utf8)), [Field("Content-Type", "text/plain")])
+                    try await rig.pass(
+                        .bytes(Array("plain \(Canary.client)".utf8)), [Field("Content-Type", "text/plain")])
                 ),
             ]
 
@@ -226,7 +227,9 @@ struct CaptureTests {
         }
     }
 
-    @Test("it ends by its time and by its number, holds over a restart, and is of one connection", arguments: TestEngine.all)
+    @Test(
+        "it ends by its time and by its number, holds over a restart, and is of one connection",
+        arguments: TestEngine.all)
     func bounds(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
             let rig = try await Rig(database)
@@ -264,7 +267,9 @@ struct CaptureTests {
             let (parts, source) = AsyncThrowingStream<ByteBuffer, any Error>.makeStream()
             for start in [0, 56] { source.yield(ByteBuffer(bytes: film[start..<start + 56])) }
             source.finish()
-            rig.wire.kinds.withLock { $0 = [("application/json", Array("\"\(String(repeating: "x", count: 70_000))\"".utf8))] }
+            rig.wire.kinds.withLock {
+                $0 = [("application/json", Array("\"\(String(repeating: "x", count: 70_000))\"".utf8))]
+            }
 
             let kept = try #require(try await rig.pass(.stream(parts, length: 112)))
 
@@ -312,9 +317,10 @@ struct CaptureTests {
             try await rig.begin(rig.connection)
             _ = try await rig.call()
             let later = rig.clock.now + .days(8)
-            #expect(try await database.write("expire") {
-                try $0.expire(.captures, limits: RetentionLimits(), at: later, limit: 10)
-            } == 2)
+            #expect(
+                try await database.write("expire") {
+                    try $0.expire(.captures, limits: RetentionLimits(), at: later, limit: 10)
+                } == 2)
             #expect(try await rig.count(kept) == 0)
         }
     }

@@ -150,7 +150,8 @@ struct PublishRig: Sendable {
             objects: objects
         ) { [token] _, _ in Proxying.Credential(token: token, version: 1) }
         let worker = PublicationWorker(
-            publishing, caller: caller, database: store, vault: vault, ids: ids, time: time, bells: Bells(), logger: .quiet)
+            publishing, caller: caller, database: store, vault: vault, ids: ids, time: time, bells: Bells(),
+            logger: .quiet)
         return Node(id: id, worker: worker, mortal: mortal)
     }
 

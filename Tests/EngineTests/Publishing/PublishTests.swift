@@ -200,7 +200,8 @@ struct PublishTests {
                     try await rig.turn(node)
 
                     let row = try await rig.target(target)
-                    #expect(row.state == .cancelled && row.reason == "Cancelled at the platform before it was published.")
+                    #expect(
+                        row.state == .cancelled && row.reason == "Cancelled at the platform before it was published.")
                     #expect(rig.platform.effect("post.cancelled") == 1 && rig.platform.effect("post.published") == 0)
                     #expect(try await rig.told(target).last == "publication.cancelled")
                     #expect(try await rig.leftOver(target) == 0)

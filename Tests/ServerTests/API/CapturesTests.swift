@@ -17,7 +17,8 @@ struct CapturesTests {
         keyring: Keyring([(id: "k1", secret: Secret([UInt8](repeating: 5, count: 32)))]))
     private static let kept: JSON = [
         "request": [
-            "url": "https://open.tiktokapis.com/v2/user/info/?fields=a", "headers": [["name": "Accept", "value": "*/*"]],
+            "url": "https://open.tiktokapis.com/v2/user/info/?fields=a",
+            "headers": [["name": "Accept", "value": "*/*"]],
             "body": ["kind": "none", "bytes": 0],
         ],
         "answer": [
@@ -67,7 +68,8 @@ struct CapturesTests {
         try await Self.with(engine) { world in
             let (api, id) = (world.api, world.connection)
             let made = try await api.post(
-                "/v1/captures", ["connection_id": JSON(id), "seconds": 600, "calls": 5], ["Idempotency-Key": "capture-1"])
+                "/v1/captures", ["connection_id": JSON(id), "seconds": 600, "calls": 5],
+                ["Idempotency-Key": "capture-1"])
 
             #expect(made.status == 201 && made.json["state"] == "open" && made.json["calls_max"] == 5)
             #expect(made.json["ends_at"] == JSON(api.clock.now + .seconds(600)))

@@ -47,6 +47,10 @@ struct CalendarTests {
             let week = try await browser.get("/publish").html
             #expect(week.contains("23 Nov – 29 Nov 2026") && week.contains("data-move=\"/publish/\(id)/when\""))
             #expect(week.contains("Times are in Europe/Berlin") && week.contains(">11:00</time>"))
+            // Dropped on another day it keeps its time on the clock.
+            #expect(
+                week.contains("data-local=\"2026-11-29T11:00\" draggable") && week.contains("data-day=\"2026-11-28\""))
+            #expect(!week.contains("data-day=\"2026-11-27\""))
             #expect(week.contains("<hr class=\"now\"") && week.contains("class=\"past"))
             browser.cookies["language"] = "ko"
             #expect(try await browser.get("/publish").html.contains("2026년 11월 22일 – 11월 28일"))

@@ -123,7 +123,8 @@ public final class Captures: Sendable {
 
     private static func kept(_ content: Traffic.Content, _ outcome: Traffic.Outcome, _ redaction: Redaction) -> JSON {
         var request: [JSONMember] = [
-            .init("url", .string(redaction.address(content.url))), .init("headers", headers(content.headers, redaction)),
+            .init("url", .string(redaction.address(content.url))),
+            .init("headers", headers(content.headers, redaction)),
         ]
         if content.body.isEmpty, let passed = outcome.passed, passed.value > 0 {
             request.append(.init("body", leftOut(Int(clamping: passed.value), passed.head, "passed_on")))
