@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import Engine
 import Kit
 import Logging
@@ -20,6 +21,19 @@ extension Instance {
         return Subscribing(platforms, base: settings.addressForPlatforms)
     }
 
+    /// Who asks platforms whether they sent a delivery.
+    static func asking(
+        _ database: any Database, _ vault: Vault, _ client: HTTPClient, _ traffic: Traffic, time: TimeSource,
+        metrics: Metrics, logger: Logger
+    ) -> PlatformAsking {
+        // What the settings hold comes with the scheme.
+        let apps = ConnectionApps(settings: [:], database: database, vault: vault, time: time)
+        return PlatformAsking(
+            Providers.appAsked, clients: { try await apps.credentials(of: $0, at: $1) },
+            wire: HTTPWire(client: client), tokens: HTTPTokenWire(client: client), traffic: traffic, time: time,
+            metrics: metrics, logger: logger)
+    }
+
     /// The tokens of connections.
     private static func credentials(_ connections: Connections) -> Proxying.Credentials {
         { id, refused in
@@ -31,7 +45,7 @@ extension Instance {
     /// Asks platforms on connections' behalf.
     static func connectionCaller(
         _ settings: Settings, _ connections: Connections, _ traffic: Traffic, _ wire: any StreamWire,
-        _ objects: ObjectStore?
+        _ objects: ObjectStore? = nil
     ) -> ConnectionCaller {
         let platforms = Providers.all.compactMap { $0 as? any AccountCallable }.map { source in
             (source.about.id, ConnectionCaller.Platform(source, base: settings.clients[source.about.id]?.address))
@@ -70,7 +84,7 @@ extension Instance {
     }
 
     /// What keeps bodies of calls where somebody asks for it; nil where nothing can be sealed.
-    static func captures(
+    private static func captures(
         _ settings: Settings, _ database: any Database, _ vault: Vault, time: TimeSource, logger: Logger
     ) -> Captures? {
         guard !settings.encryptionKeys.isEmpty else { return nil }
@@ -83,8 +97,8 @@ extension Instance {
 
     /// The way out of every call. One process counts short windows by itself; several share all through the database.
     static func traffic(
-        _ database: any Database, _ keepsQuotas: Bool, _ metrics: Metrics, _ node: NodeSession,
-        _ captures: Captures?, _ ids: Identifiers, _ time: TimeSource, _ logger: Logger
+        _ settings: Settings, _ database: any Database, _ vault: Vault, _ keepsQuotas: Bool, _ metrics: Metrics,
+        _ node: NodeSession, _ ids: Identifiers, _ time: TimeSource, _ logger: Logger
     ) async throws -> Traffic {
         let isShared = database.dialect.engine == .postgres
         let now = time.now()
@@ -100,6 +114,6 @@ extension Instance {
         return Traffic(
             quotas: quotas, circuits: Circuits(database: database, time: time, logger: logger),
             recorder: CallRecorder(database: database, metrics: metrics, time: time, logger: logger),
-            captures: captures, ids: ids, time: time)
+            captures: captures(settings, database, vault, time: time, logger: logger), ids: ids, time: time)
     }
 }

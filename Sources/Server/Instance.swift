@@ -125,12 +125,6 @@ public struct Instance: Sendable {
         let policy = Self.policy(settings)
         resolver = SystemResolver()
         keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
-        gateway = Gateway(
-            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
-            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
-            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
-            takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -140,8 +134,14 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        let captures = Self.captures(settings, database, vault, time: time, logger: logger)
-        traffic = try await Self.traffic(database, keepsQuotas, metrics, node, captures, ids, time, logger)
+        traffic = try await Self.traffic(settings, database, vault, keepsQuotas, metrics, node, ids, time, logger)
+        gateway = Gateway(
+            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
+            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
+            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
+            asking: Self.asking(database, vault, client, traffic, time: time, metrics: metrics, logger: logger),
+            takesTestEvents: settings.mode == .test, keep: keep)
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)
@@ -164,7 +164,6 @@ public struct Instance: Sendable {
                 + workers.decisions(endpoints, read: gateway.reread) + [EventTermsWorker(eventTerms, time: time)]
                 + [workers.subscriptions(subscribing, vault, webhookSecrets)] + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
-
         wakes = Self.wakes(database, bells, logger: logger)
         (hub, sequencer) = Self.feed(database, bells, node: node, time: time, logger: logger)
         sender = EndpointSender(
@@ -302,11 +301,13 @@ public struct Instance: Sendable {
         await database.close()
     }
 
-    private static func settingsSecrets(
+    static func settingsSecrets(
         _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
     ) async throws -> [String: OwnedSecrets] {
         var owned: [String: OwnedSecrets] = [:]
-        let plain = settings.plainWebhookSecrets.map { (key: $0, provider: $0, name: String?.none, secrets: $1) }
+        let plain = settings.plainWebhookSecrets.map {
+            (key: $0, provider: Settings.ownedTogether[$0] ?? $0, name: String?.none, secrets: $1)
+        }
         let routes = settings.webhookRoutes.map { key, route in
             (key: key, provider: String(key.prefix { $0 != "/" }), name: route.name, secrets: route.secrets)
         }
@@ -341,6 +342,9 @@ extension Settings {
     var plainWebhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
+
+    /// Addresses whose secrets are another's: one owner, so that a delivery that was captured at one is known at both.
+    static let ownedTogether = ["svix": "standard-webhooks"]
 
     /// How an address's webhooks are proven under these settings; nil for one that nobody knows.
     public func webhookScheme(of key: String) -> WebhookScheme? {

@@ -43,6 +43,12 @@ enum Providers {
     static let syncBook = SyncBook(all.compactMap { $0 as? any Syncing })
     /// At which webhooks can be ordered by API.
     static var subscriptionSources: [any SubscriptionSource] { all.compactMap { $0 as? any SubscriptionSource } }
+    /// That are asked with a token of an app's own.
+    static var appAsked: [any AppAsked] { all.compactMap { $0 as? any AppAsked } }
+    /// At which each account's are.
+    static var accountSubscriptionSources: [any AccountSubscriptionSource] {
+        all.compactMap { $0 as? any AccountSubscriptionSource }
+    }
     static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.
     static func connectable(_ settings: Settings) -> [any Connectable] {

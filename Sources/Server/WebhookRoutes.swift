@@ -5,7 +5,7 @@ import Kit
 import NIOCore
 
 /// `POST /webhooks/{provider}` and `/webhooks/{provider}/{id}`: raw bytes first, then the gateway, then an answer.
-/// `GET` for a platform that asks first whether the address is ours.
+/// `GET` for a platform that asks first whether the address is ours, or whose deliveries may come so.
 struct WebhookRoutes: Sendable {
     let gateway: Gateway
     /// From a name in an address to the platform's id.
@@ -26,7 +26,7 @@ struct WebhookRoutes: Sendable {
     var all: [OtherRoute] {
         ["/webhooks/{provider}", "/webhooks/{provider}/{id}"].flatMap { path in
             [path, "/api" + path].flatMap { path in
-                [OtherRoute("POST", path, respond: receive), OtherRoute("GET", path, respond: shake)]
+                [OtherRoute("POST", path, respond: receive), OtherRoute("GET", path, respond: get)]
             }
         } + callbacks
     }
@@ -77,7 +77,13 @@ struct WebhookRoutes: Sendable {
         guard let body = try await bytes(of: request, limit: limit) else {
             return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
         }
-        let delivery = delivery(request, body: body)
+        return try await keep(delivery(request, body: body), request, context, provider, owner, callback, since: began)
+    }
+
+    private func keep(
+        _ delivery: Delivery, _ request: Request, _ context: Context, _ provider: String, _ owner: String?,
+        _ callback: SignedCallback?, since began: Duration
+    ) async throws -> Response {
         let reply = await gateway.receive(
             delivery, for: provider, owner: owner, at: callback,
             from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
@@ -96,8 +102,22 @@ struct WebhookRoutes: Sendable {
         return WebhookAnswer("application/json", json.bytes)
     }
 
-    private func shake(_ request: Request, _ context: Context) async throws -> Response {
+    private func get(_ request: Request, _ context: Context) async throws -> Response {
         let (provider, owner) = place(context)
+        guard gateway.takesGET(provider, owner: owner), await gateway.isOn(provider, owner: owner) else {
+            return await shake(request, context, provider, owner)
+        }
+        // What it says stands in its address; a body that came with it is nothing of it, and is not read.
+        let delivery = delivery(request, body: [])
+        let said = Delivery(
+            method: delivery.method, target: delivery.target, url: delivery.url, headers: delivery.headers,
+            body: delivery.query, receivedAt: delivery.receivedAt)
+        return try await keep(said, request, context, provider, owner, nil, since: time.uptime())
+    }
+
+    private func shake(
+        _ request: Request, _ context: Context, _ provider: String, _ owner: String?
+    ) async -> Response {
         switch await gateway.shake(delivery(request, body: []), for: provider, owner: owner) {
         case .answered(let answer): return Self.good(answer)
         case .refused(.incomplete(let parameter)):

@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// The layer that drops what was not synced when the process is killed.
 enum FaultLayer {
@@ -62,15 +63,24 @@ struct ClusterFaultLayer {
 }
 
 /// Makes system calls of a running process fail.
-final class Strace {
+final class Strace: Sendable {
     static let isUsable = geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
     private let process: ChildProcess
 
-    init(attachedTo pid: Int32, injecting fault: String) throws {
+    private init(_ process: ChildProcess) { self.process = process }
+
+    /// Returns when the calls of the process begin to fail.
+    static func attach(to pid: Int32, injecting fault: String) async throws -> Strace {
         let calls = fault.split(separator: ":")[0]
-        process = try ChildProcess(
+        let process = try ChildProcess(
             "/usr/bin/strace",
             ["-f", "-qq", "-o", "/dev/null", "-e", "trace=\(calls)", "-e", "inject=\(fault)", "-p", "\(pid)"])
+        let isAttached = try await eventually {
+            let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+            return status.contains("TracerPid:") && !status.contains("TracerPid:\t0\n")
+        }
+        try #require(isAttached)
+        return Strace(process)
     }
     /// The traced process goes on by itself when its tracer is gone; an orderly end waits for a quiet moment that a
     /// process under load never has.

@@ -1,5 +1,6 @@
 import AuthorizeNet
 import Braintree
+import Crypto
 import Generic
 import Instagram
 import Kit
@@ -72,6 +73,7 @@ struct ReceivedEventsTests {
     func identities() throws {
         let bytes = Array(Self.batch.utf8)
         let before = try events(Instagram(), Self.batch)
+        var tried = 0
         for (number, event) in before.enumerated() {
             for index in event.body where bytes[index] != UInt8(ascii: "\"") {
                 var changed = bytes
@@ -79,11 +81,15 @@ struct ReceivedEventsTests {
                 guard let after = try? events(Instagram(), String(decoding: changed, as: UTF8.self)),
                     after.count == before.count
                 else { continue }
+                tried += 1
                 for other in before.indices {
                     #expect((after[other].identity == before[other].identity) == (other != number))
                 }
             }
         }
+        // Most flips leave JSON that can be read: of letters, and of digits.
+        let all = before.map(\.body.count).reduce(0, +)
+        #expect(tried * 2 > all, "\(tried) of \(all) bytes")
     }
 
     @Test("Meta: sent again at another time, in other company, a fact that has an id is the same")
@@ -140,6 +146,41 @@ struct ReceivedEventsTests {
         }
         for other in ["b=2&a=%2B1", "a=%2b1&b=2", "a=%2B1&b=2&b=2"] {
             #expect(try named(other) == named("a=%2B1&b=2"), "\(other)")
+        }
+    }
+
+    @Test("Twilio by GET: the whole address is signed, and the query is what it says")
+    func twilioByGET() throws {
+        let secret = try WebhookSecret("0123456789abcdef0123456789abcdef", written: .text)
+        let query = "MessageSid=SM1&MessageStatus=sent&To=%2B1&Body=%F0%9F%A5%96+rye"
+        func delivery(_ query: String, signing signed: String, body: String? = nil) -> Delivery {
+            let target = "/webhooks/twilio?" + query
+            let mac = HMAC<Insecure.SHA1>.authenticationCode(
+                for: Array("https://pb.example/webhooks/twilio?\(signed)".utf8),
+                using: SymmetricKey(data: Array("0123456789abcdef0123456789abcdef".utf8)))
+            let signature = String(decoding: Base64.encode(Array(mac)), as: UTF8.self)
+            return Delivery(
+                method: "GET", target: target, url: "https://pb.example" + target,
+                headers: [Field("X-Twilio-Signature", signature)], body: Array((body ?? query).utf8),
+                receivedAt: Sample.now)
+        }
+        let scheme = Twilio().webhooks
+        #expect(scheme.comesByGET)
+        let good = delivery(query, signing: query)
+        _ = try scheme.check(good, with: [secret])
+        let event = try #require(try scheme.events(good).first)
+        #expect(event.type == "message.sent" && event.providerEventID == "SM1" && event.body == good.body.indices)
+        #expect(try events(Twilio(), query)[0].identity == event.identity, "the same fact by POST")
+        let hash = String(repeating: "0a", count: 32)
+        let refused = [
+            delivery(query + "&x=1", signing: query), delivery(query, signing: query, body: query + "&x=1"),
+            delivery("To=1&" + query, signing: query),
+            delivery(query, signing: query, body: "MessageSid=SM2&MessageStatus=sent"),
+            // Signed for a JSON body: the method is not signed.
+            delivery("bodySHA256=" + hash, signing: "bodySHA256=" + hash),
+        ]
+        for delivery in refused {
+            #expect(throws: Forged.self) { try scheme.check(delivery, with: [secret]) }
         }
     }
 

@@ -105,7 +105,7 @@ extension ConnectSessions {
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
-        let syncJob = ids.make(JobKind.self)
+        let (syncJob, orderJob) = (ids.make(JobKind.self), ids.make(JobKind.self))
         let kept = try await database.write("connect", in: .ingest) { [new] store -> Kept in
             guard let held = try store.holdConnectSession(session.id) else { return .noSession }
             if let known = standing.row { _ = try store.holdConnection(known.id) }
@@ -127,6 +127,7 @@ extension ConnectSessions {
             if row.health != .pending {
                 try news.connected(row, isNew: isNew, in: store, at: now)
                 try store.enqueue([SyncBeginning.job(syncJob, id, at: now)])
+                try order(row, orderJob, in: store, at: now)
                 if let due = credential.refreshAt {
                     try store.enqueue([RefreshWorker.job(jobID, id, version: credential.version, at: due, now: now)])
                 }
@@ -143,6 +144,12 @@ extension ConnectSessions {
             logger.notice("connection.connected", metadata: ["connection": "\(id)", "provider": "\(session.provider)"])
         }
         return kept
+    }
+
+    /// Orders the account's webhooks, where that is done for each.
+    private func order(_ row: ConnectionRow, _ job: ID<JobKind>, in store: Session, at now: Timestamp) throws {
+        guard platforms[row.provider] is any AccountSubscriptionSource else { return }
+        try store.enqueue([AccountSubscriptionWorker.job(job, row.id, at: now)])
     }
 
     // MARK: Confirming
@@ -164,7 +171,7 @@ extension ConnectSessions {
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
-        let syncJob = ids.make(JobKind.self)
+        let (syncJob, orderJob) = (ids.make(JobKind.self), ids.make(JobKind.self))
         let outcome = try await database.write("confirm", in: .work) { store -> Result<ConnectSessionRow, Refusal> in
             guard let held = try store.holdConnectSession(id) else { return .failure(.unknown) }
             guard let wanted = held.confirmHash, constantTimeEqual(wanted, hash) else {
@@ -201,6 +208,7 @@ extension ConnectSessions {
             }
             try news.connected(fresh, isNew: true, in: store, at: now)
             try store.enqueue([SyncBeginning.job(syncJob, connection, at: now)])
+            try order(fresh, orderJob, in: store, at: now)
             if let due = fresh.refreshAt, let version = fresh.tokenVersion {
                 try store.enqueue([RefreshWorker.job(jobID, connection, version: version, at: due, now: now)])
             }

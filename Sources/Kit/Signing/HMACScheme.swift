@@ -88,6 +88,7 @@ public struct HMACScheme: Sendable, Equatable {
 extension HMACScheme {
     /// The scheme that counts for this delivery: itself, or one of `otherwise` where its own headers are absent.
     func chosen(for delivery: Delivery) -> HMACScheme {
+        guard !otherwise.isEmpty else { return self }
         func isThere(_ scheme: HMACScheme) -> Bool {
             scheme.headers.contains { delivery.headers[$0.signature] != nil }
         }
@@ -97,7 +98,8 @@ extension HMACScheme {
     /// The headers that prove this delivery: the same for the proof and for what is read from it later. Where no set
     /// is whole, the one that has at least its signature, so that the message names what is missing.
     public func headers(of delivery: Delivery) -> Headers {
-        headers.first { set in set.all.allSatisfy { delivery.headers[$0] != nil } }
+        guard headers.count > 1 else { return headers[0] }
+        return headers.first { set in set.all.allSatisfy { delivery.headers[$0] != nil } }
             ?? headers.first { delivery.headers[$0.signature] != nil }
             ?? headers[headers.count - 1]
     }

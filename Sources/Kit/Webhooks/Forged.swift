@@ -10,6 +10,8 @@ public enum Forged: Error, Sendable, Equatable {
     case malformedBody(problem: String)
     /// No active secret made any of its signatures.
     case wrongSignature
+    /// The platform was asked, and says that it is not its own.
+    case denied
     /// The body is what the platform's handshake has signed for anyone who asks.
     case challenge
     /// Nothing is configured that could prove a signature of this kind.
@@ -33,6 +35,7 @@ public enum Forged: Error, Sendable, Equatable {
         case .malformed: "malformed_header"
         case .malformedBody: "malformed_body"
         case .wrongSignature: "wrong_signature"
+        case .denied: "denied_by_platform"
         case .challenge: "challenge_as_body"
         case .noSecret: "no_secret"
         case .uncovered: "not_covered"
@@ -53,6 +56,9 @@ public enum Forged: Error, Sendable, Equatable {
         case .malformedBody(let problem): "The body \(problem)."
         case .wrongSignature:
             "No active secret made this signature. Compare the secret with what the platform shows for this address."
+        case .denied:
+            "The platform says that it did not send this to this address. Compare the id or secret that is set here "
+                + "with what the platform shows for the address, and its mode."
         case .challenge:
             "The body is what the handshake signs for anyone who asks: its signature proves nothing."
         case .noSecret: "No secret is set that could prove this kind of signature."

@@ -11,6 +11,8 @@ public struct WebhookScheme: Sendable {
         case proof(WebhookProof)
         /// With a key that stands elsewhere and that the engine obtains.
         case remote(RemoteProof)
+        /// By the platform's own word, for which the engine asks.
+        case asked(AskedProof)
     }
 
     /// How far the signed time may be from the time of receipt; both ends are still good.
@@ -46,6 +48,9 @@ public struct WebhookScheme: Sendable {
     public let answers: WebhookAnswers
     /// Whether the platform says of each event which of its modes it comes from (`Event.isTest`).
     public let marksTests: Bool
+    /// Whether deliveries may come by GET too, with all that they say in the address, which is signed whole. Never
+    /// together with a handshake, which is a GET itself.
+    public var comesByGET = false
     /// Ways in which the same platform's deliveries may be signed under another setting: never believed, but named to
     /// the operator when one of them comes.
     public var alternatives: [Alternative] = []
@@ -108,6 +113,9 @@ public struct WebhookScheme: Sendable {
         case .remote(let proof):
             _ = try proof.need(delivery, secrets)
             throw .untrustedKey("The key that the delivery names is not at hand.")
+        case .asked(let proof):
+            _ = try proof.question(delivery, secrets)
+            throw .untrustedKey("Only the platform can say, and it is not asked here.")
         }
     }
 

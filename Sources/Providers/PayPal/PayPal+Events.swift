@@ -19,7 +19,7 @@ extension PayPal {
         ]
     }
 
-    private static let scan = JSONScan([
+    static let scan = JSONScan([
         ["id"], ["event_type"], ["create_time"], ["resource", "id"],
         ["resource", "supplementary_data", "related_ids", "order_id"],
     ])

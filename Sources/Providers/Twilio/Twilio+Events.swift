@@ -8,7 +8,8 @@ import Kit
 /// Source: twilio.com/docs/messaging/guides/track-outbound-message-status.
 extension Twilio {
     static func events(in delivery: Delivery) throws(Unreadable) -> [Event] {
-        guard SignedText.isForm(delivery.contentType) || delivery.contentType == nil else { return [whole(delivery)] }
+        let isForm = delivery.method == "GET" || SignedText.isForm(delivery.contentType) || delivery.contentType == nil
+        guard isForm else { return [whole(delivery)] }
         guard let form = FormFields(delivery.body) else { throw Unreadable("The form has too many fields.") }
         for (sid, statuses, noun) in kinds {
             guard let id = try one(sid, in: form), let status = try statuses.firstText(in: form) else { continue }

@@ -196,12 +196,6 @@ extension Setting {
 
     private static let unbuilt: [(String, [String])] = [
         (
-            "PayPal's API",
-            [
-                "PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET", "PAYPAL_SANDBOX_CLIENT_ID", "PAYPAL_SANDBOX_CLIENT_SECRET",
-            ]
-        ),
-        (
             "Braintree's API",
             ["BRAINTREE_MERCHANT_ID", "BRAINTREE_ENVIRONMENT", "BRAINTREE_BASE_URL"]
         ),

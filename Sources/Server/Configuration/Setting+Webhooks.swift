@@ -51,8 +51,17 @@ extension Setting {
                     "PAYPAL_MODE", "live or sandbox: whose certificates count. Sandbox in a test instance if not set.",
                     example: "live"),
                 Setting(
-                    "PAYPAL_BASE_URL", "Another address under which certificates may stand: a simulation's.",
+                    "PAYPAL_BASE_URL", "Another address of the API, and of certificates: a simulation's.",
                     example: "http://127.0.0.1:12112"),
+                Setting(
+                    "PAYPAL_VERIFICATION",
+                    "certificate proves deliveries here; api asks PayPal about each, as the app below.",
+                    usual: "certificate", example: "api"),
+                Setting("PAYPAL_CLIENT_ID", "The app that asks, with PAYPAL_MODE=live.", example: "AZDxjDScFp…"),
+                secret("PAYPAL_CLIENT_SECRET", "Its secret.", "EGnHDxD_qRPd…"),
+                Setting(
+                    "PAYPAL_SANDBOX_CLIENT_ID", "The app that asks, with PAYPAL_MODE=sandbox.", example: "AZDxjDScFp…"),
+                secret("PAYPAL_SANDBOX_CLIENT_SECRET", "Its secret.", "EGnHDxD_qRPd…"),
             ]),
         Group(
             title: "SendGrid's event webhook",

@@ -131,6 +131,7 @@ CREATE TABLE events (
     state               $TEXT NOT NULL CHECK (state IN ('queued', 'applied', 'waiting_review', 'failed', 'ignored')),
     state_reason        $TEXT,
     state_at            $INTEGER NOT NULL,
+    told_at             $INTEGER,
     duplicates          $INTEGER NOT NULL DEFAULT 0,
     last_duplicate_at   $INTEGER,
     last_duplicate_from $TEXT,
@@ -211,6 +212,7 @@ CREATE TABLE jobs_done (
     state               $TEXT NOT NULL CHECK (state IN ('succeeded', 'cancelled', 'dead')),
     input               $BLOB NOT NULL,
     subject             $TEXT,
+    unique_key          $TEXT,
     attempts            $INTEGER NOT NULL,
     deaths              $INTEGER NOT NULL,
     created_at          $INTEGER NOT NULL,
@@ -705,6 +707,17 @@ CREATE TABLE credentials (
     retry_at            $INTEGER,
     revoking_at         $INTEGER
 ) $HOT;
+-- Webhooks ordered for one account with its own token: how it was when it was last looked at. Gone with the tokens.
+CREATE TABLE account_subscriptions (
+    connection_id       $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('registered', 'failed')),
+    remote_id           $TEXT,
+    problem             $TEXT,
+    registered_at       $INTEGER,
+    checked_at          $INTEGER NOT NULL
+) $STRICT;
+
 CREATE INDEX credentials_due ON credentials (refresh_at, id) WHERE refresh_at IS NOT NULL AND revoking_at IS NULL;
 CREATE INDEX credentials_revoking ON credentials (revoking_at, id) WHERE revoking_at IS NOT NULL;
 

@@ -247,7 +247,8 @@ extension Session {
         try insert(
             """
             INSERT INTO events (id, provider, app_id, delivery_id, provider_event_id, type, account, subject,
-                                occurred_at, received_at, body_id, body_offset, body_length, state, state_at) VALUES
+                                occurred_at, received_at, body_id, body_offset, body_length, state, state_at,
+                                told_at) VALUES
             """,
             candidates.map { candidate in
                 let (arrival, event) = (arrivals[candidate.arrival], candidate.event.event)
@@ -257,6 +258,8 @@ extension Session {
                     event.occurredAt.cell, arrival.receivedAt.cell, arrival.id.cell,
                     .integer(Int64(event.body.lowerBound)), .integer(Int64(event.body.count)),
                     .text(candidate.event.job == nil ? "ignored" : "queued"), arrival.receivedAt.cell,
+                    // What no job acts on is told with this very commit, or never.
+                    candidate.event.job == nil ? arrival.receivedAt.cell : .null,
                 ]
             })
     }

@@ -208,34 +208,36 @@ struct KeyedDeliveryTests {
 }
 
 /// A gateway for one platform, with keys from a reader of the test's own.
-private struct KeyedDesk: Sendable {
+struct KeyedDesk: Sendable {
     let database: any Database
     let gateway: Gateway
-    let clock = TestClock()
+    let clock: TestClock
     let provider: String
+    let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
 
     init(
-        _ database: any Database, _ source: any WebhookSource, secrets: String, reader: any OutsideReading,
-        roots: [UInt8] = []
+        _ database: any Database, _ source: any WebhookSource, secrets: String,
+        reader: any OutsideReading = FakeReader.none, roots: [UInt8] = [], by scheme: WebhookScheme? = nil,
+        asking: any ProofAsking = NobodyAsked(), clock: TestClock = TestClock()
     ) async throws {
         self.database = database
+        self.clock = clock
         provider = source.about.id
         let ids = Identifiers(now: { .testNow })
         let fresh: ID<AppKind> = ids.make()
         let id = source.about.id
         let app = try await database.write("app") { try $0.settingsApp(of: id, id: fresh, at: .testNow) }
-        let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
         let time = clock.source
         let owned = OwnedSecrets(app: app, secrets: try source.webhooks.secrets(in: secrets), version: 1)
         gateway = Gateway(
-            sources: [source],
+            sources: [source], routes: scheme.map { [id: $0] } ?? [:],
             secrets: WebhookSecrets(
                 settings: [id: owned], source: AppSecrets(database: database, vault: vault, time: time), time: time),
             database: database, rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),
             metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet),
             keys: RemoteKeys(
                 reader: reader, certificates: { try CertificateChain(roots: roots) }, time: time, metrics: Metrics(),
-                logger: .quiet))
+                logger: .quiet), asking: asking)
     }
 
     func delivery(_ headers: [Field], _ body: [UInt8]) -> Delivery {
@@ -245,8 +247,10 @@ private struct KeyedDesk: Sendable {
             receivedAt: clock.source.now())
     }
 
-    func receive(_ delivery: Delivery) async -> Gateway.Reply {
-        await gateway.receive(delivery, for: provider, owner: nil, from: "192.0.2.7")
+    func receive(
+        _ delivery: Delivery, owner: String? = nil, from address: String = "192.0.2.7"
+    ) async -> Gateway.Reply {
+        await gateway.receive(delivery, for: provider, owner: owner, from: address)
     }
 
     func counts() async throws -> [String: Int] {

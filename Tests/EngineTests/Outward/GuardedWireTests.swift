@@ -55,28 +55,25 @@ struct GuardedWireTests {
     func rebound() async throws {
         let (good, bad) = try (#require(IPAddress("127.0.0.2")), #require(IPAddress("127.0.0.1")))
         let resolver = FixedResolver([[good], [bad]])
-        try await Self.with(policy: Self.second, resolver: resolver, vettedFor: .zero, at: "127.0.0.2") { wire, sink in
-            let trap = Sink()
-            try await trap.start(port: sink.port)
+        let trap = Sink()
+        try await Self.with(policy: Self.second, resolver: resolver, vettedFor: .zero, trap: trap) { wire, sink in
             let request = OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: [])
 
-            #expect(try await wire.post(request).status == 200)
+            let first = try await wire.post(request)
             let failure = await failure { _ = try await wire.post(request) }
 
             #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
+            #expect(first.status == 200)
             #expect(sink.all.count == 1)
             #expect(trap.connected == 0)
-            try await trap.stop()
         }
     }
 
     @Test("the vetted address is dialled, whatever the machine's resolver says of the name")
     func pinned() async throws {
         let good = try #require(IPAddress("127.0.0.2"))
-        try await Self.with(policy: Self.second, resolver: FixedResolver([[good]]), at: "127.0.0.2") { wire, sink in
-            let trap = Sink()
-            try await trap.start(port: sink.port)
-
+        let trap = Sink()
+        try await Self.with(policy: Self.second, resolver: FixedResolver([[good]]), trap: trap) { wire, sink in
             // The machine itself would find 127.0.0.1.
             let answer = try await wire.post(
                 OutsideRequest(url: "http://localhost:\(sink.port)/", headers: [], body: []))
@@ -84,7 +81,6 @@ struct GuardedWireTests {
             #expect(answer.status == 200)
             #expect(sink.all.first?.headers.first(name: "host") == "localhost:\(sink.port)")
             #expect(trap.connected == 0)
-            try await trap.stop()
         }
     }
 
@@ -236,13 +232,14 @@ struct GuardedWireTests {
     /// Takes 127.0.0.2 for public; 127.0.0.1 stays what it is.
     static let second = AddressPolicy(allowed: CIDR("127.0.0.2/32").map { [$0] } ?? [], allowsPlainHTTP: true)
 
+    /// - Parameter trap: listens at the same port of 127.0.0.1, and the sink then at 127.0.0.2.
     static func with(
         policy: AddressPolicy, resolver: any Resolver, vettedFor: Duration = .seconds(30),
-        at host: String = "127.0.0.1",
+        trap: Sink? = nil,
         _ body: (GuardedWire, Sink) async throws -> Void
     ) async throws {
         let sink = Sink()
-        try await sink.start(host: host)
+        if let trap { try await sink.start(host: "127.0.0.2", beside: trap) } else { try await sink.start() }
         var limits = GuardedWire.Limits()
         limits.vettedFor = vettedFor
         let wire = GuardedWire(policy: policy, resolver: resolver, limits: limits)
@@ -254,6 +251,7 @@ struct GuardedWireTests {
         }
         await wire.close()
         try await sink.stop()
+        try await trap?.stop()
     }
 }
 

@@ -94,7 +94,7 @@ final class Shelf: Wire {
 }
 
 /// A fake that takes and gives whole bodies, where bodies pass.
-private struct WholeBodies: StreamWire {
+struct WholeBodies: StreamWire {
     let wire: any Wire
 
     func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {

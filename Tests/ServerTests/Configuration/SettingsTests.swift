@@ -85,6 +85,7 @@ struct SettingsTests {
             (["PATCHBAY_PUBLIC_URL": "http://a.example"], "PATCHBAY_PUBLIC_URL: must begin with https://"),
             (["STRIPE_BASE_URL": "http://a.example"], "STRIPE_BASE_URL: must begin with https://"),
             (["PAYPAL_BASE_URL": "http://a.example"], "PAYPAL_BASE_URL: must begin with https://"),
+            (["PAYPAL_VERIFICATION": "both"], "PAYPAL_VERIFICATION: \"both\" is none of certificate, api."),
             (
                 ["PATCHBAY_DATABASE_URL": "mysql://x"],
                 "PATCHBAY_DATABASE_URL: must begin with sqlite: or postgresql://."
