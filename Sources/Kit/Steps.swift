@@ -19,6 +19,9 @@ public protocol Steps: Sendable {
     init(saved: JSON, of subject: Subject) throws(Unreadable)
 
     func next(at now: Timestamp) -> Next<Self>
+    /// The call that asks the platform to give up what it is working on, once nothing can be taken back here any more;
+    /// nil where there is none for this state. Both its ends lead to states without one. It may be sent twice.
+    var givingUp: StepCall<Self>? { get }
     /// From where it begins once more, after a person has decided that a call whose outcome nobody knows did nothing.
     var again: Self { get }
 }
@@ -87,6 +90,7 @@ public struct Unclear: Sendable, Equatable {
 extension Steps {
     /// Of what is saved, in bytes.
     public static var savedMax: Int { 8192 }
+    public var givingUp: StepCall<Self>? { nil }
 }
 
 /// How long to wait between looks: longer each time.

@@ -127,6 +127,8 @@ public struct Hooks: Sendable {
     public var hub: ChangeHub?
     /// What platforms allow and how much of it is used; nil where nothing is called.
     public var quotas: Quotas?
+    /// Bodies of calls, where somebody asks for them; nil where nothing can be sealed.
+    public var captures: Captures?
     /// Asks the platforms harmless questions, as `doctor --online` does; nil where this node does not.
     public var askPlatforms: (@Sendable () async -> [Finding])?
     /// Whether a platform accepts a connection's token, by a harmless call; nil where nobody can say.

@@ -34,15 +34,34 @@ extension Instance {
             metrics: metrics, logger: logger)
     }
 
-    /// Calls on connections' behalf.
-    var proxyRoutes: ProxyRoutes {
-        let (connections, settings, database) = (connections, settings, database)
-        let platforms = Dictionary(
-            uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
-        let proxying = Proxying(traffic: traffic, wire: HTTPWire(client: client)) { id, refused in
+    /// The tokens of connections.
+    private static func credentials(_ connections: Connections) -> Proxying.Credentials {
+        { id, refused in
             let held = try await connections.credential(of: ID(stored: id), refusing: refused)
             return Proxying.Credential(token: held.access, version: held.version)
         }
+    }
+
+    /// Asks platforms on connections' behalf.
+    static func connectionCaller(
+        _ settings: Settings, _ connections: Connections, _ traffic: Traffic, _ wire: any StreamWire,
+        _ objects: ObjectStore? = nil, outside: (any StreamWire)? = nil
+    ) -> ConnectionCaller {
+        let platforms = Providers.all.compactMap { $0 as? any AccountCallable }.map { source in
+            (source.about.id, ConnectionCaller.Platform(source, base: settings.clients[source.about.id]?.address))
+        }
+        return ConnectionCaller(
+            platforms: Dictionary(uniqueKeysWithValues: platforms), traffic: traffic, wire: wire, outside: outside,
+            objects: objects, credential: credentials(connections))
+    }
+
+    /// Calls on connections' behalf.
+    var proxyRoutes: ProxyRoutes {
+        let (settings, database) = (settings, database)
+        let platforms = Dictionary(
+            uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
+        let proxying = Proxying(
+            traffic: traffic, wire: HTTPWire(client: client), credential: Self.credentials(connections))
         return ProxyRoutes(app: app, proxying: proxying) { id in
             guard let id = ID<ConnectionKind>(id),
                 let row = try await database.read("proxied", { try $0.connection(id) }), row.deletedAt == nil,
@@ -68,10 +87,22 @@ extension Instance {
             database: database, vault: vault, ids: ids, now: time.now)
     }
 
+    /// What keeps bodies of calls where somebody asks for it; nil where nothing can be sealed.
+    private static func captures(
+        _ settings: Settings, _ database: any Database, _ vault: Vault, time: TimeSource, logger: Logger
+    ) -> Captures? {
+        guard !settings.encryptionKeys.isEmpty else { return nil }
+        let naming = Providers.all.compactMap { $0 as? any SecretNaming }.map { ($0.about.id, $0.secretFields) }
+        let secrets = settings.clients.values.compactMap(\.secret) + [settings.stripe.secretKey].compactMap(\.self)
+        return Captures(
+            names: Dictionary(uniqueKeysWithValues: naming), secrets: secrets, database: database, vault: vault,
+            time: time, logger: logger)
+    }
+
     /// The way out of every call. One process counts short windows by itself; several share all through the database.
     static func traffic(
-        _ database: any Database, _ keepsQuotas: Bool, _ metrics: Metrics, _ node: NodeSession, ids: Identifiers,
-        time: TimeSource, logger: Logger
+        _ settings: Settings, _ database: any Database, _ vault: Vault, _ keepsQuotas: Bool, _ metrics: Metrics,
+        _ node: NodeSession, _ ids: Identifiers, _ time: TimeSource, _ logger: Logger
     ) async throws -> Traffic {
         let isShared = database.dialect.engine == .postgres
         let now = time.now()
@@ -87,6 +118,6 @@ extension Instance {
         return Traffic(
             quotas: quotas, circuits: Circuits(database: database, time: time, logger: logger),
             recorder: CallRecorder(database: database, metrics: metrics, time: time, logger: logger),
-            ids: ids, time: time)
+            captures: captures(settings, database, vault, time: time, logger: logger), ids: ids, time: time)
     }
 }

@@ -142,7 +142,7 @@ public struct Instance: Sendable {
             database: database, wire: wire, vault: vault, identifiers: ids, policy: policy, time: time,
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
-        traffic = try await Self.traffic(database, keepsQuotas, metrics, node, ids: ids, time: time, logger: logger)
+        traffic = try await Self.traffic(settings, database, vault, keepsQuotas, metrics, node, ids, time, logger)
         gateway = Gateway(
             sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
             secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
@@ -155,12 +155,12 @@ public struct Instance: Sendable {
             time: time, bells: bells, logger: logger)
         let handlers = SyncParts.waking(
             Self.handlers(settings, database, HTTPWire(client: client), traffic, ids: ids, time: time), ids: ids)
-        syncing = SyncParts(
-            settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
-            time: time, bells: bells, logger: logger)
-        (objects, publishing) = await Self.publishing(
-            settings, database, vault, connecting.connections, traffic, client, wire, ids: ids, time: time,
-            logger: logger)
+        objects = await Self.objects(settings, database, ids: ids, time: time, logger: logger)
+        let caller = Self.connectionCaller(
+            settings, connecting.connections, traffic, HTTPWire(client: client), objects,
+            outside: wire)
+        syncing = SyncParts(settings, caller, database: database, ids: ids, time: time, bells: bells, logger: logger)
+        publishing = Self.publishing(settings, vault, by: caller, ids: ids)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,

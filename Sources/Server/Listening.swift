@@ -69,6 +69,7 @@ extension Instance {
         hooks.appChanged = { [webhookSecrets] in webhookSecrets.forget($0) }
         hooks.hub = hub
         hooks.quotas = traffic.quotas
+        hooks.captures = traffic.captures
         hooks.reconciling = reconciling
         hooks.checkConnection = { [onlineDoctor] in await onlineDoctor.check($0) }
         hooks.askPlatforms = { [onlineDoctor] in await onlineDoctor.examine() }

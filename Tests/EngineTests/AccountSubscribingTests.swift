@@ -195,8 +195,9 @@ private struct OrderRig: Sendable {
             circuits: Circuits(database: database, time: time, logger: .quiet),
             recorder: CallRecorder(database: database, metrics: Metrics(), time: .system, logger: .quiet),
             ids: rig.ids, time: time)
-        let caller = ConnectionCaller(platforms: ["sample": .init(posts)], traffic: traffic, wire: wire) {
-            id, refused in
+        let caller = ConnectionCaller(
+            platforms: ["sample": .init(posts)], traffic: traffic, wire: WholeBodies(wire: wire)
+        ) { id, refused in
             let held = try await connections.credential(of: ID(stored: id), refusing: refused)
             return Proxying.Credential(token: held.access, version: held.version)
         }

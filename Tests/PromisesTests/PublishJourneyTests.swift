@@ -73,6 +73,55 @@ struct PublishJourneyTests {
         }
     }
 
+    @Test("a file of ours is fetched by the platform, from this server, by an address that ends with the publication")
+    func fetched() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("objects-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }  // A test that failed early made none.
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let port = try freePort()
+            let base = "http://127.0.0.1:\(port)"
+            let sandbox = SandboxProcess(["--ephemeral", "--seed", "7"])
+            try await sandbox.start()
+            let platform = sandbox.told["tiktok"] ?? .null
+            let server = try ServerProcess(
+                databaseURL: url, port: port,
+                environment: [
+                    "PATCHBAY_PUBLIC_URL": base, "DISK_STORAGE_PATH": folder,
+                    "TIKTOK_BASE_URL": platform["base_url"]?.text ?? "",
+                    "TIKTOK_CLIENT_KEY": platform["client_key"]?.text ?? "",
+                    "TIKTOK_CLIENT_SECRET": platform["client_secret"]?.text ?? "",
+                    "TIKTOK_VERIFIED_URLS": "\(base)/v1/objects/",
+                ])
+            let key = try server.makeKey()
+            try await server.start()
+            let connection = try await connect(server, base, key)
+            _ = try await sandbox.tell(
+                .PUT, "/platforms/tiktok/settings", #"{"verified_prefixes": ["\#(base)/v1/objects/"]}"#)
+            let object = try await server.post(
+                "/v1/objects", headers: [("Authorization", "Bearer \(key)")], body: Array(Self.film.prefix(2_000_000)))
+            let id = try JSON.parse(object.body)["id"] ?? .null
+            let made = try await server.call(
+                "POST", "/v1/publications",
+                [
+                    "targets": [
+                        [
+                            "connection_id": .string(connection),
+                            "options": ["privacy_level": "SELF_ONLY", "source": "PULL_FROM_URL"],
+                        ]
+                    ], "media": [["object_id": id]],
+                ], key: key)
+            #expect(made.status == 202, "\(made.json)")
+            #expect(made.json["targets"]?.elements?.first?["source"] == "PULL_FROM_URL")
+            let path = "/v1/publications/\(made.json["id"]?.text ?? "")"
+            #expect(try await eventually { try await server.json(path, key: key)["state"] == "published" })
+            #expect(try await effects(sandbox, "file.pulled") == 1)
+            #expect(try await effects(sandbox, "chunk.received") == 0)
+            #expect(!server.logText.contains("signature="))
+            #expect(server.stop() == 0)
+            #expect(sandbox.stop() == 0)
+        }
+    }
+
     private func effects(_ sandbox: SandboxProcess, _ name: String) async throws -> Int64 {
         let all = try await sandbox.tell(.GET, "/effects")
         return (all["tiktok"]?.members ?? []).first { $0.name == name }?.value.integer ?? 0

@@ -228,6 +228,81 @@ struct TikTokPublishingTests {
         #expect(try JSON.parse(step.outgoing.body)["source_info", "source"] == "PULL_FROM_URL")
     }
 
+    private static func fetched(
+        _ options: JSON, _ kind: MediaFacts.Kind, count: Int = 1,
+        address: String? = "https://pb.example.com/v1/objects/x"
+    ) -> Post {
+        let medium = Post.Medium(
+            .object(object), size: 1_000_000, facts: kind == .mp4 ? film : MediaFacts(kind), address: address)
+        return Post(
+            title: nil, text: "Rye", media: Array(repeating: medium, count: count), options: options, account: "open-1")
+    }
+
+    @Test("files of ours that TikTok fetches: by their addresses, not begun twice")
+    func ownAddresses() throws {
+        let pulled: JSON = ["privacy_level": "SELF_ONLY", "source": "PULL_FROM_URL"]
+        let video = Self.fetched(pulled, .mp4)
+        let photos = Self.fetched(["privacy_level": "SELF_ONLY"], .jpeg, count: 3)
+        for post in [video, photos] {
+            #expect(TikTok().problems(in: post) == [] && TikTok().fetching(post) == .hours(1))
+            var walk = Walk(PostSteps(post))
+            try walk.answers(answer(creator))
+            let step = try walk.step()
+            #expect(step.isFinal && step.outgoing.repeating == .never)
+            let source = try JSON.parse(step.outgoing.body)["source_info"] ?? .null
+            #expect(source["source"] == "PULL_FROM_URL")
+            #expect(source["video_url"]?.text == (post == video ? "https://pb.example.com/v1/objects/x" : nil))
+            #expect(source["photo_images"]?.elements?.count == (post == video ? nil : 3))
+        }
+        #expect(TikTok().fetching(Self.post()) == nil)
+        // Sent from here unless it is asked for otherwise.
+        #expect(TikTok().fetching(Self.fetched(["privacy_level": "SELF_ONLY"], .mp4)) == nil)
+    }
+
+    @Test(
+        "what TikTok cannot fetch from here is refused before anything is sent",
+        arguments: [
+            (fetched(["privacy_level": "SELF_ONLY", "source": "PULL_FROM_URL"], .mp4, address: nil), "options.source"),
+            (fetched(["privacy_level": "SELF_ONLY"], .jpeg, address: nil), "media[0]"),
+            (fetched(["privacy_level": "SELF_ONLY"], .png), "media[0]"),
+        ])
+    func unreachable(post: Post, field: String) throws {
+        #expect(TikTok().problems(in: post).map(\.field) == [field])
+        guard post.media.first?.address == nil else { return }
+        // Accepted before, and run when the settings are others.
+        var walk = Walk(PostSteps(post))
+        try walk.answers(answer(creator))
+        #expect(try walk.failure()?.code == "no_own_address")
+    }
+
+    @Test("a post that TikTok fetches is given up once, and what TikTok says of that is kept")
+    func givingUp() throws {
+        let pulled = Self.post(urls: ["https://cdn.example.com/a.mp4"])
+        #expect(PostSteps(pulled).givingUp == nil)
+        var walk = Walk(PostSteps(pulled))
+        try walk.answers(answer(creator))
+        try walk.answers(answer(#"{"data":{"publish_id":"v_pub_url~1"},"error":{"code":"ok"}}"#))
+        let call = try #require(walk.state.givingUp)
+        #expect(call.outgoing.path.template == "/v2/post/publish/cancel/" && call.outgoing.repeating == .always)
+        #expect(try JSON.parse(call.outgoing.body) == ["publish_id": "v_pub_url~1"])
+        #expect(!call.isJournaled)
+
+        let taken = try PostSteps(saved: try call.then(answer("{}"), .zero).saved, of: pulled)
+        #expect(taken.givingUp == nil && taken.shown.reason == nil)
+        let failed = #"{"data":{"status":"FAILED","fail_reason":"publish_cancelled"},"error":{"code":"ok"}}"#
+        var end = Walk(taken)
+        try end.answers(answer(failed))
+        #expect(end.state.stage == .done(Published(.cancelled, remoteStatus: "FAILED")))
+        let late = Failure(.refused, "x", code: "publish_not_cancellable")
+        let refused = try #require(call.refused(late, nil, .zero))
+        let again = try PostSteps(saved: refused.saved, of: pulled)
+        #expect(again.givingUp == nil && again.shown.reason?.contains("too late") == true)
+        // Bytes that are sent from here cannot be given up once they are all there.
+        var sent = PostSteps(Self.post())
+        (sent.stage, sent.publishID) = (.look("v_pub_file~1", since: .zero, due: nil), "v_pub_file~1")
+        #expect(sent.givingUp == nil)
+    }
+
     @Test("photos go with title, text and cover; into the inbox without privacy")
     func photos() throws {
         let urls = ["https://cdn.example.com/1.jpg", "https://cdn.example.com/2.jpg"]

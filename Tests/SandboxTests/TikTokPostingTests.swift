@@ -296,8 +296,15 @@ struct TikTokPostingTests {
             rig.tiktok.fetched(id, [FetchedFile(status: 200, type: "video/mp4", count: 9, hash: "h")], in: $0)
         }
 
-        #expect(reply.code == "ok")
+        #expect(reply.code == "ok" && rig.effect("post.cancelled") == 1)
         #expect(await rig.status(id, token).text("fail_reason") == "publish_cancelled")
+        // What has been fetched whole is not given up.
+        let other = await rig.begin(token, source: source).data.text("publish_id") ?? ""
+        rig.keeper.turn {
+            rig.tiktok.fetched(other, [FetchedFile(status: 200, type: "video/mp4", count: 9, hash: "i")], in: $0)
+        }
+        let late = await rig.post("/v2/post/publish/cancel/", ["publish_id": .string(other)], token)
+        #expect(late.code == "publish_not_cancellable")
     }
 
     @Test("photos are pulled, JPEG and WebP only, and have no place among the videos")

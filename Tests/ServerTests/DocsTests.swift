@@ -59,6 +59,10 @@ struct DocsTests {
                 PublicationRow(
                     id: ID(stored: "pub_" + tail), content: ["text": "Rye"], media: [], publishAt: nil,
                     createdBy: "key", version: 1, createdAt: now, updatedAt: now))
+            try session.begin(
+                CaptureRow(
+                    id: ID(stored: "cap_" + tail), provider: "tiktok", connection: connection.id, beganAt: now,
+                    endsAt: now + .minutes(15), callsMax: 10, startedBy: "key"))
             try session.add(
                 NewSync(
                     id: ID(stored: "sync_" + tail), connection: connection.id, provider: "tiktok", account: "open-1",

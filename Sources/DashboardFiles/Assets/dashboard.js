@@ -239,6 +239,28 @@
   // Moving what is planned: m, then arrows (15 minutes, a day), Enter.
   let moving = null;
   const move = find("form#move");
+  const when = move?.elements.moment;
+  function moveTo(address, version, name, value) {
+    move.action = address;
+    move.elements.version.value = version;
+    Object.assign(when, { name, value });
+    move.submit();
+  }
+  // By hand: dropped on another day, it keeps its time on the clock.
+  let dragged = null;
+  const onto = (event) => dragged && event.target.closest?.("[data-day]");
+  if (move) for (const [type, act] of Object.entries({
+    dragstart: (event) => { dragged = event.target.closest?.("[data-move]"); },
+    dragend: () => { dragged = null; },
+    dragover: (event) => { if (onto(event)) event.preventDefault(); },
+    drop: (event) => {
+      const day = onto(event)?.dataset.day;
+      if (!day) return;
+      event.preventDefault();
+      const { move: address, version, local } = dragged.dataset;
+      if (day !== local.slice(0, 10)) moveTo(address, version, "at", day + local.slice(10));
+    },
+  })) document.addEventListener(type, act);
   function sayMove() {
     const time = moving.at.toLocaleString(root.lang, { weekday: "short", day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
     find("#toast").textContent = move.dataset.says.replace("{time}", time);
@@ -251,12 +273,8 @@
   };
   function moved(event) {
     const steps = { ArrowUp: -15, ArrowDown: 15, ArrowLeft: "back", ArrowRight: "on" };
-    if (event.key === "Enter") {
-      move.action = moving.to;
-      move.elements.moment.value = moving.at.toISOString();
-      move.elements.version.value = moving.version;
-      move.submit();
-    } else if (event.key === "Escape") find("#toast").textContent = "";
+    if (event.key === "Enter") moveTo(moving.to, moving.version, "moment", moving.at.toISOString());
+    else if (event.key === "Escape") find("#toast").textContent = "";
     const step = steps[event.key];
     if (!step) { if (event.key !== "Enter" && event.key !== "Escape") return; moving = null; event.preventDefault(); return; }
     event.preventDefault();

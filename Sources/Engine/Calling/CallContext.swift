@@ -14,6 +14,8 @@ public struct CallContext: Sendable {
     public var subject: String?
     /// Of the request that asked for it.
     public var correlation: String?
+    /// Where its line waits for a commit to go with; nil for a commit of its own.
+    var lines: CallLines?
 
     public init(_ purpose: String, as claimant: Claimant, app: String = "app") {
         self.purpose = purpose

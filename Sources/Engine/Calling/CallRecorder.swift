@@ -18,21 +18,28 @@ public final class CallRecorder: Sendable {
         // A row is some 400 bytes; a minute of a thousand calls a second may wait for a busy disk.
         batcher = Batcher(
             "keep_calls", in: .maintenance, of: database,
-            bounds: .init(waitingMax: 60_000, bytesMax: 32 << 20, atOnce: 200), weigh: { _ in 512 },
+            bounds: .init(waitingMax: 60_000, bytesMax: 32 << 20, atOnce: 200),
+            weigh: { 512 + ($0.captured?.sealed.count ?? 0) },
             perform: { session, calls in
                 try session.insert(calls)
                 return calls.map { _ in }
             })
     }
 
-    /// Never waits.
-    func note(_ call: CallRow) {
+    /// Counts a call and writes it down, or leaves that to whoever holds its line. Never waits.
+    func note(_ call: CallRow, in lines: CallLines?) {
         metrics.count(
             "patchbay_calls_total", ["provider": call.provider, "outcome": call.outcome],
             help: "Calls to platforms by what came of them.")
         metrics.observe(
             "patchbay_call_duration_seconds", ["provider": call.provider], call.latency,
             help: "From a call's first byte to its answer's last.")
+        // What was captured is sealed for the call's own id.
+        if let lines, call.captured == nil { lines.add(call) } else { keep(call) }
+    }
+
+    /// Writes down what was counted.
+    func keep(_ call: CallRow) {
         waiting.add(1, ordering: .relaxed)
         Task {
             defer { waiting.subtract(1, ordering: .relaxed) }

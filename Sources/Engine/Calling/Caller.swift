@@ -35,12 +35,14 @@ public struct Caller: Sendable {
     ) async throws(CallProblem) -> (answer: Answer, at: Timestamp) {
         let outcome: Traffic.Outcome
         if let traffic {
-            outcome = try await traffic.exchange(
-                Traffic.Exchange(
-                    provider: provider.about, host: host, method: outgoing.method.rawValue, path: outgoing.path,
-                    spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
-                    context: context ?? CallContext("call", as: Claimant(provider.about.id, .event)))
-            ) { await attempt(outgoing, within: $0) }
+            var exchange = Traffic.Exchange(
+                provider: provider.about, host: host, method: outgoing.method.rawValue, path: outgoing.path,
+                spends: outgoing.spends, repeating: outgoing.repeating, deadline: outgoing.deadline,
+                context: context ?? CallContext("call", as: Claimant(provider.about.id, .event)))
+            exchange.content = Traffic.Content(
+                url: address + outgoing.path.description, headers: outgoing.headers, body: outgoing.body,
+                authorization: authorization)
+            outcome = try await traffic.exchange(exchange) { await attempt(outgoing, within: $0) }
         } else {
             outcome = await attempt(outgoing, within: outgoing.deadline)
         }
@@ -55,16 +57,9 @@ public struct Caller: Sendable {
         let request = WireRequest(
             method: outgoing.method, url: address + outgoing.path.description, headers: outgoing.headers,
             body: outgoing.body, authorization: authorization)
-        var outcome = Traffic.Outcome()
-        do {
-            let answer = try await wire.send(request, within: deadline)
-            outcome.answer = answer
-            outcome.bytesReceived = Int64(answer.body.count)
-            outcome.failure = provider.failure(in: answer, at: now())
-        } catch {
-            (outcome.failure, outcome.isOurs) = Failure.unheard(error, provider.about)
-        }
-        return outcome
+        return await Traffic.Outcome(
+            from: provider.about, sent: Int64(request.body.count), judging: { provider.failure(in: $0, at: now()) },
+            { try await wire.send(request, within: deadline) })
     }
 
     /// What a call is for.
@@ -85,9 +80,40 @@ public struct Caller: Sendable {
     }
 }
 
+extension Traffic.Outcome {
+    /// What one sending came to: an answer as its platform is understood, or why none was heard.
+    ///
+    /// - Parameter sent: bytes of its body.
+    init(
+        from provider: About, sent: Int64, judging judge: (Answer) -> Failure?, _ send: () async throws -> Answer
+    ) async {
+        self.init()
+        do {
+            let answer = try await send()
+            self.answer = answer
+            (bytesSent, bytesReceived) = (sent, Int64(answer.body.count))
+            failure = judge(answer)
+        } catch { (failure, isOurs) = Failure.unheard(error, provider) }
+    }
+}
+
 extension Failure {
     /// What the network's own errors mean: whether anything can have happened, and whose fault it is.
     static func unheard(_ error: any Error, _ provider: About) -> (failure: Failure, isOurs: Bool) {
+        // Nothing has left, and it may be asked for anew.
+        guard !(error is PermitOver) else {
+            return (
+                Failure(
+                    .unavailable(retryAfter: nil), "This server stood still for a moment. It goes on by itself.",
+                    effect: Effect.none), true
+            )
+        }
+        if case WireFailure.refusedAddress = error {
+            return (
+                Failure(.refused, "\(provider.name) named an address that is not its own. Nothing was sent there."),
+                true
+            )
+        }
         let fault = WireFailure(error)
         // A connection that stands may time out too: then bytes have left.
         let mayHaveLeft = (error as? IOError)?.errnoCode == ETIMEDOUT

@@ -105,24 +105,23 @@ public struct Prober: Sendable {
     }
 
     private func send(_ question: Question, noting note: Note, within deadline: Duration) async -> Traffic.Outcome {
-        var outcome = Traffic.Outcome()
         let body = question.form.map { $0.reveal(Array.init) } ?? question.outgoing.body
         let request = WireRequest(
             method: question.outgoing.method, url: question.address + question.outgoing.path.description,
             headers: question.outgoing.headers, body: body, authorization: question.authorization)
-        let began = time.now()
-        do {
-            let answer = try await wire.send(request, within: deadline)
-            let ended = time.now()
-            outcome.answer = answer
-            outcome.bytesReceived = Int64(answer.body.count)
-            outcome.failure = question.failure(answer, ended)
-            note.value = (answer, nil, Self.skew(in: answer, between: began, ended))
-        } catch {
-            (outcome.failure, outcome.isOurs) = Failure.unheard(error, question.provider)
-            note.value = (nil, WireFailure(error), nil)
+        return await Traffic.Outcome(
+            from: question.provider, sent: Int64(body.count), judging: { question.failure($0, time.now()) }
+        ) {
+            let began = time.now()
+            do {
+                let answer = try await wire.send(request, within: deadline)
+                note.value = (answer, nil, Self.skew(in: answer, between: began, time.now()))
+                return answer
+            } catch {
+                note.value = (nil, WireFailure(error), nil)
+                throw error
+            }
         }
-        return outcome
     }
 
     /// Another machine's clock against this one, in whole seconds as `Date` has them; what the answer's way took says

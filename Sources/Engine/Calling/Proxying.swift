@@ -1,6 +1,5 @@
 public import Kit
 import NIOCore
-import Synchronization
 
 /// Makes calls on a connection's behalf for somebody who never sees its token: through quota and circuit like every
 /// other, the token refreshed once when it is refused, bodies of any size passed on as they come.
@@ -52,7 +51,16 @@ public struct Proxying: Sendable {
             self.token = token
             self.version = version
         }
+
+        /// As the header says it.
+        var bearer: Secret { token.reveal { Secret(Array("Bearer ".utf8) + $0) } }
     }
+
+    /// The token of a connection; another than the one that was refused.
+    ///
+    /// - Throws: `Failure` where there is none.
+    public typealias Credentials =
+        @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
 
     /// What somebody wants to be passed on.
     public struct Wish: Sendable {
@@ -80,13 +88,9 @@ public struct Proxying: Sendable {
 
     private let traffic: Traffic
     private let wire: any StreamWire
-    private let credential: @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
+    private let credential: Credentials
 
-    /// - Parameter credential: the token of a connection; another than the one that was refused.
-    public init(
-        traffic: Traffic, wire: any StreamWire,
-        credential: @escaping @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Credential
-    ) {
+    public init(traffic: Traffic, wire: any StreamWire, credential: @escaping Credentials) {
         self.traffic = traffic
         self.wire = wire
         self.credential = credential
@@ -158,39 +162,47 @@ public struct Proxying: Sendable {
     private func attempt(
         _ number: Int, _ wish: Wish, _ target: Target, _ exchange: Traffic.Exchange, _ held: Credential
     ) async throws -> StreamAnswer {
+        var exchange = exchange
+        exchange.content = Traffic.Content(
+            url: target.base + wish.path, headers: wish.headers, body: wish.body.bytes, authorization: held.bearer)
         let ticket = try await traffic.permit(exchange)
+        let capture = await traffic.capture(for: exchange)
         let (at, began) = (traffic.time.now(), traffic.time.uptime())
         let count = Passage()
         let request = StreamRequest(
             method: wish.method, url: target.base + wish.path, headers: wish.headers,
-            authorization: held.token.reveal { Secret(Array("Bearer ".utf8) + $0) }, body: wish.body.counted(by: count))
+            authorization: held.bearer, body: wish.body.counted(by: count))
         let answer: StreamAnswer
         do { answer = try await wire.send(request, within: exchange.deadline) } catch {
             var outcome = Traffic.Outcome()
             (outcome.failure, outcome.isOurs) = Failure.unheard(error, target.provider)
             let isUnended = count.isWanting
             outcome.isOurs = outcome.isOurs || isUnended
-            outcome.bytesSent = count.value
-            await traffic.conclude(exchange, number, ticket, outcome, at: at, took: traffic.time.uptime() - began)
+            (outcome.bytesSent, outcome.passed) = (count.value, count)
+            await traffic.conclude(
+                exchange, number, ticket, outcome, at: at, took: traffic.time.uptime() - began, in: capture)
             if isUnended { throw UnendedBody() }
             throw CallProblem.failed(outcome.failure ?? Failure(.garbled, "No answer came."))
         }
         let head = Answer(status: answer.status, headers: answer.headers, body: [])
         traffic.heard(head, failure(head, target), ticket)
-        return StreamAnswer(status: answer.status, headers: answer.headers) { [traffic] take in
-            let received = Passage()
-            var outcome = Traffic.Outcome(answer: head, failure: failure(head, target))
+        return StreamAnswer(status: answer.status, headers: answer.headers) { [traffic, exchange] take in
+            var (received, kept) = (Int64(0), [UInt8]())
             let ending: (any Error)?
             do {
                 try await answer.pass { part in
-                    received.add(part.readableBytes)
+                    received += Int64(part.readableBytes)
+                    // No more than may be kept, and the first byte that is too much.
+                    if capture != nil { kept += part.readableBytesView.prefix(Captures.bodyMax + 1 - kept.count) }
                     try await take(part)
                 }
                 ending = nil
             } catch { ending = error }
-            outcome.bytesSent = count.value
-            outcome.bytesReceived = received.value
-            await traffic.conclude(exchange, number, nil, outcome, at: at, took: traffic.time.uptime() - began)
+            var outcome = Traffic.Outcome(
+                answer: Answer(status: head.status, headers: head.headers, body: kept), failure: failure(head, target))
+            (outcome.bytesSent, outcome.bytesReceived, outcome.passed) = (count.value, received, count)
+            await traffic.conclude(
+                exchange, number, nil, outcome, at: at, took: traffic.time.uptime() - began, in: capture)
             if let ending { throw ending }
         }
     }
@@ -214,22 +226,10 @@ public struct Proxying: Sendable {
 /// Whoever asked for a call did not give its body whole, and so no answer came.
 public struct UnendedBody: Error {}
 
-/// What has passed of a body, for whoever asks from elsewhere.
-private final class Passage: Sendable {
-    private let bytes = Atomic<Int64>(0)
-    private let isAwaited = Atomic(false)
-    private let isBroken = Atomic(false)
-
-    var value: Int64 { bytes.load(ordering: .relaxed) }
-    func add(_ count: Int) { bytes.add(Int64(count), ordering: .relaxed) }
-
-    /// Whether its source broke off, or is being waited for now: what went wrong is not the platform's fault then.
-    var isWanting: Bool { isAwaited.load(ordering: .acquiring) || isBroken.load(ordering: .acquiring) }
-    func waits(_ waits: Bool) { isAwaited.store(waits, ordering: .releasing) }
-    func breaks() { isBroken.store(true, ordering: .releasing) }
-}
-
 extension StreamRequest.Body {
+    /// What is in memory of it.
+    fileprivate var bytes: [UInt8] { if case .bytes(let bytes) = self { bytes } else { [] } }
+
     var canBeSentAgain: Bool {
         switch self {
         case .none, .bytes: true
@@ -245,50 +245,5 @@ extension StreamRequest.Body {
         case .stream(_, let length):
             length.map { min(.seconds(30 + $0 / Proxying.leastBytesPerSecond), .hours(24)) } ?? Proxying.longest
         }
-    }
-
-    fileprivate func counted(by count: Passage) -> Self {
-        switch self {
-        case .none: return self
-        case .bytes(let bytes):
-            count.add(bytes.count)
-            return self
-        case .stream(let parts, let length):
-            return .stream(Counted(parts: parts, length: length, count: count), length: length)
-        }
-    }
-}
-
-/// Parts as they pass, counted.
-private struct Counted: AsyncSequence, Sendable {
-    typealias Element = ByteBuffer
-    typealias Failure = any Error
-    let parts: any AsyncSequence<ByteBuffer, any Error> & Sendable
-    let length: Int64?
-    let count: Passage
-
-    struct Iterator: AsyncIteratorProtocol {
-        var inner: any AsyncIteratorProtocol<ByteBuffer, any Error>
-        let length: Int64?
-        let count: Passage
-
-        mutating func next() async throws -> ByteBuffer? {
-            count.waits(true)
-            defer { count.waits(false) }
-            do {
-                let part = try await inner.next(isolation: nil)
-                if let part { count.add(part.readableBytes) }
-                // Another length than was said is no call that a platform could answer.
-                if let length, part == nil ? count.value < length : count.value > length { count.breaks() }
-                return part
-            } catch {
-                count.breaks()
-                throw error
-            }
-        }
-    }
-
-    func makeAsyncIterator() -> Iterator {
-        Iterator(inner: parts.makeAsyncIterator(), length: length, count: count)
     }
 }

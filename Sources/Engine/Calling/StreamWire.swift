@@ -53,6 +53,30 @@ public protocol StreamWire: Sendable {
     func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer
 }
 
+extension StreamWire {
+    /// The answer with its body, all within the deadline: the client's own ends with the answer's head.
+    func whole(_ request: StreamRequest, within deadline: Duration) async throws -> Answer {
+        try await withThrowingTaskGroup(of: Answer.self) { group in
+            group.addTask {
+                let answer = try await send(request, within: deadline)
+                var kept: [UInt8] = []
+                try await answer.pass { part in
+                    guard kept.count + part.readableBytes <= HTTPWire.answerMax else { throw WireFailure.notHTTP }
+                    kept += part.readableBytesView
+                }
+                return Answer(status: answer.status, headers: answer.headers, body: kept)
+            }
+            group.addTask {
+                try await Task.sleep(for: deadline)
+                throw WireFailure.timeout
+            }
+            defer { group.cancelAll() }
+            guard let answer = try await group.next() else { throw WireFailure.timeout }
+            return answer
+        }
+    }
+}
+
 extension HTTPWire: StreamWire {
     public func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
         var outgoing = HTTPClientRequest(url: request.url)

@@ -10,10 +10,16 @@ public struct Traffic: Sendable {
     public let circuits: Circuits
     private let budget = RetryBudget()
     private let recorder: CallRecorder
+    public let captures: Captures?
     private let ids: Identifiers
     let time: TimeSource
 
-    public init(quotas: Quotas, circuits: Circuits, recorder: CallRecorder, ids: Identifiers, time: TimeSource) {
+    /// - Parameter captures: nil where no body is ever kept.
+    public init(
+        quotas: Quotas, circuits: Circuits, recorder: CallRecorder, captures: Captures? = nil, ids: Identifiers,
+        time: TimeSource
+    ) {
+        self.captures = captures
         self.quotas = quotas
         self.circuits = circuits
         self.recorder = recorder
@@ -23,6 +29,11 @@ public struct Traffic: Sendable {
 
     /// Waits until every call is written down, ten seconds at most.
     public func drain() async { await recorder.drain() }
+
+    /// Lines that waited, for whoever takes them along in a commit.
+    func take(_ lines: CallLines) -> [CallRow] { lines.take(ids) }
+    /// The same where nobody did.
+    func keep(_ rows: [CallRow]) { for row in rows { recorder.keep(row) } }
 
     /// What a call is, as far as its way out goes.
     struct Exchange: Sendable {
@@ -34,6 +45,17 @@ public struct Traffic: Sendable {
         let repeating: Repetition
         let deadline: Duration
         let context: CallContext
+        /// What may be captured of it; nil for a call that is about secrets alone.
+        var content: Content?
+    }
+
+    /// What leaves.
+    struct Content: Sendable {
+        let url: String
+        let headers: [Field]
+        /// Empty where it is passed on.
+        let body: [UInt8]
+        let authorization: Secret
     }
 
     /// What one attempt came to.
@@ -44,6 +66,8 @@ public struct Traffic: Sendable {
         var isOurs = false
         var bytesSent: Int64 = 0
         var bytesReceived: Int64 = 0
+        /// A body that was passed on as it was read.
+        var passed: Passage?
     }
 
     /// Sends, and sends again what may be. Read downwards: this is the order of things.
@@ -88,11 +112,15 @@ public struct Traffic: Sendable {
         _ exchange: Exchange, _ number: Int, _ ticket: Quotas.Ticket, within deadline: Duration,
         _ attempt: @Sendable (Duration) async -> Outcome
     ) async -> Outcome {
+        let capture = await capture(for: exchange)
         let (at, began) = (time.now(), time.uptime())
         let outcome = await attempt(deadline)
-        await conclude(exchange, number, ticket, outcome, at: at, took: time.uptime() - began)
+        await conclude(exchange, number, ticket, outcome, at: at, took: time.uptime() - began, in: capture)
         return outcome
     }
+
+    /// What a call that leaves now is captured in; nil where nobody has asked for that.
+    func capture(for exchange: Exchange) async -> ID<CaptureKind>? { await captures?.open(for: exchange) }
 
     /// The head of an answer came: what it says of limits holds now, however long its body takes.
     func heard(_ head: Answer, _ failure: Failure?, _ ticket: Quotas.Ticket) {
@@ -103,9 +131,12 @@ public struct Traffic: Sendable {
 
     /// What an attempt teaches, and its line in the log.
     ///
-    /// - Parameter ticket: nil where its head was heard before.
+    /// - Parameters:
+    ///   - ticket: nil where its head was heard before.
+    ///   - capture: what its bodies are kept in.
     func conclude(
-        _ exchange: Exchange, _ number: Int, _ ticket: Quotas.Ticket?, _ outcome: Outcome, at: Timestamp, took: Duration
+        _ exchange: Exchange, _ number: Int, _ ticket: Quotas.Ticket?, _ outcome: Outcome, at: Timestamp,
+        took: Duration, in capture: ID<CaptureKind>? = nil
     ) async {
         var refused: Duration?? = nil
         if case .throttled(let wait)? = outcome.failure?.kind { refused = .some(wait) }
@@ -131,7 +162,8 @@ public struct Traffic: Sendable {
         row.userID = exchange.context.userID
         row.subject = exchange.context.subject
         row.correlation = exchange.context.correlation
-        recorder.note(row)
+        if let capture { row.captured = await captures?.captured(exchange, outcome, of: row.id, in: capture) }
+        recorder.note(row, in: exchange.context.lines)
     }
 }
 

@@ -1,7 +1,6 @@
 public import AsyncHTTPClient
 public import Kit
 import NIOCore
-import NIOHTTP1
 
 /// One request with all that it needs, ready for the network.
 public struct WireRequest: Sendable {
@@ -53,33 +52,10 @@ public struct HTTPWire: Wire {
     }
 
     public func send(_ request: WireRequest, within deadline: Duration) async throws -> Answer {
-        var outgoing = HTTPClientRequest(url: request.url)
-        outgoing.method = .init(rawValue: request.method.rawValue)
-        for field in request.headers { outgoing.headers.add(name: field.name, value: field.value) }
-        if !request.authorization.isEmpty {
-            outgoing.headers.add(
-                name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
-        }
-        if !request.body.isEmpty { outgoing.body = .bytes(ByteBuffer(bytes: request.body)) }
-        let sent = outgoing
-        // The client's own deadline ends with the head of the answer; this one holds for its body too.
-        return try await withThrowingTaskGroup(of: Answer.self) { group in
-            group.addTask {
-                let answer = try await client.execute(sent, timeout: .nanoseconds(deadline.microseconds * 1000))
-                let body = try await answer.body.collect(upTo: Self.answerMax)
-                return Answer(
-                    status: Int(answer.status.code), headers: answer.headers.map { Field($0.name, $0.value) },
-                    body: Array(body.readableBytesView))
-            }
-            group.addTask {
-                try await Task.sleep(for: deadline)
-                throw DeadlinePassed()
-            }
-            defer { group.cancelAll() }
-            guard let answer = try await group.next() else { throw DeadlinePassed() }
-            return answer
-        }
+        try await whole(
+            StreamRequest(
+                method: request.method, url: request.url, headers: request.headers,
+                authorization: request.authorization, body: request.body.isEmpty ? .none : .bytes(request.body)),
+            within: deadline)
     }
-
-    private struct DeadlinePassed: Error {}
 }

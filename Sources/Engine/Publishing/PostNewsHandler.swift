@@ -82,13 +82,16 @@ public struct PostNewsHandler: EventHandler {
                 var note = TargetNote(failure)
                 note.remoteStatus = news.remoteStatus
                 try finish(target, note, in: session, at: now)
+            case (.cancelled, let state) where state.isLive || state == .unknown || state == .inInbox:
+                try finish(
+                    target, TargetNote(Published(.cancelled, remoteStatus: news.remoteStatus)), in: session, at: now)
             case (.withdrawn, .published):
                 var note = TargetNote(.published)
                 (note.remoteStatus, note.isWithdrawn) = (news.remoteStatus, true)
                 note.reason = "It is no longer to be seen there."
                 try session.note(note, of: target.id, at: now)
                 try tell(target, in: session, at: now)
-            case (.inInbox, _), (.failed, _), (.withdrawn, _): return
+            case (.inInbox, _), (.failed, _), (.cancelled, _), (.withdrawn, _): return
             }
         }
 

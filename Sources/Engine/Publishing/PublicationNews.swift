@@ -53,14 +53,21 @@ extension TargetNote {
             case .published: .published
             }
         self.init(state)
-        nextAction = stage.next
+        (nextAction, reason) = (stage.next, stage.reason)
         (remoteID, remoteStatus, postID, sent) = (stage.remoteID, stage.remoteStatus, stage.postID, stage.sent)
     }
 
     init(_ outcome: Published) {
-        self.init(outcome.state == .published ? .published : .inInbox)
+        switch outcome.state {
+        case .published: self.init(.published)
+        case .inInbox:
+            self.init(.inInbox)
+            nextAction = "The account's owner finishes it in the app."
+        case .cancelled:
+            self.init(.cancelled)
+            reason = "Cancelled at the platform before it was published."
+        }
         (remoteStatus, postID) = (outcome.remoteStatus, outcome.postID)
-        if outcome.state == .inInbox { nextAction = "The account's owner finishes it in the app." }
     }
 
     init(_ failure: Failure) {

@@ -16,7 +16,7 @@ public struct PublicationWorker: JobWorker {
 
     public var kind: String { Self.kind }
     private let publishing: Publishing
-    private let caller: StepCaller
+    private let caller: ConnectionCaller
     private let database: any Database
     private let vault: Vault
     private let ids: Identifiers
@@ -27,7 +27,7 @@ public struct PublicationWorker: JobWorker {
 
     /// - Parameter lateMax: a planned target that could not begin within so long of its time is asked about.
     public init(
-        _ publishing: Publishing, caller: StepCaller, database: any Database, vault: Vault, ids: Identifiers,
+        _ publishing: Publishing, caller: ConnectionCaller, database: any Database, vault: Vault, ids: Identifiers,
         time: TimeSource, bells: Bells, logger: Logger, lateMax: Duration = usualLateMax
     ) {
         self.lateMax = lateMax
@@ -47,7 +47,7 @@ public struct PublicationWorker: JobWorker {
         let publication: PublicationRow
         let work: WorkRow
         let connection: ConnectionRow?
-        let post: Post
+        var post: Post
     }
 
     public func run(_ job: ClaimedJob) async throws -> JobResult {
@@ -63,7 +63,8 @@ public struct PublicationWorker: JobWorker {
                 connection: try session.connection(target.connection),
                 post: try session.post(of: publication, for: target))
         }
-        guard let found else { return .cancelled(reason: "The target is over, or gone.") }
+        guard var found else { return .cancelled(reason: "The target is over, or gone.") }
+        found.post = publishing.addressed(found.post, for: found.target, at: time.now())
         guard let publisher = publishing.publisher(found.target.provider) else {
             return try await end(found, job, TargetNote(Failure(.refused, "The platform is not known here.")))
         }
@@ -89,22 +90,42 @@ public struct PublicationWorker: JobWorker {
             throw JobInterruption.postponed(until: time.now() + Self.pausePeriod)
         }
         let target = found.target
-        let runner = StepRunner<P.Publishing>(
+        var runner = StepRunner<P.Publishing>(
             database: database, vault: vault, time: time, caller: caller, errand: errand(found, connection),
             subject: found.post, job: job
         ) { [ids] in
             let news = PublicationNews(ids)
             return { session, state, now in try Self.note(state.shown, of: target.id, news, in: session, at: now) }
         }
+        runner.leaving = presigning(found)
         let ending = try await runner.run(found.work)
         bells.written.ring()
         return try await settle(ending, found, job)
     }
 
-    private func errand(_ found: Case, _ connection: ConnectionRow) -> StepCaller.Errand {
+    /// Addresses that let the platform in are in the audit log when they leave: one that never did was nobody's.
+    private func presigning(_ found: Case) -> @Sendable () -> @Sendable (Session, Timestamp) throws -> Void {
+        let objects = found.post.media.compactMap { medium -> ID<ObjectKind>? in
+            if case .object(let id) = medium.place, medium.address != nil { id } else { nil }
+        }
+        let (actor, detail): (String, JSON) = (found.publication.createdBy, ["target_id": JSON(found.target.id)])
+        return { [ids] in
+            let entries = objects.map { ($0, ids.make(AuditKind.self)) }
+            return { session, now in
+                for (object, id) in entries {
+                    try session.audit(
+                        NewAudit(
+                            id: id, at: now, actor: actor, action: "object.presigned", subject: object.text,
+                            detail: detail))
+                }
+            }
+        }
+    }
+
+    private func errand(_ found: Case, _ connection: ConnectionRow) -> ConnectionCaller.Errand {
         // Somebody who publishes now waits for it; what was planned does not.
         let priority: Priority = found.publication.publishAt == nil ? .person : .publishing
-        return StepCaller.Errand(
+        return ConnectionCaller.Errand(
             connection: connection.id.text, userID: connection.userID, app: connection.app.text,
             provider: connection.provider, purpose: "publication",
             claimant: Claimant("publishing \(connection.id)", priority), subject: found.target.id.text)
@@ -130,6 +151,7 @@ public struct PublicationWorker: JobWorker {
         switch ending {
         case .finished(let outcome, let state):
             var note = TargetNote(outcome)
+            note.reason = note.reason ?? state.shown.reason
             note.remoteID = state.shown.remoteID
             note.sent = state.shown.sent
             return try await end(found, job, note)

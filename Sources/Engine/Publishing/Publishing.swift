@@ -8,10 +8,15 @@ public struct Publishing: Sendable {
     public static let targetsMax = 50
 
     private let publishers: [String: any Publisher]
-    private let vault: Vault
+    let vault: Vault
     private let ids: Identifiers
+    /// Where platforms fetch objects; nil where they cannot reach this server.
+    let addresses: ObjectAddresses?
 
-    public init(publishers: [any Publisher], vault: Vault, ids: Identifiers) {
+    public init(
+        publishers: [any Publisher], vault: Vault, ids: Identifiers, addresses: ObjectAddresses? = nil
+    ) {
+        self.addresses = addresses
         self.publishers = Dictionary(uniqueKeysWithValues: publishers.map { ($0.about.id, $0) })
         self.vault = vault
         self.ids = ids
@@ -63,8 +68,8 @@ public struct Publishing: Sendable {
             let target = NewTarget(
                 id: ids.make(), publication: id, connection: wish.connection, options: wish.options,
                 state: publishAt == nil ? .waiting : .scheduled,
-                nextAction: Self.beginning(publishAt), nextAt: publishAt ?? now, source: wish.post.source,
-                size: wish.post.size)
+                nextAction: Self.beginning(publishAt), nextAt: publishAt ?? now,
+                source: source(of: wish.post, at: wish.connection.provider), size: wish.post.size)
             let state = try start(wish.post, of: target.id, at: wish.connection.provider)
             return (target, state, job(target, due: publishAt ?? now, at: now))
         }
@@ -104,16 +109,16 @@ public struct Publishing: Sendable {
 
     // MARK: What people decide
 
-    /// Cancels those targets of which nothing irreversible has left. Answers how many, and how many it was too late
-    /// for.
+    /// Cancels those targets of which nothing irreversible has left. The rest the platform is asked to give up, where
+    /// it can be. Answers how many of each, and how many it was too late for.
     public static func cancel(
         _ targets: [TargetRow], _ news: PublicationNews, in session: Session, at now: Timestamp
-    ) throws -> (cancelled: Int, late: Int) {
-        var (cancelled, late) = (0, 0)
+    ) throws -> (cancelled: Int, asked: Int, late: Int) {
+        var (cancelled, asked, late) = (0, 0, 0)
         for (number, target) in targets.enumerated() {
             guard let held = try session.holdTarget(target.id), held.state.isLive else { continue }
             guard try session.cancelWork(held.id.text) else {
-                late += 1
+                if try wantGivenUp(held, in: session, at: now) { asked += 1 } else { late += 1 }
                 continue
             }
             cancelled += 1
@@ -126,7 +131,17 @@ public struct Publishing: Sendable {
                 try news.tell(fresh, number: number, in: session, at: now)
             }
         }
-        return (cancelled, late)
+        return (cancelled, asked, late)
+    }
+
+    /// What the platform works on already is given up there, where that can be asked: its job does it at once.
+    private static func wantGivenUp(_ held: TargetRow, in session: Session, at now: Timestamp) throws -> Bool {
+        guard try session.wantGivenUp(held.id.text, at: now) else { return false }
+        var note = TargetNote(held.state)
+        (note.nextAction, note.nextAt) = ("The platform is asked to give it up.", now)
+        try session.note(note, of: held.id, at: now)
+        _ = try session.reschedule(key(of: held.id), to: now, at: now)
+        return true
     }
 
     /// What a decision about a late target does: it begins now, or never.
@@ -199,10 +214,6 @@ public struct Publishing: Sendable {
 }
 
 extension Post {
-    /// How its media come to the platform.
-    public var source: String {
-        media.contains { if case .url = $0.place { true } else { false } } ? "PULL_FROM_URL" : "FILE_UPLOAD"
-    }
     /// In bytes, as far as they lie here.
     public var size: Int64 { media.reduce(0) { $0 + ($1.size ?? 0) } }
 }
@@ -232,17 +243,12 @@ extension Publishing {
     /// What the owner of an account may choose now, as the platform says; nil where it says nothing.
     ///
     /// - Throws: `CallProblem` where there is no answer that helps.
-    public func choices(of connection: ConnectionRow, by caller: StepCaller) async throws -> PostChoices? {
+    public func choices(of connection: ConnectionRow, by caller: ConnectionCaller) async throws -> PostChoices? {
         guard let call = publishers[connection.provider]?.choices else { return nil }
-        let errand = StepCaller.Errand(
+        let errand = ConnectionCaller.Errand(
             connection: connection.id.text, userID: connection.userID, app: connection.app.text,
             provider: connection.provider, purpose: "posting",
             claimant: Claimant("posting \(connection.id)", .person), subject: connection.id.text)
-        let heard = try await caller.send(call.outgoing, on: errand)
-        if let failure = heard.failure { throw CallProblem.failed(failure) }
-        guard let answer = heard.answer else { throw CallProblem.failed(Failure(.garbled, "No answer came.")) }
-        do { return try call.read(answer) } catch {
-            throw CallProblem.failed(Failure(.garbled, "The answer could not be read: \(error.reason)"))
-        }
+        return try await caller.ask(call, on: errand).output
     }
 }

@@ -12,12 +12,16 @@ struct StepRunner<State: Steps>: Sendable {
     let database: any Database
     let vault: Vault
     let time: TimeSource
-    let caller: StepCaller
-    let errand: StepCaller.Errand
+    let caller: ConnectionCaller
+    let errand: ConnectionCaller.Errand
     let subject: State.Subject
     let job: ClaimedJob
     /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
     let reached: @Sendable () -> @Sendable (Session, State, Timestamp) throws -> Void
+    /// What is written down with a call that leaves: as `reached`.
+    var leaving: @Sendable () -> @Sendable (Session, Timestamp) throws -> Void = { { _, _ in } }
+    /// Of the calls since the latest saving: they are written down with the next.
+    private let lines = CallLines()
 
     /// Where the work stands in the database, and how far memory is ahead of it.
     private struct Position: Sendable {
@@ -32,6 +36,11 @@ struct StepRunner<State: Steps>: Sendable {
 
     /// Runs until the steps end, wait, or cannot go on.
     func run(_ work: WorkRow) async throws -> StepEnd<State> {
+        defer { caller.traffic.keep(caller.traffic.take(lines)) }
+        return try await walk(work)
+    }
+
+    private func walk(_ work: WorkRow) async throws -> StepEnd<State> {
         var state = try load(work)
         var position = Position(
             work: work.id, ordinal: work.ordinal, generation: work.generation, askedAt: work.askedAt,
@@ -43,6 +52,10 @@ struct StepRunner<State: Steps>: Sendable {
             guard let finder = call.ifUnclear else { return .unclear(Self.unclear(call)) }
             guard try await save(finder, &position) else { return .gone }
             state = finder
+        }
+        if work.cancelAt != nil, let call = state.givingUp {
+            guard let next = try await giveUp(call, from: state, &position) else { return .gone }
+            state = next
         }
         for _ in 0..<Self.roundsMax {
             switch state.next(at: time.now()) {
@@ -66,12 +79,30 @@ struct StepRunner<State: Steps>: Sendable {
         return .waits(until: time.now())
     }
 
+    /// Asks the platform to give it up, as somebody wants. Nothing that comes of this is a failure of the work: where
+    /// nobody answers, or a limit holds it, it goes on, and is asked for again in the next run. Nil where it is gone.
+    private func giveUp(
+        _ call: StepCall<State>, from state: State, _ position: inout Position
+    ) async throws -> State? {
+        var next: State?
+        do {
+            let heard = try await caller.send(call.outgoing, on: asking)
+            if let failure = heard.failure {
+                next = failure.passes ? nil : call.refused(failure, heard.answer, heard.at)
+            } else if let answer = heard.answer {
+                next = try call.then(answer, heard.at)
+            }
+        } catch CallProblem.held { next = nil } catch is Unreadable { next = nil }
+        guard let next else { return state }
+        return try await save(next, &position) ? next : nil
+    }
+
     // MARK: One call
 
     private func take(
         _ call: StepCall<State>, from state: State, _ position: inout Position
     ) async throws -> (State?, StepEnd<State>?) {
-        let heard: StepCaller.Heard
+        let heard: ConnectionCaller.Heard
         do {
             heard = try await send(call, &position)
         } catch CallProblem.held(let hold) {
@@ -104,7 +135,7 @@ struct StepRunner<State: Steps>: Sendable {
     }
 
     private func refused(
-        _ call: StepCall<State>, _ failure: Failure, _ heard: StepCaller.Heard, from state: State,
+        _ call: StepCall<State>, _ failure: Failure, _ heard: ConnectionCaller.Heard, from state: State,
         _ position: inout Position
     ) async throws -> (State?, StepEnd<State>?) {
         let hadNoEffect = failure.effect == .none
@@ -124,8 +155,8 @@ struct StepRunner<State: Steps>: Sendable {
         return (nil, failure.passes ? .failing(failure) : .failed(failure))
     }
 
-    private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> StepCaller.Heard {
-        guard call.isJournaled else { return try await caller.send(call.outgoing, on: errand) }
+    private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> ConnectionCaller.Heard {
+        guard call.isJournaled else { return try await caller.send(call.outgoing, on: asking) }
         var outgoing = call.outgoing
         if case .withKey(let header, _) = outgoing.repeating {
             let key = "\(position.work)/\(position.ordinal)/\(position.generation)"
@@ -136,9 +167,15 @@ struct StepRunner<State: Steps>: Sendable {
         )
         let until = time.now() + outgoing.deadline + SendPermit.life
         (position.askedAt, position.askedUntil) = (position.askedAt ?? time.now(), until)
-        return try await caller.send(outgoing, on: errand) {
+        return try await caller.send(outgoing, on: asking) {
             try await ask(work, ordinal: ordinal, within: deadline, isFinal: isFinal)
         }
+    }
+
+    private var asking: ConnectionCaller.Errand {
+        var errand = errand
+        errand.lines = lines
+        return errand
     }
 
     /// Written down between all permits in hand and the first byte.
@@ -146,10 +183,12 @@ struct StepRunner<State: Steps>: Sendable {
         _ id: String, ordinal: Int64, within deadline: Duration, isFinal: Bool
     ) async throws -> SendPermit {
         let (issued, now, job) = (time.uptime(), time.now(), job)
-        let until = now + deadline + SendPermit.life
+        let (until, leaving) = (now + deadline + SendPermit.life, leaving())
         let isNoted = try await database.set("step_ask", in: .work) { session in
             try session.hold(job)
-            return try session.ask(id, ordinal: ordinal, until: until, isFinal: isFinal, at: now)
+            guard try session.ask(id, ordinal: ordinal, until: until, isFinal: isFinal, at: now) else { return false }
+            try leaving(session, now)
+            return true
         }
         guard isNoted else { throw WorkGone() }
         return SendPermit(issued: issued, uptime: time.uptime)
@@ -187,13 +226,28 @@ struct StepRunner<State: Steps>: Sendable {
     private func save(_ state: State, _ position: inout Position) async throws -> Bool {
         let saved = try StepVault.seal(state, of: position.work, vault: vault)
         let (now, id, job, ordinal) = (time.now(), position.work, job, position.ordinal)
-        let reached = reached()
+        let (reached, calls) = (reached(), caller.traffic.take(lines))
         position = Position(work: id, ordinal: ordinal + 1, generation: position.generation)
-        return try await database.set("step_reached", in: .work) { session in
-            try session.hold(job)
-            guard try session.reach(id, from: ordinal, saved, at: now) else { return false }
-            try reached(session, state, now)
-            return true
+        @Sendable func save(_ calls: [CallRow]) async throws -> Bool {
+            try await database.set("step_reached", in: .work) { session in
+                try session.hold(job)
+                guard try session.reach(id, from: ordinal, saved, at: now) else { return false }
+                try reached(session, state, now)
+                try session.insert(calls)
+                return true
+            }
+        }
+        do {
+            let isSaved = try await save(calls)
+            if !isSaved { caller.traffic.keep(calls) }
+            return isSaved
+        } catch let error as StoreError where error.isAboutOneRow && !calls.isEmpty {
+            // A line that the log does not take is no reason to lose the step.
+            caller.traffic.keep(calls)
+            return try await save([])
+        } catch {
+            caller.traffic.keep(calls)
+            throw error
         }
     }
 
@@ -229,7 +283,9 @@ enum StepVault {
         let bytes = state.saved.bytes
         precondition(bytes.count <= State.savedMax, "saved steps refer to content by its id")
         let sealed = try vault.seal(Secret(bytes), in: place(of: id))
-        return SavedState(kind: State.kind, version: State.version, sealed: sealed.bytes, keyID: sealed.keyID)
+        return SavedState(
+            kind: State.kind, version: State.version, sealed: sealed.bytes, keyID: sealed.keyID,
+            canGiveUp: state.givingUp != nil)
     }
 }
 

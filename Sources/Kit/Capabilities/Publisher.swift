@@ -9,6 +9,12 @@ public protocol Publisher: AccountCallable {
     /// Everything that can be refused without asking the platform, all at once.
     func problems(in post: Post) -> [PostProblem]
     func publishing(_ post: Post) -> Publishing
+    /// Where the platform fetches the media itself: within so long of being told where they lie. Nil where their bytes
+    /// are sent from here.
+    func fetching(_ post: Post) -> Duration?
+    /// The setting that names what the platform believes to be the operator's, for media that it fetches: beginnings of
+    /// addresses, and domains. Nil where it never fetches.
+    var ownAddressesSetting: String? { get }
     /// What an event says of a post of ours; nil for all others.
     func news(in event: EventContent) throws(Unreadable) -> PostNews?
     /// What the account's owner may choose now; nil where the platform does not say.
@@ -96,17 +102,20 @@ public struct Post: Sendable, Equatable {
         public let size: Int64?
         /// What was read from its bytes; nil where it lies elsewhere.
         public let facts: MediaFacts?
+        /// Of an object: where the platform can fetch it from this server, for a while; nil where it cannot.
+        public var address: String?
 
-        public init(_ place: Place, size: Int64? = nil, facts: MediaFacts? = nil) {
+        public init(_ place: Place, size: Int64? = nil, facts: MediaFacts? = nil, address: String? = nil) {
             self.place = place
             self.size = size
             self.facts = facts
+            self.address = address
         }
     }
 
     public let title: String?
     public let text: String?
-    public let media: [Medium]
+    public var media: [Medium]
     /// As `Publisher.postOptions` says; an object, maybe empty.
     public let options: JSON
     /// The platform's own id of the account.
@@ -151,6 +160,8 @@ public struct PostStage: Sendable, Equatable {
     public var state: State
     /// What is done next, in a sentence.
     public var next: String?
+    /// What has come in between, in a sentence: that it was too late to cancel, say.
+    public var reason: String?
     /// The platform's own id of it.
     public var remoteID: String?
     /// The platform's own word.
@@ -167,7 +178,7 @@ public struct PostStage: Sendable, Equatable {
 
 /// What became of a post.
 public struct Published: Sendable, Equatable {
-    public enum State: String, Sendable { case published, inInbox = "in_inbox" }
+    public enum State: String, Sendable { case published, inInbox = "in_inbox", cancelled }
     public let state: State
     public let remoteStatus: String?
     /// The platform's own id of what is to be seen there, where it says one.
@@ -186,6 +197,8 @@ public struct PostNews: Sendable, Equatable {
         case published(postID: String?)
         case inInbox
         case failed(Failure)
+        /// Somebody has cancelled it there.
+        case cancelled
         /// No longer to be seen.
         case withdrawn
     }

@@ -47,7 +47,7 @@ public struct FormFields: Sendable {
     }
 
     /// Percent and plus undone.
-    static func decoded(_ bytes: some Collection<UInt8>) -> [UInt8] {
+    public static func decoded(_ bytes: some Collection<UInt8>) -> [UInt8] {
         Array(bytes).withUnsafeBufferPointer { decoded($0) }
     }
 

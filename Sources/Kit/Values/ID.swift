@@ -50,6 +50,7 @@ public enum ErasureKind: Identified { public static let idPrefix = "era" }
 public enum SyncKind: Identified { public static let idPrefix = "sync" }
 public enum ReconciliationKind: Identified { public static let idPrefix = "recon" }
 public enum CallKind: Identified { public static let idPrefix = "call" }
+public enum CaptureKind: Identified { public static let idPrefix = "cap" }
 public enum NodeKind: Identified { public static let idPrefix = "node" }
 public enum ConnectionKind: Identified { public static let idPrefix = "conn" }
 public enum ConnectSessionKind: Identified { public static let idPrefix = "cs" }

@@ -20,6 +20,11 @@ enum PostCalls {
             spends: spend("post_status"), repeating: .always)
     }
 
+    /// Gives up what TikTok fetches by itself, as long as it is fetched.
+    static func cancel(_ publishID: String) -> Outgoing {
+        Outgoing(.post, "/v2/post/publish/cancel/", json: ["publish_id": .string(publishID)], repeating: .always)
+    }
+
     /// Begins a post. An upload that gets no bytes is never posted, so its beginning may be repeated; TikTok fetches
     /// by itself what lies elsewhere, so that one may not.
     static func begin(_ post: Post, off: [String]) -> Outgoing {

@@ -12,6 +12,7 @@ struct PostRules {
     static let photoTitleMax = 90
     static let descriptionMax = 4000
     static let photosMax = 35
+    static let photoBytesMax: Int64 = 20_000_000
     /// H.264, H.265, VP8, VP9, as containers name them.
     static let codecs: Set<String> = [
         "avc1", "avc3", "hvc1", "hev1", "vp08", "vp09", "V_MPEG4/ISO/AVC", "V_MPEGH/ISO/HEVC", "V_VP8", "V_VP9",
@@ -45,15 +46,27 @@ struct PostRules {
         for (index, photo) in post.media.enumerated() {
             switch photo.place {
             case .url(let url): found += address(url, "media[\(index)]")
-            case .object:
-                found += problem(
-                    "media[\(index)]",
-                    "TikTok fetches photos itself. Give the address of a JPEG or WebP on a domain that is verified for "
-                        + "your app.")
+            case .object: found += self.photo(photo, "media[\(index)]")
             }
         }
         return found
     }
+
+    private func photo(_ medium: Post.Medium, _ field: String) -> [PostProblem] {
+        guard let facts = medium.facts, let size = medium.size else { return problem(field, Self.noObject) }
+        guard facts.kind == .jpeg || facts.kind == .webp else {
+            return problem(field, "The file is \(facts.kind.words); TikTok takes photos as JPEG and WebP. Convert it.")
+        }
+        guard size <= Self.photoBytesMax else {
+            return problem(field, "\(size) bytes; TikTok takes \(Self.photoBytesMax) of a photo. Make it smaller.")
+        }
+        return medium.address == nil ? problem(field, "TikTok fetches photos itself. \(Self.unreachable)") : []
+    }
+
+    private static let noObject = "There is no such object. Upload the file again."
+    private static let unreachable =
+        "For that, PATCHBAY_PUBLIC_URL must be verified for your app and stand in TIKTOK_VERIFIED_URLS; or give an "
+        + "address on a domain that is verified."
 
     private func address(_ text: String, _ field: String) -> [PostProblem] {
         guard let url = try? OutsideURL(text), url.scheme == .https, case .name = url.host else {  // Said below.
@@ -68,7 +81,7 @@ struct PostRules {
     private func video(_ medium: Post.Medium) -> [PostProblem] {
         if case .url(let url) = medium.place { return address(url, "media[0]") }
         guard let facts = medium.facts, let size = medium.size else {
-            return problem("media[0]", "There is no such object. Upload the file again.")
+            return problem("media[0]", Self.noObject)
         }
         guard facts.kind.isVideo else {
             return problem("media[0]", "The file is \(facts.kind.words); TikTok takes MP4, MOV and WebM. Convert it.")
@@ -95,6 +108,9 @@ struct PostRules {
         if let codec = facts.codec, !Self.codecs.contains(codec) {
             found += problem(
                 "media[0]", "The picture is coded as \(codec); TikTok takes H.264, H.265, VP8 and VP9. Convert it.")
+        }
+        if post.object == nil, medium.address == nil {
+            found += problem("options.source", "TikTok cannot fetch it from this server. \(Self.unreachable)")
         }
         return found
     }
@@ -168,10 +184,12 @@ extension Post {
     var isDirect: Bool { options["mode"]?.text != "inbox" }
     var privacy: String? { options["privacy_level"]?.text }
     func flag(_ name: String) -> Bool { options[name]?.boolean ?? false }
-    var urls: [String] { media.compactMap { if case .url(let url) = $0.place { url } else { nil } } }
-    /// The file that is sent from here.
+    /// Where TikTok fetches from.
+    var urls: [String] { media.compactMap { if case .url(let url) = $0.place { url } else { $0.address } } }
+    /// The file that is sent from here; nil where TikTok fetches.
     var object: (id: ID<ObjectKind>, size: Int64, facts: MediaFacts)? {
-        guard let medium = media.first, case .object(let id) = medium.place, let size = medium.size,
+        guard options["source"]?.text != TikTok.sources.last, !isPhotos, let medium = media.first,
+            case .object(let id) = medium.place, let size = medium.size,
             let facts = medium.facts
         else { return nil }
         return (id, size, facts)

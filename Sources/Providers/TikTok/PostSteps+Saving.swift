@@ -6,7 +6,7 @@ extension PostSteps {
         static let (stage, off, beginnings, publishID) = ("stage", "off", "beginnings", "publish_id")
         static let (status, fullSince, since, due) = ("status", "full_since", "since", "due")
         static let (url, offset, turns, isOver) = ("upload_url", "offset", "turns", "over")
-        static let (state, postID, reason) = ("state", "post_id", "reason")
+        static let (state, postID, reason, givenUp) = ("state", "post_id", "reason", "given_up")
     }
 
     public var saved: JSON {
@@ -49,6 +49,7 @@ extension PostSteps {
         add(Name.publishID, JSON(publishID))
         add(Name.status, JSON(status))
         add(Name.fullSince, JSON(fullSince))
+        add(Name.givenUp, JSON(givenUp))
         return .object(members)
     }
 
@@ -59,6 +60,7 @@ extension PostSteps {
         publishID = saved[Name.publishID]?.text
         status = saved[Name.status]?.text
         fullSince = Self.time(saved[Name.fullSince])
+        givenUp = saved[Name.givenUp]?.text
         stage = try Self.stage(saved, publishID)
     }
 
@@ -91,6 +93,7 @@ extension PostSteps {
         var shown = PostStage(progress)
         shown.remoteID = publishID
         shown.remoteStatus = status
+        if let givenUp, givenUp != Self.taken { shown.reason = TikTok.notGivenUp(givenUp) }
         switch stage {
         case .options: shown.next = "TikTok is asked what this account may post."
         case .begin: shown.next = "The post is announced to TikTok."
@@ -98,7 +101,7 @@ extension PostSteps {
             shown.next = "The file is sent."
             shown.sent = upload.offset
         case .look:
-            shown.next = "TikTok is asked how it goes."
+            shown.next = givenUp == Self.taken ? "TikTok gives it up." : "TikTok is asked how it goes."
             shown.sent = post.object?.size
         case .published:
             shown.next = "TikTok looks at it before others see it."

@@ -53,6 +53,8 @@ public struct PostSteps: PublishingSteps, Equatable {
     var status: String?
     /// When the creator was first found to have posted too often.
     var fullSince: Timestamp?
+    /// What TikTok said when it was asked to give the post up: `taken`, or the code of its refusal.
+    var givenUp: String?
 
     init(_ post: Post) {
         self.post = post
@@ -133,6 +135,7 @@ public struct PostSteps: PublishingSteps, Equatable {
     }
 
     private func begin() -> Next<PostSteps> {
+        guard post.object != nil || post.urls.count == post.media.count else { return .fail(Self.unreachable) }
         let outgoing = PostCalls.begin(post, off: off)
         return .call(
             StepCall(outgoing, isFinal: post.object == nil) { answer, now throws(Unreadable) in
@@ -150,6 +153,23 @@ public struct PostSteps: PublishingSteps, Equatable {
                 }
                 return copy.at(.upload(Upload(publishID: id, url: Secret(url), offset: 0)))
             })
+    }
+
+    // MARK: Giving up
+
+    static let taken = "taken"
+
+    public var givingUp: StepCall<PostSteps>? {
+        guard case .look(let id, let since, _) = stage, post.object == nil, givenUp == nil else { return nil }
+        // Looked at at once: the status says what came of it.
+        @Sendable func answered(_ word: String) -> PostSteps {
+            var copy = at(.look(id, since: since, due: nil))
+            copy.givenUp = word
+            return copy
+        }
+        return StepCall(
+            PostCalls.cancel(id), refused: { failure, _, _ in answered(failure.code ?? "refused") }
+        ) { _, _ in answered(Self.taken) }
     }
 
     // MARK: Chunks
@@ -250,6 +270,9 @@ public struct PostSteps: PublishingSteps, Equatable {
             return copy.at(.published(id, since: first, due: now + max(.seconds(30), Self.pause(after: now - first))))
         case "FAILED":
             let reason = found.reason ?? "unknown"
+            if reason == TikTok.cancelledReason {
+                return copy.at(.done(Published(.cancelled, remoteStatus: found.status)))
+            }
             if TikTok.passingReasons.contains(reason), beginnings < 2 { return copy.at(.begin) }
             return copy.at(.failed(reason: reason))
         default:
@@ -260,6 +283,12 @@ public struct PostSteps: PublishingSteps, Equatable {
 
     private static let gone = Failure(
         .refused, "The video's bytes are no longer there. Give the file again.", code: "object_gone", who: .you)
+
+    /// What was so when the publication was accepted no longer is.
+    private static let unreachable = Failure(
+        .refused,
+        "TikTok can no longer fetch the file from this server. Look at TIKTOK_VERIFIED_URLS and PATCHBAY_PUBLIC_URL, "
+            + "and publish it again.", code: "no_own_address", who: .operator)
 
     private static func failure(_ reason: String, _ post: Post) -> Failure {
         let parts = reason.split(separator: ":", maxSplits: 1).map(String.init)

@@ -50,6 +50,15 @@ extension TikTok {
     /// TikTok's own trouble, or a file that could not be fetched just then: worth one more try.
     static let passingReasons: Set<String> = ["internal", "video_pull_failed", "photo_pull_failed"]
 
+    static let cancelledReason = "publish_cancelled"
+
+    /// Why a post goes on that was to be given up.
+    static func notGivenUp(_ code: String) -> String {
+        code == "publish_not_cancellable"
+            ? "It came too late to be cancelled: TikTok has the file, and no longer gives the post up."
+            : "It was to be cancelled, and TikTok did not do it."
+    }
+
     private static let reasons: [String: (String, Failure.Actor)] = [
         "internal": ("TikTok had a problem of its own and did not publish it. Publish it again.", .provider),
         "video_pull_failed": ("TikTok could not fetch the video. Its address must answer until that is done.", .you),

@@ -25,6 +25,10 @@ extension TikTok: Publisher {
             PostOption("brand_content", .flag, "A paid partnership.", title: "Branded content"),
             PostOption("is_ai_generated", .flag, "Made by a machine; videos only.", title: "Made by AI"),
             PostOption(
+                "source", .words(Self.sources),
+                "Whether the file is sent to TikTok, or TikTok fetches it from this server; photos are fetched always.",
+                title: "How the file gets there", usual: Self.sources.first),
+            PostOption(
                 "media_type", .words(["video", "photo"]), "What a single address leads to; video unless said.",
                 title: "The address leads to", usual: "video"),
             PostOption(
@@ -60,6 +64,13 @@ extension TikTok: Publisher {
 
     public func publishing(_ post: Post) -> PostSteps { PostSteps(post) }
 
+    static let sources = ["FILE_UPLOAD", "PULL_FROM_URL"]
+
+    /// TikTok gives up what it has not fetched within an hour.
+    public func fetching(_ post: Post) -> Duration? { post.object == nil ? .hours(1) : nil }
+
+    public var ownAddressesSetting: String? { "TIKTOK_VERIFIED_URLS" }
+
     public var postTable: PostTable { PostTable("tiktok_posts", id: "publish_id", account: "open_id") }
 
     public var choices: Call<PostChoices>? {
@@ -82,6 +93,7 @@ extension TikTok: Publisher {
         case "complete": kind = .published(postID: nil)
         case "publicly_available": kind = .published(postID: post)
         case "inbox_delivered": kind = .inInbox
+        case "failed" where content["reason"]?.text == Self.cancelledReason: kind = .cancelled
         case "failed": kind = .failed(Self.failure(forReason: content["reason"]?.text ?? "unknown"))
         // TikTok's own spelling, and the right one.
         case "no_longer_publicaly_available", "no_longer_publicly_available": kind = .withdrawn

@@ -36,3 +36,8 @@ extension TikTok: Limited, PathKnowing {
         ]
     }
 }
+
+extension TikTok: SecretNaming {
+    /// Whoever has the address of an upload may put a file there.
+    public var secretFields: [String] { ["upload_url"] }
+}

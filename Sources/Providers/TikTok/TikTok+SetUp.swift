@@ -22,6 +22,11 @@ extension TikTok: SelfExplaining {
                         + "a link for one of your users.",
                     commands: ["patchbay connections connect tiktok --user user-42"]),
                 .init(
+                    "Let TikTok fetch files from here",
+                    "Only for photos that are uploaded here, and videos with `source` `PULL_FROM_URL`. URL properties: "
+                        + "verify the domain of `{server}`, or the prefix `{server}/v1/objects/`. Then name it.",
+                    commands: ["TIKTOK_VERIFIED_URLS={server}/v1/objects/"]),
+                .init(
                     "Pass the audit",
                     "Until TikTok has audited the app, five users a day may post, and only to accounts that are "
                         + "private, as `SELF_ONLY`. What is checked: the creator's name is shown, privacy is chosen by "
@@ -45,6 +50,7 @@ extension TikTok: SelfExplaining {
                     "TIKTOK_CLIENT_SECRET", "The app's client secret. Without it `{address}` answers 404.",
                     isNeeded: true),
                 .init("TIKTOK_WEBHOOK_SECRET", "Instead of it, where another secret signs the webhooks."),
+                .init("TIKTOK_VERIFIED_URLS", "What is verified for the app as yours, for files that TikTok fetches."),
             ],
             documentation: "https://developers.tiktok.com/doc/webhooks-overview")
     }

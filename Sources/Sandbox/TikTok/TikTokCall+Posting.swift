@@ -158,7 +158,11 @@ extension TikTokCall {
 
     func cancel() throws(TikTokError) -> JSON {
         let post = try named()
-        guard post.status == "PROCESSING_DOWNLOAD" else { throw TikTokError("publish_not_cancellable") }
+        // What has been fetched whole is on its way to be posted.
+        guard post.status == "PROCESSING_DOWNLOAD", post.json.present("hash") == nil else {
+            throw TikTokError("publish_not_cancellable")
+        }
+        books.count("post.cancelled")
         books.world.delete(Errand.kind, platform.id + " " + post.id)
         books.fail(post, "publish_cancelled")
         return .object([])

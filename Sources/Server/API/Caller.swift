@@ -59,7 +59,7 @@ public struct Scope: Sendable, Equatable, CustomStringConvertible {
     public static let resources: [String] = [
         "apps", "connections", "deliveries", "events", "jobs", "changes", "endpoints", "users", "reviews", "alerts",
         "audit", "nodes",
-        "calls", "quotas", "proxy", "objects", "publications", "syncs", "records",
+        "calls", "captures", "quotas", "proxy", "objects", "publications", "syncs", "records",
         "keys",
         "trace", "radar",
     ]

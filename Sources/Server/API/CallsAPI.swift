@@ -1,3 +1,4 @@
+import Engine
 import Kit
 import Store
 
@@ -5,7 +6,8 @@ import Store
 enum CallsAPI {
     static let list = Action(
         "listCalls", "List calls to platforms",
-        notes: "Each attempt is a line of its own, written when it ended. Bodies, queries and headers are not kept.",
+        notes: "Each attempt is a line of its own, written when it ended. Bodies, queries and headers are not kept, "
+            + "unless somebody has asked for that (`createCapture`).",
         .needs(.read, "calls"),
         query: Paging.parameters + Paging.times + [
             Parameter("provider", .slug(), "To one provider."),
@@ -31,23 +33,30 @@ enum CallsAPI {
         let rows = try await request.app.database.read("calls") { [filter] in
             try $0.calls(filter, $0.upToHead(page, at: now))
         }
-        return request.list(rows, page, id: \.id.text, CallView.init)
+        return request.list(rows, page, id: \.id.text) { CallView(row: $0) }
     }
 
     static let get = Action(
-        "getCall", "Get a call to a platform", .needs(.read, "calls"), path: [.id(CallKind.self)],
+        "getCall", "Get a call to a platform",
+        notes: "With its bodies, where they were captured and the key has the scope captures:write.",
+        .needs(.read, "calls"), path: [.id(CallKind.self)],
         answers: [.ok("The call.", CallView.schema)], problems: [.notFound]
     ) { request in
         let id = request.pathID(CallKind.self)
         guard let row = try await request.app.database.read("call", { try $0.call(id) }) else {
             throw Problem(.notFound, "There is no call \(id). Retention may have removed it.")
         }
-        return .json(200, CallView(row: row))
+        guard request.caller.may(.write, "captures"), let captures = request.app.hooks.captures else {
+            return .json(200, CallView(row: row))
+        }
+        return .json(200, CallView(row: row, captured: try await captures.captured(id)))
     }
 }
 
 struct CallView: View {
     let row: CallRow
+    /// Where it is asked for and was kept.
+    var captured: JSON?
 
     static let outcomes = [
         "ok", "throttled", "unavailable", "unauthorized", "forbidden", "not_found", "refused", "garbled",
@@ -74,10 +83,43 @@ struct CallView: View {
             .required("user_id", Schema.text().orNull, "For whom."),
             .required("subject", Schema.text().orNull, "The id of what it was made for."),
             .required("correlation", Schema.text().orNull, "The request that asked for it."),
+            .optional("captured", Self.captured, "What was kept of it by a capture, without secrets."),
         ]))
 
+    private static let captured = Schema.object([
+        .required(
+            "request",
+            .object([
+                .required("url", .text(), "Where it went, with its query."),
+                .required("headers", headers, "As they were sent."), .required("body", body, "What was sent."),
+            ]), "What left."),
+        .required(
+            "answer",
+            Schema.object([
+                .required("headers", headers, "As they came."), .required("body", body, "What came."),
+            ]).orNull, "What came back; null when nothing came."),
+    ])
+    private static let headers = Schema.array(
+        of: .object([.required("name", .text(), "Its name."), .required("value", .text(), "Its value.")]))
+    private static let body = Schema.object([
+        .required("kind", .words(["none", "json", "form", "text", "left_out"]), "What is kept of it."),
+        .required("bytes", .integer(0...Int64.max), "How long it was."),
+        .optional("text", .text(), "The body, `‹secret›` in the place of each secret."),
+        .optional(
+            "why", .words(["too_large", "compressed", "not_text", "passed_on"]),
+            "Why it is left out: over 64 KiB, coded, of a kind that cannot be looked through, passed on as it was read."
+        ),
+        .optional("looks_like", .text(), "Of what is left out: the type that its first bytes say."),
+    ])
+
     func write(to writer: inout JSONWriter) {
-        writer.value([
+        var members: [JSONMember] = Self.members(row)
+        if let captured { members.append(.init("captured", captured)) }
+        writer.value(.object(members))
+    }
+
+    private static func members(_ row: CallRow) -> [JSONMember] {
+        let json: JSON = [
             "id": JSON(row.id), "provider": .string(row.provider), "purpose": .string(row.purpose),
             "method": .string(row.method), "host": .string(row.host), "path": .string(row.path), "at": JSON(row.at),
             "latency_ms": JSON(row.latency.microseconds / 1000), "status": JSON(row.status),
@@ -85,6 +127,7 @@ struct CallView: View {
             "attempt": JSON(row.attempt), "bytes_sent": JSON(row.bytesSent),
             "bytes_received": JSON(row.bytesReceived), "connection_id": JSON(row.connection),
             "user_id": JSON(row.userID), "subject": JSON(row.subject), "correlation": JSON(row.correlation),
-        ])
+        ]
+        return json.members ?? []
     }
 }

@@ -78,12 +78,16 @@ enum ObjectsAPI {
 
     static let content = Action(
         "getObjectContent", "Download an object",
-        notes: "The bytes, as they came. Takes `Range: bytes=FIRST-LAST`, one range.", .needs(.read, "objects"),
+        notes: "The bytes, as they came. Takes `Range: bytes=FIRST-LAST`, one range. To a platform that fetches for a "
+            + "publication they are declared as what they are.", .needs(.read, "objects"),
         path: path, isSignable: true, headers: SentObject.headers,
-        answers: SentObject.answers("application/octet-stream"),
+        answers: SentObject.answers("*/*"),
         problems: [.rangeNotSatisfiable, .notSetUp]
     ) { request in
-        try await SentObject.answer(request, try await request.object(), as: "application/octet-stream")
+        let row = try await request.object()
+        return try await SentObject.answer(
+            request, row,
+            as: request.caller.isFetching ? row.facts.kind.contentType : MediaFacts.Kind.other.contentType)
     }
 
     static let delete = Action(

@@ -125,7 +125,9 @@ enum PublicationsAPI {
     static let cancel = Action(
         "cancelPublication", "Cancel a publication",
         notes: "Targets of which nothing irreversible has left are `cancelled`: once this is answered, nothing of them "
-            + "is published. 409 where it is too late for all.",
+            + "is published. What a platform works on already it is asked to give up, where it offers that: such a "
+            + "target becomes `cancelled` when the platform has done so, or goes on and says that it was too late. 409 "
+            + "where it is too late for all.",
         .needs(.write, "publications"), path: path,
         body: .named(
             "PublicationCancellation",
@@ -146,16 +148,19 @@ enum PublicationsAPI {
                 throw Problem(.notFound, "There is no publication \(id).")
             }
             let targets = try session.targets(of: [id]).filter { wanted?.contains($0.id.text) ?? true }
-            let (cancelled, late) = try Publishing.cancel(targets, news, in: session, at: now)
-            guard cancelled > 0 else {
+            let (cancelled, asked, late) = try Publishing.cancel(targets, news, in: session, at: now)
+            guard cancelled + asked > 0 else {
                 throw Problem(
                     .wrongState,
-                    late > 0 ? "It is too late: it has been handed over already." : "Nothing of it waits any more.")
+                    late > 0
+                        ? "It is too late: it has been handed over already, and the platform does not give it back."
+                        : "Nothing of it waits any more.")
             }
             try session.touch(id, at: now)
             try session.audit(
                 NewAudit(
-                    auditID, "publication.cancelled", id.text, by: request, detail: ["targets": JSON(cancelled)]))
+                    auditID, "publication.cancelled", id.text, by: request,
+                    detail: ["targets": JSON(cancelled), "asked": JSON(asked)]))
             guard let row = try session.publication(id) else { throw StoreError.conflict }
             return try .publication(row, in: session)
         }

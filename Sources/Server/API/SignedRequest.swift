@@ -1,3 +1,4 @@
+import Crypto
 import Engine
 import Hummingbird
 import Kit
@@ -8,7 +9,12 @@ enum SignedRequest {
     /// The last parts of a signed query.
     static let parameters = [
         Parameter("expires", .integer(0...253_402_300_799), "Of a signed address: until when it is good."),
-        Parameter("by", .id(KeyKind.self), "Of a signed address: the key that made it."),
+        Parameter(
+            "by",
+            Schema.form(
+                0...40, pattern: "^(key|tgt)_[0-9a-hjkmnp-tv-z]{26}$", "an id that begins with key_ or tgt_"
+            ) { ID<KeyKind>($0) != nil || ID<TargetKind>($0) != nil }.example("key_01kb2c3d4e5f6g7h8j9k0m1n2p"),
+            "Of a signed address: the key that made it, or the part of a publication that it is for."),
         Parameter("signature", .line(1...256), "Of a signed address: stands last, and covers all before it."),
     ]
 
@@ -58,6 +64,7 @@ extension App {
         guard let end = fields["expires"]?.integer, now() < Timestamp(seconds: end) else {
             throw Problem(.addressRefused, "The time of the address is over. Ask for a new one.")
         }
+        if let target = fields["by"]?.text.flatMap({ ID<TargetKind>($0) }) { return try await fetching(target) }
         let maker = ID<KeyKind>(stored: fields["by"]?.text ?? "")
         guard let row = try await database.read("signing_key", { try $0.keyRow(maker) }), row.isActive(at: now()) else {
             throw Problem(.addressRefused, "The API key that made the address is no longer active.")
@@ -66,6 +73,22 @@ extension App {
             id: row.id.text, name: row.name, scopes: row.scopes.compactMap { Scope($0) }, version: APIVersion.current,
             owner: row.family.text)
     }
+}
+
+extension App {
+    /// A platform that fetches what a publication needs: until that is over.
+    private func fetching(_ id: ID<TargetKind>) async throws -> Caller {
+        guard let target = try await database.read("fetching_target", { try $0.target(id) }), target.state.isLive else {
+            throw Problem(.addressRefused, "The publication that the address is for is over.")
+        }
+        return Caller(
+            id: id.text, name: id.text, scopes: ["objects:read"].compactMap { Scope($0) }, version: APIVersion.current)
+    }
+}
+
+extension Caller {
+    /// Whether it is a platform that fetches for a publication.
+    var isFetching: Bool { ID<TargetKind>(id) != nil }
 }
 
 /// Makes signed addresses.
@@ -121,6 +144,17 @@ enum PresignAPI {
         }
         guard let signed = addresses.signed(method, path, query: query.joined(separator: "&")) else {
             throw Problem(.notSetUp, "Addresses are signed with a key of the vault. Set PATCHBAY_ENCRYPTION_KEYS.")
+        }
+        let auditID = request.app.ids.make(AuditKind.self)
+        try await request.app.database.write("presign") { session in
+            let object = try ID<ObjectKind>(key).map { try session.object($0) } ?? session.object(key: key)
+            // A key may say something about people; its hash tells the same from another.
+            let hash = String(decoding: Hex.encode(Array(SHA256.hash(data: Array(key.utf8))).prefix(16)), as: UTF8.self)
+            let detail: JSON = [
+                "method": .string(method), "expires_at": JSON(end), "key_sha256": .string(hash),
+            ]
+            try session.audit(
+                NewAudit(auditID, "object.presigned", object?.id.text, by: request, detail: detail))
         }
         let written = path.split(separator: "/").map { PercentEncoding.encode(String($0)) }.joined(separator: "/")
         let base = SettingsRules.base(request.app.settings)

@@ -5,7 +5,8 @@ import Store
 public struct Retention: Sendable, Equatable {
     /// A kind of row with a life of its own.
     public enum Kind: String, Sendable, CaseIterable {
-        case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, syncs, metrics, publications
+        case bodies, deliveries, events, changes, attempts, calls, captures, jobs, deadJobs, syncs, metrics
+        case publications
 
         var usualDays: Int64 {
             switch self {
@@ -13,7 +14,7 @@ public struct Retention: Sendable, Equatable {
             case .deliveries, .deadJobs: 90
             case .events, .metrics, .publications: 400
             case .calls: 14
-            case .jobs: 7
+            case .jobs, .captures: 7
             }
         }
         var settingName: String { "PATCHBAY_RETENTION_" + (self == .deadJobs ? "DEAD_JOBS" : rawValue.uppercased()) }
@@ -25,6 +26,7 @@ public struct Retention: Sendable, Equatable {
             case .changes: "The change feed: whoever follows it must not be away for longer."
             case .attempts: "Attempts to deliver our own webhooks."
             case .calls: "Calls to platforms."
+            case .captures: "Bodies of calls that were captured; not longer than the calls."
             case .jobs: "Jobs that succeeded or were cancelled."
             case .deadJobs: "Jobs that died."
             case .syncs: "Runs of syncs."
@@ -68,6 +70,7 @@ extension Retention {
         limits.changes = self[.changes]
         limits.attempts = self[.attempts]
         limits.calls = self[.calls]
+        limits.captures = self[.captures]
         limits.jobs = self[.jobs]
         limits.deadJobs = self[.deadJobs]
         limits.syncs = self[.syncs]

@@ -160,6 +160,11 @@ extension Setting {
             Setting(
                 "TIKTOK_BASE_URL", "TikTok's hosts, or a sandbox of them.", usual: "https://open.tiktokapis.com",
                 example: "http://127.0.0.1:4003"),
+            Setting(
+                "TIKTOK_VERIFIED_URLS",
+                "Beginnings of addresses, and domains, that are verified for the app as yours; commas between. With "
+                    + "PATCHBAY_PUBLIC_URL below one of them TikTok can fetch objects from here.",
+                example: "https://patchbay.example.com/v1/objects/"),
         ])
 
     private static let generic = Group(

@@ -22,6 +22,31 @@ extension Settings {
         }
     }
 
+    /// Reads where platforms may fetch files from, by the names that their descriptions say.
+    mutating func readOwnAddresses(_ values: SettingsValues) throws(BadSetting) {
+        for publisher in Providers.publishers {
+            guard let name = publisher.ownAddressesSetting, let text = values.text(name) else { continue }
+            let places = text.split(separator: ",").map { $0.filter { !$0.isWhitespace } }.filter { !$0.isEmpty }
+            for place in places where !Self.isOwnAddress(place) {
+                throw BadSetting(
+                    name,
+                    "\(OutsideText.bounded(place, 64)) is neither the beginning of an https address nor a domain. "
+                        + "Examples: https://patchbay.example.com/v1/objects/ or example.com")
+            }
+            ownAddresses[publisher.about.id] = places
+        }
+    }
+
+    private static func isOwnAddress(_ text: String) -> Bool {
+        guard text.contains("://") else {
+            // A name with a dot, as it would stand in an address.
+            guard let url = try? OutsideURL("https://\(text)/"), case .name(let name) = url.host else { return false }
+            return name == text && text.contains(".")
+        }
+        guard let url = try? OutsideURL(text), !text.contains("?"), !text.contains("#") else { return false }
+        return url.scheme == .https || url.isOnThisMachine
+    }
+
     private static func generic(_ values: SettingsValues, isDemo: Bool) throws(BadSetting) -> GenericOAuth? {
         guard let authorize = try place("OAUTH_AUTHORIZE_URL", values, isDemo) else { return nil }
         guard let token = try place("OAUTH_TOKEN_URL", values, isDemo) else {

@@ -80,6 +80,7 @@ extension Settings {
         standardWebhooks = try values.webhookSecrets("STANDARD_WEBHOOKS_SECRET", written: .standard)
         try readWebhookRoutes(values)
         try readConnecting(values)
+        try readOwnAddresses(values)
         for setting in Setting.all where setting.name.hasSuffix("_BASE_URL") {
             _ = try values.secureURL(setting.name, anyScheme: isDemo)
         }

@@ -54,6 +54,8 @@ public struct Settings: Sendable {
     public internal(set) var objectsFolder: String?
     /// What each platform gave for connecting accounts, by the platform's id; absent where nothing is set.
     public internal(set) var clients: [String: ClientSettings] = [:]
+    /// By platform, what it believes to be the operator's, for files that it fetches: beginnings of addresses, domains.
+    public internal(set) var ownAddresses: [String: [String]] = [:]
     /// The operator's own platform, where one is described.
     var generic: GenericOAuth?
     /// What people know the application as.

@@ -22,8 +22,7 @@ struct ConnectingParts: Sendable {
         ) { connections in
             AccountSubscribing(
                 Providers.accountSubscriptionSources,
-                caller: Instance.connectionCaller(
-                    settings, connections, traffic: traffic, wire: HTTPWire(client: client)),
+                caller: Instance.connectionCaller(settings, connections, traffic, HTTPWire(client: client)),
                 base: settings.addressForPlatforms)
         }
     }

@@ -26,6 +26,7 @@ enum Pages {
             NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage, AppPage.page,
             AppPage.removePage, OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
+            CallPage.page, CaptureForms.confirmation,
             SyncPage.page, StreamPage.page, RecordPage.page, ReconciliationPage.page, PublishPage.page,
             ComposePage.page, PublicationPage.page, RadarPage.page,
         ] + EndpointForms.confirmations
@@ -36,5 +37,7 @@ enum Pages {
             HealthPage.form, HealthPage.ask, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
         + AppsPage.forms + AppPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms
-        + StreamForms.forms + PublicationForms.forms + ComposePage.forms + [ReconciliationPage.form]
+        + CaptureForms.forms + StreamForms.forms + PublicationForms.forms + ComposePage.forms + [
+            ReconciliationPage.form
+        ]
 }

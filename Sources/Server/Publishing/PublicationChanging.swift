@@ -60,7 +60,9 @@ struct PublicationChanging: Sendable {
                     try session.restart(target.id.text, state, at: now)
                 else { throw Problem(.wrongState, "It has begun, or is over: it can no longer be changed.") }
                 try session.change(
-                    target.id, options: wish.options, source: wish.post.source, size: wish.post.size, at: now)
+                    target.id, options: wish.options,
+                    source: reading.publishing.source(of: wish.post, at: target.provider), size: wish.post.size,
+                    at: now)
                 var note = TargetNote(publishAt == nil ? .waiting : .scheduled)
                 (note.nextAction, note.nextAt) = (Publishing.beginning(publishAt), publishAt ?? now)
                 try session.note(note, of: target.id, at: now)

@@ -36,8 +36,10 @@ struct PublicationReading: Sendable {
             let options = optionProblems(target, publisher)
             problems += options
             guard options.isEmpty else { continue }
-            let post = try session.post(
-                content: content, media: media, options: target.options, account: connection.openID)
+            let post = publishing.placed(
+                try session.post(
+                    content: content, media: media, options: target.options, account: connection.openID),
+                at: connection.provider)
             problems += publisher.problems(in: post).map { problem in
                 let isOption = problem.field.hasPrefix("options")
                 return FieldProblem(isOption ? "\(target.field).\(problem.field)" : problem.field, problem.message)

@@ -69,7 +69,9 @@ struct TargetView: View {
             .required("who", Schema.text().orNull, "Who must act: `you`, `your_user`, `provider`, `operator`."),
             .required("next_action", Schema.text().orNull, "What happens next."),
             .required("next_at", Schema.time.orNull, "When."),
-            .required("can_cancel", .boolean, "Whether nothing irreversible has left yet."),
+            .required(
+                "can_cancel", .boolean,
+                "Whether nothing irreversible has left yet, or the platform can be asked to give it up."),
             .required("source", .words(["FILE_UPLOAD", "PULL_FROM_URL"]), "How its media come to the platform."),
             .required("provider_publication_id", Schema.text().orNull, "The platform's own id of the upload."),
             .required("provider_status", Schema.text().orNull, "The platform's own word."),

@@ -1,4 +1,3 @@
-import AsyncHTTPClient
 import Engine
 import Kit
 import Logging
@@ -7,12 +6,12 @@ public import Store
 /// Publishing, as the API and the pages need it.
 public struct PublishingHooks: Sendable {
     let publishing: Publishing
-    let caller: StepCaller
+    let caller: ConnectionCaller
 }
 
 extension Instance {
     /// The folder for objects, made ready; nil where none is set.
-    private static func objects(
+    static func objects(
         _ settings: Settings, _ database: any Database, ids: Identifiers, time: TimeSource, logger: Logger
     ) async -> ObjectStore? {
         guard let path = settings.objectsFolder else { return nil }
@@ -26,27 +25,19 @@ extension Instance {
         }
     }
 
-    /// The files, and what publishes them on behalf of connected accounts.
+    /// Publishing; nil without keys to seal with.
     static func publishing(
-        _ settings: Settings, _ database: any Database, _ vault: Vault, _ connections: Connections,
-        _ traffic: Traffic, _ client: HTTPClient, _ guarded: GuardedWire, ids: Identifiers, time: TimeSource,
-        logger: Logger
-    ) async -> (ObjectStore?, PublishingHooks?) {
-        let objects = await objects(settings, database, ids: ids, time: time, logger: logger)
-        guard !settings.encryptionKeys.isEmpty else { return (objects, nil) }
-        let publishers = Providers.publishers
-        let platforms = publishers.map { publisher in
-            (publisher.about.id, StepCaller.Platform(publisher, base: settings.clients[publisher.about.id]?.address))
+        _ settings: Settings, _ vault: Vault, by caller: ConnectionCaller, ids: Identifiers
+    ) -> PublishingHooks? {
+        guard !settings.encryptionKeys.isEmpty else { return nil }
+        var addresses: ObjectAddresses?
+        if case .success(let base) = settings.addressForPlatforms, !settings.ownAddresses.isEmpty {
+            addresses = ObjectAddresses(
+                base: base, signer: SignedAddresses(vault: vault), own: settings.ownAddresses)
         }
-        let caller = StepCaller(
-            platforms: Dictionary(uniqueKeysWithValues: platforms), traffic: traffic, wire: HTTPWire(client: client),
-            outside: guarded, objects: objects
-        ) { id, refused in
-            let held = try await connections.credential(of: ID(stored: id), refusing: refused)
-            return Proxying.Credential(token: held.access, version: held.version)
-        }
-        let publishing = Publishing(publishers: publishers, vault: vault, ids: ids)
-        return (objects, PublishingHooks(publishing: publishing, caller: caller))
+        let publishing = Publishing(
+            publishers: Providers.publishers, vault: vault, ids: ids, addresses: addresses)
+        return PublishingHooks(publishing: publishing, caller: caller)
     }
 
     /// Makes the tables under which applications find what was sent to each platform.

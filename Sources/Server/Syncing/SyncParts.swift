@@ -9,10 +9,9 @@ struct SyncParts: Sendable {
     let workers: [any JobWorker]
 
     init(
-        _ settings: Settings, _ connections: Connections, _ traffic: Traffic, _ wire: any Wire,
-        database: any Database, ids: Identifiers, time: TimeSource, bells: Bells, logger: Logger
+        _ settings: Settings, _ caller: ConnectionCaller, database: any Database, ids: Identifiers, time: TimeSource,
+        bells: Bells, logger: Logger
     ) {
-        let caller = Instance.connectionCaller(settings, connections, traffic: traffic, wire: wire)
         let syncs = Syncs(Providers.syncBook, ids: ids)
         let forsaken = ForsakenAccounts(syncs.book, database: database, time: time, logger: logger)
         self.syncs = syncs
@@ -35,25 +34,5 @@ struct SyncParts: Sendable {
             handlers[provider] = WakingHandler(syncs, beside: handlers[provider])
         }
         return handlers
-    }
-}
-
-extension Instance {
-    /// Asks platforms on connections' behalf.
-    static func connectionCaller(
-        _ settings: Settings, _ connections: Connections, traffic: Traffic, wire: any Wire
-    ) -> ConnectionCaller {
-        let platforms = Providers.all.compactMap { $0 as? any AccountCallable }.map { source in
-            (
-                source.about.id,
-                ConnectionCaller.Platform(source, address: settings.clients[source.about.id]?.address)
-            )
-        }
-        return ConnectionCaller(
-            platforms: Dictionary(uniqueKeysWithValues: platforms), traffic: traffic, wire: wire
-        ) { id, refused in
-            let held = try await connections.credential(of: ID(stored: id), refusing: refused)
-            return Proxying.Credential(token: held.access, version: held.version)
-        }
     }
 }

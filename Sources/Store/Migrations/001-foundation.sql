@@ -542,6 +542,28 @@ CREATE INDEX calls_provider ON calls (provider, id);
 CREATE INDEX calls_purpose ON calls (purpose, id);
 CREATE INDEX calls_failed ON calls (id) WHERE outcome <> 'ok';
 
+-- A time in which the bodies of calls are kept, because somebody has asked for it: of a connection, or of a platform.
+CREATE TABLE captures (
+    id                  $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    connection_id       $TEXT,
+    began_at            $INTEGER NOT NULL,
+    ends_at             $INTEGER NOT NULL,
+    calls               $INTEGER NOT NULL,
+    calls_max           $INTEGER NOT NULL,
+    started_by          $TEXT NOT NULL
+) $STRICT;
+CREATE INDEX captures_ends ON captures (ends_at);
+CREATE INDEX captures_connection ON captures (connection_id, id) WHERE connection_id IS NOT NULL;
+
+-- The bodies of calls that were captured: redacted, sealed. The id is the call's.
+CREATE TABLE captured_calls (
+    id                  $TEXT PRIMARY KEY,
+    capture_id          $TEXT NOT NULL,
+    key_id              $TEXT NOT NULL,
+    sealed              $BLOB NOT NULL
+) $STRICT;
+
 -- How often something that a platform is about to end was used, by day and connection ('' for none): counted from calls
 -- and events as they come, once; how far, stands in `instance` (radar/…).
 CREATE TABLE ending_uses (
@@ -982,11 +1004,23 @@ CREATE TABLE works (
     asked_at            $INTEGER,
     asked_until         $INTEGER,
     final_at            $INTEGER,
+    -- Whether the platform can be asked to give it up, and since when somebody wants that.
+    can_give_up         $INTEGER NOT NULL,
+    cancel_at           $INTEGER,
     created_at          $INTEGER NOT NULL,
     updated_at          $INTEGER NOT NULL
 ) $HOT;
 
 -- Publications ----------------------------------------------------------------------------------------------
+
+-- A post that an operator has begun to write, sealed. The id is the operator's.
+CREATE TABLE post_drafts (
+    id                  $TEXT PRIMARY KEY,
+    key_id              $TEXT NOT NULL,
+    sealed              $BLOB NOT NULL,
+    updated_at          $INTEGER NOT NULL
+) $STRICT;
+CREATE INDEX post_drafts_updated ON post_drafts (updated_at);
 
 -- Content for one or more accounts. `content` and `media` are JSON, `media` names objects or addresses.
 CREATE TABLE publications (

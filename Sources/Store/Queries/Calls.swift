@@ -1,8 +1,8 @@
 public import Kit
 
-/// One exchange with a platform, as it is kept: no body, no secret, no address but its template.
+/// One exchange with a platform, as it is kept: no body unless it is captured, no secret, no address but its template.
 public struct CallRow: Sendable, Equatable {
-    public let id: ID<CallKind>
+    public var id: ID<CallKind>
     public var provider: String
     /// What it was for, in a word: `subscription`, `proxy`.
     public var purpose: String
@@ -30,6 +30,8 @@ public struct CallRow: Sendable, Equatable {
     public var subject: String?
     /// Of the request that asked for it.
     public var correlation: String?
+    /// Kept beside it, where somebody has asked for that.
+    public var captured: CapturedCall?
 
     public init(
         id: ID<CallKind>, provider: String, purpose: String, method: String, host: String, path: String, at: Timestamp
@@ -89,6 +91,7 @@ extension Session {
                     $0.correlation.cell,
                 ]
             }, "ON CONFLICT (id) DO NOTHING")
+        for call in calls { try keepCaptured(of: call) }
     }
 
     /// In the order in which they were written down, which is when they ended; a page's times are those, too. When a

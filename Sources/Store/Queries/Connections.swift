@@ -235,6 +235,7 @@ extension Session {
     /// Forgets what is known of the account; the row stays, so that its id still names something.
     public func forgetAccount(of id: ID<ConnectionKind>, reason: String, at now: Timestamp) throws {
         try forgetSyncs(of: id, at: now)
+        try eraseCaptures(of: "\(id)")
         try run(
             """
             UPDATE oauth_accounts

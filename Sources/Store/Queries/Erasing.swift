@@ -56,6 +56,8 @@ extension Session {
                 customers.map { ErasedName(customer: $0.customer, at: $0.provider) }
                 + (try ownAccounts(of: new.user).map { ErasedName(account: $0.account, at: $0.provider) })
             try note([ErasedName(user: new.user)] + names, of: new.id, at: new.at)
+            try eraseCaptures(for: new.user)
+            try eraseCaptures(of: "SELECT id FROM oauth_accounts WHERE user_id = \(new.user)")
             let calls = try forgetCallers(new.user)
             let told = try eraseWhatWasTold(about: new.user, customers)
             let rows = try eraseRows(of: new.user, at: new.at)

@@ -90,6 +90,7 @@ extension Session {
                     continue
                 }
                 _ = try dropCredential(of: id)
+                try eraseCaptures(of: "\(id)")
                 calls += try run("UPDATE calls SET user_id = NULL, connection_id = NULL WHERE connection_id = \(id)")
                 let published = try rows(
                     "SELECT DISTINCT publication_id FROM publication_targets WHERE connection_id = \(id)"

@@ -297,12 +297,16 @@ extension Session {
             """, Self.target)
     }
 
-    /// Those of these targets of which nothing irreversible has left.
+    /// Those of these targets of which nothing irreversible has left, or that the platform can be asked to give up.
     public func cancellable(_ targets: [ID<TargetKind>]) throws -> Set<String> {
         guard !targets.isEmpty else { return [] }
         return Set(
-            try rows("SELECT id FROM works WHERE final_at IS NULL AND id IN (\(SQL.list(targets.map(\.text))))") {
-                try $0.text()
-            })
+            try rows(
+                """
+                SELECT id FROM works
+                 WHERE (final_at IS NULL OR can_give_up = 1 AND cancel_at IS NULL)
+                   AND id IN (\(SQL.list(targets.map(\.text))))
+                """
+            ) { try $0.text() })
     }
 }

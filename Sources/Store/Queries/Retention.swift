@@ -8,6 +8,7 @@ public struct RetentionLimits: Sendable, Equatable {
     public var changes: Duration = .days(30)
     public var attempts: Duration = .days(30)
     public var calls: Duration = .days(14)
+    public var captures: Duration = .days(7)
     public var jobs: Duration = .days(7)
     public var deadJobs: Duration = .days(90)
     public var idempotency: Duration = .days(7)
@@ -20,7 +21,7 @@ public struct RetentionLimits: Sendable, Equatable {
 /// A kind of rows that grows old.
 public enum Retained: Sendable, CaseIterable {
     case bodies, deliveries, events, changes, attempts, calls, jobs, deadJobs, idempotency, writes, nodes, fetched
-    case quotas, syncs, endingUses, publications
+    case quotas, syncs, endingUses, publications, captures, drafts
 }
 
 extension Session {
@@ -37,6 +38,8 @@ extension Session {
         case .attempts:
             return try deleteOldest("attempts", before: ID<AttemptKind>.floor(now - limits.attempts).text, limit)
         case .calls: return try deleteOldest("calls", before: ID<CallKind>.floor(now - limits.calls).text, limit)
+        case .drafts: return try expireDrafts(before: now - .days(30), limit)
+        case .captures: return try expireCaptures(before: now - min(limits.captures, limits.calls), limit)
         case .quotas:
             // Longer than any window: what they counted is free.
             return try run(

@@ -8,20 +8,24 @@ public enum SealedTable: String, Sendable, CaseIterable {
     case works
     /// The keys of months, under which bodies are sealed.
     case bodies = "body_keys"
+    /// Bodies of calls: about people.
+    case captures = "captured_calls"
+    /// What operators have begun to write.
+    case drafts = "post_drafts"
 
     /// The column that says whose secret it is.
     fileprivate var owner: SQL {
         switch self {
         case .apps: "app_id"
         case .endpoints: "endpoint_id"
-        case .credentials, .works, .bodies: "id"
+        case .credentials, .works, .bodies, .captures, .drafts: "id"
         }
     }
     /// Endpoints' secrets have one purpose and no column for it; tokens are bound to their version.
     fileprivate var purpose: SQL {
         switch self {
         case .apps: "purpose"
-        case .endpoints, .works, .bodies: "''"
+        case .endpoints, .works, .bodies, .captures, .drafts: "''"
         case .credentials: "'tokens/' || CAST(version AS TEXT)"
         }
     }

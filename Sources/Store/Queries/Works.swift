@@ -16,6 +16,8 @@ public struct WorkRow: Sendable {
     /// Until then its answer may come.
     public let askedUntil: Timestamp?
     public let finalAt: Timestamp?
+    /// Since when somebody wants the platform to give it up.
+    public let cancelAt: Timestamp?
 }
 
 /// A state to be saved.
@@ -24,8 +26,11 @@ public struct SavedState: Sendable {
     public let version: Int
     public let sealed: [UInt8]
     public let keyID: String
+    /// Whether the platform can be asked to give it up.
+    public let canGiveUp: Bool
 
-    public init(kind: String, version: Int, sealed: [UInt8], keyID: String) {
+    public init(kind: String, version: Int, sealed: [UInt8], keyID: String, canGiveUp: Bool = false) {
+        self.canGiveUp = canGiveUp
         self.kind = kind
         self.version = version
         self.sealed = sealed
@@ -37,14 +42,15 @@ extension Session {
     public func work(_ id: String) throws -> WorkRow? {
         try row(
             """
-            SELECT id, kind, version, sealed, key_id, ordinal, generation, asked_at, asked_until, final_at
+            SELECT id, kind, version, sealed, key_id, ordinal, generation, asked_at, asked_until, final_at, cancel_at
               FROM works WHERE id = \(id)
             """
         ) { row in
             WorkRow(
                 id: try row.text(), kind: try row.text(), version: Int(try row.integer()), sealed: try row.blob(),
                 keyID: try row.text(), ordinal: try row.integer(), generation: try row.integer(),
-                askedAt: try row.optionalTime(), askedUntil: try row.optionalTime(), finalAt: try row.optionalTime())
+                askedAt: try row.optionalTime(), askedUntil: try row.optionalTime(), finalAt: try row.optionalTime(),
+                cancelAt: try row.optionalTime())
         }
     }
 
@@ -52,8 +58,10 @@ extension Session {
     public func addWork(_ id: String, _ state: SavedState, at now: Timestamp) throws {
         try run(
             """
-            INSERT INTO works (id, kind, version, sealed, key_id, ordinal, generation, created_at, updated_at)
-            VALUES (\(id), \(state.kind), \(state.version), \(state.sealed), \(state.keyID), 0, 0, \(now), \(now))
+            INSERT INTO works (id, kind, version, sealed, key_id, ordinal, generation, can_give_up, created_at,
+                               updated_at)
+            VALUES (\(id), \(state.kind), \(state.version), \(state.sealed), \(state.keyID), 0, 0,
+                    \(state.canGiveUp ? 1 : 0), \(now), \(now))
             """)
     }
 
@@ -93,7 +101,8 @@ extension Session {
             """
             UPDATE works
                SET kind = \(state.kind), version = \(state.version), sealed = \(state.sealed), key_id = \(state.keyID),
-                   ordinal = ordinal + 1, asked_at = NULL, asked_until = NULL, updated_at = \(now)
+                   can_give_up = \(state.canGiveUp ? 1 : 0), ordinal = ordinal + 1, asked_at = NULL,
+                   asked_until = NULL, updated_at = \(now)
              WHERE id = \(id) AND ordinal = \(ordinal)
             """) == 1
     }
@@ -104,8 +113,9 @@ extension Session {
             """
             UPDATE works
                SET kind = \(state.kind), version = \(state.version), sealed = \(state.sealed), key_id = \(state.keyID),
-                   ordinal = ordinal + 1, generation = generation + 1, asked_at = NULL, asked_until = NULL,
-                   final_at = NULL, updated_at = \(now)
+                   can_give_up = \(state.canGiveUp ? 1 : 0), cancel_at = NULL, ordinal = ordinal + 1,
+                   generation = generation + 1, asked_at = NULL, asked_until = NULL, final_at = NULL,
+                   updated_at = \(now)
              WHERE id = \(id)
             """) == 1
     }
@@ -113,6 +123,11 @@ extension Session {
     /// Ends work before a call that cannot be taken back. False when one has left, or there is no such work.
     public func cancelWork(_ id: String) throws -> Bool {
         try run("DELETE FROM works WHERE id = \(id) AND final_at IS NULL") == 1
+    }
+
+    /// What can no longer be taken back here is to be given up at the platform. False where that cannot be asked.
+    public func wantGivenUp(_ id: String, at now: Timestamp) throws -> Bool {
+        try run("UPDATE works SET cancel_at = coalesce(cancel_at, \(now)) WHERE id = \(id) AND can_give_up = 1") == 1
     }
 
     public func endWork(_ id: String) throws { try run("DELETE FROM works WHERE id = \(id)") }

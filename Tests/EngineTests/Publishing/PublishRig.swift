@@ -72,7 +72,12 @@ struct PublishRig: Sendable {
 
     // MARK: Publishing
 
-    private var publishing: Publishing { Publishing(publishers: [TikTok()], vault: vault, ids: ids) }
+    private var publishing: Publishing {
+        let addresses = ObjectAddresses(
+            base: "https://patchbay.example.com", signer: SignedAddresses(vault: vault),
+            own: ["tiktok": ["https://patchbay.example.com/v1/objects/"]])
+        return Publishing(publishers: [TikTok()], vault: vault, ids: ids, addresses: addresses)
+    }
 
     /// Accepts a publication of the film, or of what lies at an address. Its target.
     func publish(
@@ -80,10 +85,11 @@ struct PublishRig: Sendable {
     ) async throws -> ID<TargetKind> {
         let media: JSON = [url.map { ["url": .string($0)] } ?? ["object_id": JSON(film)]]
         let (connection, now) = (connection, clock.now)
-        let post = try await database.read("post") { session in
-            try session.post(
-                content: ["text": "Rye is back"], media: media, options: options, account: connection.openID)
-        }
+        let post = publishing.placed(
+            try await database.read("post") { session in
+                try session.post(
+                    content: ["text": "Rye is back"], media: media, options: options, account: connection.openID)
+            }, at: "tiktok")
         #expect(TikTok().problems(in: post) == [])
         let accepted = try publishing.accept(
             [Publishing.Wish(connection: connection, options: options, post: post)], content: ["text": "Rye is back"],
@@ -139,13 +145,13 @@ struct PublishRig: Sendable {
             circuits: Circuits(database: database, time: time, logger: .quiet),
             recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
             time: time)
-        let caller = StepCaller(
+        let caller = ConnectionCaller(
             platforms: ["tiktok": .init(TikTok(), base: PlatformInProcess.base)], traffic: traffic, wire: way,
             outside: way, objects: objects
         ) { [token] _, _ in Proxying.Credential(token: token, version: 1) }
         let worker = PublicationWorker(
-            Publishing(publishers: [TikTok()], vault: vault, ids: ids), caller: caller, database: store, vault: vault,
-            ids: ids, time: time, bells: Bells(), logger: .quiet)
+            publishing, caller: caller, database: store, vault: vault, ids: ids, time: time, bells: Bells(),
+            logger: .quiet)
         return Node(id: id, worker: worker, mortal: mortal)
     }
 

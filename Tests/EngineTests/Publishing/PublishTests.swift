@@ -141,6 +141,142 @@ struct PublishTests {
         }
     }
 
+    @Test("each call of an upload is in the log once, with its state's commit", arguments: TestEngine.all)
+    func lines(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            try await PublishRig.with(database) { rig in
+                let (target, calls) = (try await rig.publish(), rig.platform.calls.count)
+                try await rig.settle(try await rig.node())
+                #expect(try await rig.target(target).state == .published)
+
+                let made = rig.platform.calls.count - calls
+                let rows = try await rig.lines(of: target, atLeast: made)
+                #expect(rows.count == made)
+                #expect(rows.map(\.id) == rows.map(\.id).sorted() && Set(rows.map(\.id)).count == made)
+                let chunks = rows.filter { $0.method == "PUT" }
+                #expect(chunks.count == 7 && chunks.map(\.at) == chunks.map(\.at).sorted())
+                #expect(chunks.reduce(0) { $0 + $1.bytesSent } == PublishRig.filmSize)
+            }
+        }
+    }
+
+    @Test("a file of ours is fetched by an address that is in the audit log when it leaves", arguments: TestEngine.all)
+    func ownAddress(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let settings: JSON = [
+                "verified_prefixes": ["https://patchbay.example.com/"], "pull_origin": "http://127.0.0.1:9",
+            ]
+            try await PublishRig.with(database, settings: settings) { rig in
+                let target = try await rig.publish(
+                    ["privacy_level": "PUBLIC_TO_EVERYONE", "source": "PULL_FROM_URL"])
+                let node = try await rig.node()
+                #expect(try await rig.presigned() == [])
+                try await rig.settle(node)
+
+                let row = try await rig.target(target)
+                #expect(row.state == .published && row.source == "PULL_FROM_URL")
+                #expect(rig.platform.effect("init.video.pull") == 1 && rig.platform.effect("chunk.received") == 0)
+                #expect(try await rig.presigned() == [rig.film.text])
+            }
+        }
+    }
+
+    @Test("what the platform still fetches it is asked to give up, and it is not published", arguments: TestEngine.all)
+    func givenUp(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            for losesAnswer in [false, true] {
+                try await PublishRig.with(database, settings: Self.pulled) { rig in
+                    let node = try await rig.node()
+                    let target = try await rig.publish(url: "https://cdn.example.com/rye.mp4")
+                    try await rig.turn(node)
+                    let before = try await rig.target(target)
+                    #expect(before.state == .processing)
+                    let asked = try await rig.giveUp(target)
+                    #expect(asked.cancelled == 0 && asked.asked == 1)
+                    #expect(try await rig.target(target).nextAction == "The platform is asked to give it up.")
+                    // Asked for twice, it is the same.
+                    #expect(try await rig.giveUp(target).asked == 1)
+                    if losesAnswer { rig.platform.loseAnswer(to: 0, applied: true) }
+                    try await rig.turn(node)
+
+                    let row = try await rig.target(target)
+                    #expect(
+                        row.state == .cancelled && row.reason == "Cancelled at the platform before it was published.")
+                    #expect(rig.platform.effect("post.cancelled") == 1 && rig.platform.effect("post.published") == 0)
+                    #expect(try await rig.told(target).last == "publication.cancelled")
+                    #expect(try await rig.leftOver(target) == 0)
+                }
+            }
+        }
+    }
+
+    @Test("what the platform has it no longer gives up: it goes on, and says that it was too late")
+    func tooLate() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            try await PublishRig.with(database, settings: Self.pulled) { rig in
+                let node = try await rig.node()
+                let target = try await rig.publish(url: "https://cdn.example.com/rye.mp4")
+                try await rig.turn(node)
+                rig.platform.fetchAll()
+                #expect(try await rig.giveUp(target).asked == 1)
+                try await rig.turn(node)
+
+                let late = try await rig.target(target)
+                #expect(late.state == .processing && late.reason?.hasPrefix("It came too late to be cancelled") == true)
+                #expect(try await database.read("open") { try $0.cancellable([target]) }.isEmpty)
+                try await rig.settle(node)
+                let row = try await rig.target(target)
+                #expect(row.state == .published && row.reason == late.reason)
+                #expect(rig.platform.effect("post.published") == 1)
+            }
+        }
+    }
+
+    @Test("a platform that is away when it is asked to give up is asked again, and nothing fails of it")
+    func awayWhenGivenUp() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            try await PublishRig.with(database, settings: Self.pulled) { rig in
+                let node = try await rig.node()
+                let target = try await rig.publish(url: "https://cdn.example.com/rye.mp4")
+                try await rig.turn(node)
+                _ = try await rig.giveUp(target)
+                let away = try await rig.node(wire: Away(path: "/cancel/", real: rig.platform))
+                try await rig.turn(away)
+                #expect(try await rig.target(target).state == .processing)
+
+                rig.clock.advance(.minutes(10))
+                try await rig.turn(node)
+                #expect(try await rig.target(target).state == .cancelled)
+            }
+        }
+    }
+
+    /// Nobody answers at some addresses.
+    private struct Away: StreamWire {
+        struct Lost: Error {}
+        let path: String
+        let real: PlatformInProcess
+
+        func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
+            guard !request.url.contains(path) else { throw Lost() }
+            return try await real.send(request, within: deadline)
+        }
+    }
+
+    @Test("a webhook says that somebody has cancelled it at the platform")
+    func cancelledThere() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            try await PublishRig.with(database, settings: Self.pulled) { rig in
+                let target = try await rig.publish(url: "https://cdn.example.com/rye.mp4")
+                try await rig.turn(try await rig.node())
+                try await rig.hear(
+                    "post.publish.failed", of: try await rig.target(target),
+                    more: [.init("reason", "publish_cancelled")])
+                #expect(try await rig.target(target).state == .cancelled)
+            }
+        }
+    }
+
     @Test(
         "what the platform refuses is said with what to do",
         arguments: [
@@ -268,12 +404,37 @@ extension PublishRig {
         try await database.read("targets") { session in try ids.compactMap { try session.target($0) } }
     }
 
+    /// Lines of the call log, in their order; what no commit of the steps took along is written behind them.
+    func lines(of target: ID<TargetKind>, atLeast count: Int) async throws -> [CallRow] {
+        var rows: [CallRow] = []
+        for _ in 0..<1000 {
+            var filter = CallFilter()
+            filter.subject = target.text
+            rows = try await database.read("lines") { [filter] in
+                try $0.calls(filter, ListPage(limit: 100, ascending: true))
+            }
+            guard rows.count < count else { break }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+        return rows
+    }
+
+    /// The objects of which addresses are in the audit log.
+    func presigned() async throws -> [String] {
+        try await database.read("presigned") { session in
+            try session.rows("SELECT subject FROM audit WHERE action = 'object.presigned'") { try $0.text() }
+        }
+    }
+
     /// Cancels as the API does. How many were.
-    func cancel(_ id: ID<TargetKind>) async throws -> Int {
+    func cancel(_ id: ID<TargetKind>) async throws -> Int { try await giveUp(id).cancelled }
+
+    /// The same, with what the platform is asked for.
+    func giveUp(_ id: ID<TargetKind>) async throws -> (cancelled: Int, asked: Int, late: Int) {
         let (now, news) = (clock.now, PublicationNews(ids))
         return try await database.write("cancel") { session in
-            guard let row = try session.target(id) else { return 0 }
-            return try Publishing.cancel([row], news, in: session, at: now).cancelled
+            guard let row = try session.target(id) else { return (0, 0, 0) }
+            return try Publishing.cancel([row], news, in: session, at: now)
         }
     }
 

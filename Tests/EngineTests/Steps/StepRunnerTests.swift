@@ -39,7 +39,7 @@ struct NamedAddressTests {
 
     private func sent(
         to url: String, base: String?, _ wire: Way, _ outside: Way, in database: any Database
-    ) async throws -> StepCaller.Heard {
+    ) async throws -> ConnectionCaller.Heard {
         let (time, ids) = (TestClock().source, Identifiers(now: { .testNow }))
         let traffic = Traffic(
             quotas: Quotas(
@@ -48,7 +48,7 @@ struct NamedAddressTests {
             circuits: Circuits(database: database, time: time, logger: .quiet),
             recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
             time: time)
-        let caller = StepCaller(
+        let caller = ConnectionCaller(
             platforms: ["shop": .init(SampleShop(), base: base)], traffic: traffic, wire: wire, outside: outside,
             objects: nil
         ) { _, _ in Proxying.Credential(token: Secret("t"), version: 1) }
@@ -56,7 +56,7 @@ struct NamedAddressTests {
         call.host = .given(Secret(url), within: ["shop.example"])
         return try await caller.send(
             call,
-            on: StepCaller.Errand(
+            on: ConnectionCaller.Errand(
                 connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
                 claimant: Claimant("c", .publishing)))
     }
@@ -294,13 +294,13 @@ struct StepRunnerTests {
                 recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
                 time: time)
             let way: any StreamWire = mortal.map { MortalStreamWire(real: wire, mortal: $0) } ?? wire
-            let caller = StepCaller(
-                platforms: ["shop": .init(SampleShop())], traffic: traffic, wire: way, outside: way, objects: nil
+            let caller = ConnectionCaller(
+                platforms: ["shop": .init(SampleShop())], traffic: traffic, wire: way, outside: way
             ) { _, _ in Proxying.Credential(token: Secret("t"), version: 1) }
             return StepRunner(
                 database: mortal.map { MortalDatabase(real: database, mortal: $0) } ?? database, vault: vault,
                 time: time, caller: caller,
-                errand: StepCaller.Errand(
+                errand: ConnectionCaller.Errand(
                     connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
                     claimant: Claimant("c", .publishing), subject: id),
                 subject: key, job: job, reached: { { _, _, _ in } })

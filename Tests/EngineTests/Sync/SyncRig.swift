@@ -1,4 +1,5 @@
 import Kit
+import NIOCore
 import Synchronization
 import TestSupport
 import Testing
@@ -92,6 +93,23 @@ final class Shelf: Wire {
     }
 }
 
+/// A fake that takes and gives whole bodies, where bodies pass.
+struct WholeBodies: StreamWire {
+    let wire: any Wire
+
+    func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
+        var body: [UInt8] = []
+        if case .bytes(let bytes) = request.body { body = bytes }
+        let answer = try await wire.send(
+            WireRequest(
+                method: request.method, url: request.url, headers: request.headers, body: body,
+                authorization: request.authorization), within: deadline)
+        return StreamAnswer(status: answer.status, headers: answer.headers) { take in
+            try await take(ByteBuffer(bytes: answer.body))
+        }
+    }
+}
+
 /// Connections, the workers that sync them, and a clock.
 struct SyncRig: Sendable {
     static let app = ID<AppKind>(stored: "app_00000000000000000000000001")
@@ -130,8 +148,8 @@ struct SyncRig: Sendable {
             recorder: CallRecorder(database: self.database, metrics: Metrics(), time: .system, logger: .quiet),
             ids: ids, time: time)
         return ConnectionCaller(
-            platforms: ["tiktok": .init(TikTok(), address: "https://shelf.example")], traffic: traffic,
-            wire: wire ?? self.wire
+            platforms: ["tiktok": .init(TikTok(), base: "https://shelf.example")], traffic: traffic,
+            wire: WholeBodies(wire: wire ?? self.wire)
         ) { _, refused in
             Proxying.Credential(token: Secret("act.\((refused ?? 0) + 1)"), version: (refused ?? 0) + 1)
         }

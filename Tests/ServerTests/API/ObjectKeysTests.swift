@@ -150,6 +150,59 @@ struct ObjectKeysTests {
     }
     private static let withoutKey = ["Authorization": ""]
 
+    @Test("who made an address is in the audit log, without the key that may name somebody")
+    func presigningIsAudited() async throws {
+        try await ObjectsTests.with(.sqlite) { api, _ in
+            let id = try await api.send("PUT", "/v1/objects/u/mira.jpg", Self.rye).json["id"]?.text ?? ""
+            _ = try await Self.presign(api, ["method": "GET", "key": "u/mira.jpg"])
+            _ = try await Self.presign(api, ["method": "PUT", "key": "u/new.jpg"])
+            let entries = try await api.get("/v1/audit?action=object.presigned")
+            #expect(entries.data.map { $0["subject"] } == [.null, .string(id)])
+            #expect(entries.data.map { $0["detail", "method"] } == ["PUT", "GET"])
+            #expect(!String(decoding: entries.body, as: UTF8.self).contains("mira"))
+        }
+    }
+
+    @Test("a platform fetches what a publication needs, by its address alone, until that is over")
+    func fetching() async throws {
+        try await ObjectsTests.with(.sqlite) { api, _ in
+            let id = try await api.send("PUT", "/v1/objects/a", Self.film).json["id"]?.text ?? ""
+            let other = try await api.send("PUT", "/v1/objects/b", Self.film).json["id"]?.text ?? ""
+            let target = api.app.ids.make(TargetKind.self)
+            try await api.database.write("target") { session in
+                _ = try session.run(
+                    """
+                    INSERT INTO publications (id, content, media, created_by, version, created_at, updated_at)
+                    VALUES ('pub_1', '{}', '[]', 'key', 1, 0, 0)
+                    """)
+                _ = try session.run(
+                    """
+                    INSERT INTO publication_targets (id, publication_id, connection_id, provider, account_id, options,
+                                                     state, source, version, created_at, updated_at)
+                    VALUES (\(target), 'pub_1', 'conn_1', 'tiktok', 'a', '{}', 'processing', 'PULL_FROM_URL', 1, 0, 0)
+                    """)
+            }
+            let signer = try #require(api.app.hooks.signedAddresses)
+            let end = (api.clock.now + .minutes(75)).microseconds / 1_000_000
+            let path = "/v1/objects/\(id)/content"
+            let query = try #require(signer.signed("GET", path, query: "expires=\(end)&by=\(target)"))
+
+            let read = try await api.get("\(path)?\(query)", Self.withoutKey)
+            #expect(read.status == 200 && read.body == Self.film && read.header("Content-Type") == "video/mp4")
+            #expect(try await api.get(path).header("Content-Type") == "application/octet-stream")
+            #expect(try await api.get("/v1/objects/\(other)/content?\(query)", Self.withoutKey).status == 401)
+            api.clock.advance(.minutes(76))
+            #expect(try await api.get("\(path)?\(query)", Self.withoutKey).status == 401)
+            let later = (api.clock.now + .minutes(75)).microseconds / 1_000_000
+            let again = try #require(signer.signed("GET", path, query: "expires=\(later)&by=\(target)"))
+            try await api.database.write("over") { session in
+                _ = try session.run("UPDATE publication_targets SET state = 'published'")
+            }
+            let over = try await api.get("\(path)?\(again)", Self.withoutKey)
+            #expect(over.status == 401 && over.code == "address_refused")
+        }
+    }
+
     @Test("a signed address reads one object without a key, until its time is over or its key is revoked")
     func signedGet() async throws {
         try await ObjectsTests.with(.sqlite) { api, _ in

@@ -162,6 +162,7 @@ struct SettingsTests {
             case .changes: \.changes
             case .attempts: \.attempts
             case .calls: \.calls
+            case .captures: \.captures
             case .jobs: \.jobs
             case .deadJobs: \.deadJobs
             case .syncs: \.syncs

@@ -2,6 +2,7 @@ import Kit
 import TestSupport
 import Testing
 
+@testable import Engine
 @testable import Server
 @testable import Store
 
@@ -46,6 +47,10 @@ struct CalendarTests {
             let week = try await browser.get("/publish").html
             #expect(week.contains("23 Nov – 29 Nov 2026") && week.contains("data-move=\"/publish/\(id)/when\""))
             #expect(week.contains("Times are in Europe/Berlin") && week.contains(">11:00</time>"))
+            // Dropped on another day it keeps its time on the clock.
+            #expect(
+                week.contains("data-local=\"2026-11-29T11:00\" draggable") && week.contains("data-day=\"2026-11-28\""))
+            #expect(!week.contains("data-day=\"2026-11-27\""))
             #expect(week.contains("<hr class=\"now\"") && week.contains("class=\"past"))
             browser.cookies["language"] = "ko"
             #expect(try await browser.get("/publish").html.contains("2026년 11월 22일 – 11월 28일"))
@@ -66,6 +71,34 @@ struct CalendarTests {
             #expect(!other.contains("Rye is back"))
             let viewer = try await Browser.signedIn(world.api, as: .viewer, name: "viewer")
             #expect(!(try await viewer.get("/publish").html.contains("data-move")))
+        }
+    }
+
+    @Test("a time at which the account's day is still full is refused, with the next one that is free")
+    func full() async throws {
+        try await PublicationsTests.with { world in
+            let quotas = try #require(world.api.app.hooks.quotas)
+            var context = CallContext("publication", as: Claimant("publishing", .urgent))
+            context.connection = world.connection.text
+            // Fifteen posts in a day, answered just now.
+            let needs = quotas.needs([Spending(15, of: "daily_posts")], of: "tiktok", "/", context)
+            quotas.settle(try await quotas.take(needs, as: context.claimant), learning: nil, refusedFor: nil)
+            let browser = try await Browser.signedIn(world.api)
+            let id = try #require(try await world.scheduled().json["id"]?.text)
+            let (path, now) = ("/publish/\(id)/when", world.api.clock.now)
+            func field(_ moment: Timestamp) -> String { String(moment.rfc3339.prefix(16)) }
+            let planned = try await world.api.get("/v1/publications/\(id)").json["publish_at"]
+
+            let refused = try await browser.act(path, ["at": field(now + .hours(20)), "version": "1"])
+
+            let free = now + .days(1)
+            #expect(refused.status == 422 && refused.html.contains("is full until"), "\(refused.html)")
+            #expect(refused.html.contains("value=\"\(field(free + .minutes(1)))\""))
+            #expect(refused.html.contains("The next free time stands in the field."))
+            #expect(try await world.api.get("/v1/publications/\(id)").json["publish_at"] == planned)
+            let moved = try await browser.act(path, ["at": field(free + .minutes(1)), "version": "1"])
+            #expect(moved.status == 303)
+            #expect(try await browser.get("/publish/new").html.contains("what is sent now waits"))
         }
     }
 

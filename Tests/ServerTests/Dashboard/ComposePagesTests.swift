@@ -101,6 +101,36 @@ struct ComposePagesTests {
         }
     }
 
+    @Test(
+        "what is begun is kept for whoever wrote it, sealed, until it is sent or discarded", arguments: TestEngine.all)
+    func drafts(engine: TestEngine) async throws {
+        try await PublicationsTests.with(engine) { world in
+            let browser = try await Browser.signedIn(world.api)
+            let typed = fields(world, ["text": "Half a loaf", "when": "at", "at": "2026-12-24T09:30"])
+            _ = try await browser.act("/publish/check", typed)
+
+            let again = try await browser.get("/publish/new").html
+            #expect(again.contains("Half a loaf") && again.contains("You began this at"))
+            #expect(again.contains("value=\"2026-12-24T09:30\"") && again.contains("value=\"SELF_ONLY\" selected"))
+            #expect(again.contains("value=\"\(world.object)\" selected"))
+            // An address that says what to write counts more.
+            #expect(!(try await browser.get("/publish/new?text=Other").html.contains("Half a loaf")))
+            let other = try await Browser.signedIn(world.api, name: "other")
+            #expect(!(try await other.get("/publish/new").html.contains("Half a loaf")))
+            let sealed = try await world.api.database.read("drafts") { session in
+                try session.rows("SELECT sealed FROM post_drafts") { try $0.blob() }
+            }
+            #expect(sealed.count == 1 && sealed[0].firstRange(of: Array("Half".utf8)) == nil)
+
+            _ = try await browser.act("/publish/new", ["act": "discard"])
+            #expect(!(try await browser.get("/publish/new").html.contains("Half a loaf")))
+            #expect(try await browser.act("/publish/new", typed.merging(["act": "keep"]) { $1 }).status == 303)
+            #expect(try await browser.get("/publish/new").html.contains("Half a loaf"))
+            #expect(try await browser.act("/publish/new", typed).status == 303)
+            #expect(!(try await browser.get("/publish/new").html.contains("Half a loaf")))
+        }
+    }
+
     @Test("a file of the form becomes an object, once, behind the form's token; a fault keeps it")
     func file() async throws {
         try await PublicationsTests.with { world in

@@ -142,6 +142,7 @@ enum Places {
         case "run": return "/runs/\(id)"
         case "ep": return "/endpoints/\(id)"
         case "conn": return "/connections/\(id)"
+        case "call": return "/calls/\(id)"
         case "pub": return "/publish/\(id)"
         case "att": return "/attempts/\(id)"
         case "recon": return "/reconciliations/\(id)"

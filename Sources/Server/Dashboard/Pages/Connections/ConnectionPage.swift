@@ -22,28 +22,31 @@ enum ConnectionPage {
         let hasStreams: Bool
         /// While something is read.
         let goesOn: String?
+        let calls: ConnectionCalls
     }
 
     private static let changesShown = 20
 
     static let page = Page(
         path: "/connections/{id}", entry: .connections, template: "connection",
-        fragments: ["connection-health", "connection-streams"],
+        fragments: ["connection-health", "connection-streams", "connection-calls"],
         follows: ["connection.*", "sync.*"], every: .seconds(5)
     ) { request in
-        let id = try request.id(ConnectionKind.self)
+        let (id, now) = (try request.id(ConnectionKind.self), request.now)
         let found = try await request.app.database.read("connection_page") { session in
             try session.connection(id).map { row in
                 (
                     row, try session.app(row.app),
                     try session.changes(about: id.text, of: "connection", limit: changesShown),
-                    row.deletedAt == nil ? try StreamStanding.find(row, counts: true, in: session) : []
+                    row.deletedAt == nil ? try StreamStanding.find(row, counts: true, in: session) : [],
+                    try ConnectionCalls.find(row, in: session, at: now)
                 )
             }
         }
-        guard let (row, app, changes, streams) = found else { throw PageProblem.notFound }
+        guard let (row, app, changes, streams, calls) = found else { throw PageProblem.notFound }
         return PageContent(
-            head(row, request), model(row, app, changes, streams, request),
+            head(row, isCaptured: !calls.captures.isEmpty, request),
+            model(row, app, changes, streams, ConnectionCalls(calls, row, request), request),
             commands: [
                 request.curl("/v1/connections/\(id)"), Command("CLI", "patchbay connections show \(id)"),
                 Command("CLI", "patchbay trace \(id)"),
@@ -52,7 +55,7 @@ enum ConnectionPage {
 
     static func crumbs(_ words: Words) -> [Link] { [Link(words("nav.connections"), "/connections")] }
 
-    private static func head(_ row: ConnectionRow, _ request: PageRequest) -> Head {
+    private static func head(_ row: ConnectionRow, isCaptured: Bool, _ request: PageRequest) -> Head {
         let words = request.words
         var head = Head(ConnectionWords.name(row, words))
         head.crumbs = crumbs(words)
@@ -77,6 +80,9 @@ enum ConnectionPage {
             head.actions.append(
                 row.pausedAt == nil ? form("connection.pause", "/pause") : form("connection.resume", "/resume"))
         }
+        if !isCaptured, request.app.hooks.captures != nil {
+            head.actions.append(HeadAction(words("connection.capture"), base + "/capture"))
+        }
         head.actions.append(form("connection.reconnect", "/reconnect", isFirst: !row.health.isAlive))
         var disconnect = HeadAction(words("connection.disconnect"), base + "/disconnect")
         disconnect.isDanger = true
@@ -86,7 +92,7 @@ enum ConnectionPage {
 
     private static func model(
         _ row: ConnectionRow, _ app: AppRow?, _ changes: [Change], _ streams: [StreamStanding.Found],
-        _ request: PageRequest
+        _ calls: ConnectionCalls, _ request: PageRequest
     ) -> Model {
         let words = request.words
         let permissions = (row.scopes + row.missing).map { permission($0, row, request) }
@@ -97,7 +103,7 @@ enum ConnectionPage {
             missing: row.missing.isEmpty ? nil : words.count("connection.missing", row.missing.count),
             steps: changes.map { step($0, request) }, hasSteps: !changes.isEmpty, facts: facts(row, app, request),
             streams: streams.map { StreamStanding($0, row, request) }, hasStreams: !streams.isEmpty,
-            goesOn: streams.contains { $0.run != nil } ? words("sync.goes_on") : nil)
+            goesOn: streams.contains { $0.run != nil } ? words("sync.goes_on") : nil, calls: calls)
     }
 
     /// The one thing to be read from afar.

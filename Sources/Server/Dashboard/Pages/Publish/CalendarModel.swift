@@ -18,6 +18,8 @@ struct CalendarModel: Sendable {
         /// Where a new time is sent to; nil for what cannot be moved.
         let move: String?
         let version: Int64
+        /// Its time on the reader's clock: `2026-11-29T11:00`.
+        let local: String
     }
     /// A day, or an hour of one; what came before now and what comes after.
     struct Cell: Sendable {
@@ -29,6 +31,8 @@ struct CalendarModel: Sendable {
         var href = ""
         var isToday = false
         var more: String?
+        /// The day that it stands for, where others may be dropped on it.
+        var day: String?
     }
     struct Day: Sendable {
         let name: String
@@ -133,7 +137,8 @@ struct CalendarReading: Sendable {
                 lamp: Lamp(state), word: PublicationWords.state(row.state, words), time: request.times.minute(at),
                 title: PublicationWords.text(publication.row, words),
                 isLoud: row.state == .failed || row.state == .unknown,
-                move: isMovable ? "/publish/\(publication.row.id)/when" : nil, version: publication.row.version))
+                move: isMovable ? "/publish/\(publication.row.id)/when" : nil, version: publication.row.version,
+                local: zone.field(of: at)))
     }
 
     private func day(_ day: Int64, _ placed: [Placed]) -> CalendarModel.Day {
@@ -166,7 +171,9 @@ struct CalendarReading: Sendable {
             let cells = view.days.map { day in
                 let inBand = (byDay[day] ?? []).filter { $0.minute / length == band }
                 let isOver = day < view.today || day == view.today && (band + 1) * length <= now
-                return cell(inBand, isPast: isOver, isNow: day == view.today && now / length == band)
+                var cell = cell(inBand, isPast: isOver, isNow: day == view.today && now / length == band)
+                cell.day = day < view.today ? nil : CalendarView.text(day)
+                return cell
             }
             return CalendarModel.Row(label: "\(band < 5 ? "0" : "")\(band * Self.bandHours):00", cells: cells)
         }
@@ -195,6 +202,7 @@ struct CalendarReading: Sendable {
                 var cell = cell(Array(placed.prefix(Self.slotsInMonth)), isPast: day < view.today, isNow: false)
                 (cell.label, cell.href) = (String(CivilDate(day: day).dayOfMonth), view.address(.day, date: day))
                 cell.isToday = day == view.today
+                cell.day = day < view.today ? nil : CalendarView.text(day)
                 let rest = placed.count - Self.slotsInMonth
                 if rest > 0 { cell.more = request.words("calendar.more", ["n": request.words.number(rest)]) }
                 return cell

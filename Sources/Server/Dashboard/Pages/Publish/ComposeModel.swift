@@ -87,6 +87,8 @@ struct ComposeModel: Sendable {
     let form: Faults
     let summary: [Summary]
     let isWrong: Bool
+    /// That this is what was begun before.
+    let kept: String?
 }
 
 /// Faults and counts of a draft, found as the API finds them.

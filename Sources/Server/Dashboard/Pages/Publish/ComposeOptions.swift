@@ -24,7 +24,7 @@ struct ComposeOptions: Sendable {
         }
     }
 
-    private func section(_ row: ConnectionRow, _ caller: StepCaller) async throws -> ComposeModel.Options? {
+    private func section(_ row: ConnectionRow, _ caller: ConnectionCaller) async throws -> ComposeModel.Options? {
         guard let publisher = publishing.publisher(row.provider) else { return nil }
         let words = request.words
         var (choices, refused): (PostChoices?, String?)

@@ -8,14 +8,35 @@ enum ComposePage {
     private static let (accountsShown, objectsShown) = (50, 30)
 
     static let page = Page(path: "/publish/new", entry: .publish, template: "compose", needs: .admin) { request in
-        try await content(PostDraft(query: request.query), request)
+        let publishing = try ComposeCheck.publishing(request)
+        guard request.query.allSatisfy({ $0.key == "note" }),
+            let kept = try await publishing.draft(of: request.operatorID, in: request.app.database)
+        else { return try await content(PostDraft(query: request.query), request) }
+        return try await content(PostDraft(kept: kept.fields), keptAt: kept.at, request)
+    }
+
+    /// What is typed stands there again, whatever becomes of this page.
+    private static func keep(_ draft: PostDraft, _ request: PageRequest) async throws {
+        guard draft.isBegun else { return }
+        try await ComposeCheck.publishing(request).keepDraft(
+            draft.form, of: request.operatorID, in: request.app.database, at: request.now)
+    }
+    private static func drop(_ request: PageRequest) async throws {
+        try await request.app.database.write("drop_draft") { try $0.dropDraft(of: request.operatorID) }
     }
 
     static let forms: [PageForm] = [
         PageForm(path: "/publish/new", takesFile: true) { request in
             let draft = PostDraft(request.form)
-            guard request.form["act"] != "show" else {
-                return .again(page, try await content(draft, request))
+            switch request.form["act"] {
+            case "show": return .again(page, try await content(draft, request))
+            case "keep":
+                try await keep(draft, request)
+                return .seeOther("/publish/new", note: "draft_kept")
+            case "discard":
+                try await drop(request)
+                return .seeOther("/publish/new", note: "draft_discarded")
+            default: break
             }
             let accounts = try await known(request)
             var (check, body) = try await ComposeCheck.of(draft, accounts, request)
@@ -24,6 +45,7 @@ enum ComposePage {
                 do {
                     let answer = try await request.perform(PublicationsAPI.create, body: body)
                     let id = try JSON.parse(answer.body)["id"]?.text ?? ""
+                    try await drop(request)
                     return .seeOther("/publish/\(id)", note: draft.isPlanned ? "post_planned" : "post_accepted")
                 } catch let problem as Problem where problem.type.status < 500 {
                     check.add(problem, draft)
@@ -34,6 +56,7 @@ enum ComposePage {
         // While somebody writes: what the API would say.
         PageForm(path: "/publish/check") { request in
             let draft = PostDraft(request.form)
+            try await keep(draft, request)
             let accounts = try await known(request)
             let (check, _) = try await ComposeCheck.of(
                 draft, accounts, fileComes: request.form["file_comes"] == "1", request)
@@ -60,9 +83,11 @@ enum ComposePage {
 
     // MARK: Drawing
 
-    /// - Parameter found: what is wrong with it, where that was looked for.
+    /// - Parameters:
+    ///   - found: what is wrong with it, where that was looked for.
+    ///   - keptAt: when it was kept, where it is a draft.
     static func content(
-        _ draft: PostDraft, found: ComposeCheck? = nil, _ request: PageRequest
+        _ draft: PostDraft, found: ComposeCheck? = nil, keptAt: Timestamp? = nil, _ request: PageRequest
     ) async throws -> PageContent {
         let publishing = try ComposeCheck.publishing(request)
         let words = request.words
@@ -94,7 +119,8 @@ enum ComposePage {
             isPlanned: draft.isPlanned, at: draft.at.isEmpty ? moment : draft.at, zone: request.reader.zone,
             when: .init("when", check.faults), form: .init("form", check.faults),
             summary: summary(check, accounts, options),
-            isWrong: !check.faults.isEmpty)
+            isWrong: !check.faults.isEmpty,
+            kept: keptAt.map { words("compose.kept", ["time": request.times.moment($0).text]) })
         var head = Head(words("compose.title"))
         head.crumbs = [Link(words("nav.publish"), "/publish")]
         head.lede = words("compose.lede")

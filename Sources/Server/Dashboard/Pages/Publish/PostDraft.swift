@@ -37,6 +37,25 @@ struct PostDraft: Sendable {
         isPlanned = !at.isEmpty
     }
 
+    /// As the form has it, to be kept; read back by `init(_:)`.
+    var form: JSON {
+        var fields: [(String, String)] = [
+            ("title", title), ("text", text), ("object_id", object), ("urls", addresses), ("at", at),
+            ("when", isPlanned ? "at" : "now"),
+        ]
+        fields += to.map { ("to.\($0)", "1") } + options.sorted { $0.key < $1.key }.map { ("o.\($0.key)", $0.value) }
+        return .object(fields.filter { !$0.1.isEmpty }.map { JSONMember($0.0, .string($0.1)) })
+    }
+
+    /// A draft as it was kept.
+    init(kept: JSON) {
+        let fields = (kept.members ?? []).compactMap { member in member.value.text.map { (member.name, $0) } }
+        self.init(Dictionary(fields, uniquingKeysWith: { first, _ in first }))
+    }
+
+    /// Whether somebody has begun.
+    var isBegun: Bool { !(title + text + object + addresses).allSatisfy(\.isWhitespace) }
+
     /// What the API is asked.
     ///
     /// - Parameters:

@@ -135,8 +135,13 @@ enum PublicationForms {
         PageForm(path: "/publish/{id}/cancel") { request in
             let id = try request.id(PublicationKind.self)
             do {
-                _ = try await request.perform(PublicationsAPI.cancel, path: ["id": id.text], body: .object([]))
-                return .seeOther("/publish/\(id)", note: "publication_cancelled")
+                let answer = try await request.perform(
+                    PublicationsAPI.cancel, path: ["id": id.text], body: .object([]))
+                // What is still live the platform was asked to give up, or it was too late for.
+                let left = (try JSON.parse(answer.body)["targets"]?.elements ?? []).contains { target in
+                    TargetState(rawValue: target["state"]?.text ?? "")?.isLive ?? false
+                }
+                return .seeOther("/publish/\(id)", note: left ? "publication_given_up" : "publication_cancelled")
             } catch let problem as Problem where problem.type == .wrongState {
                 return .seeOther("/publish/\(id)", note: "publication_too_late")
             }
