@@ -19,6 +19,9 @@ public protocol Steps: Sendable {
     init(saved: JSON, of subject: Subject) throws(Unreadable)
 
     func next(at now: Timestamp) -> Next<Self>
+    /// Whether nothing of it is out: nothing has left yet, or what had left is known to have come to nothing. Then it
+    /// may be cancelled, and what fails has failed.
+    var isAnew: Bool { get }
     /// From where it begins once more, after a person has decided that a call whose outcome nobody knows did nothing.
     var again: Self { get }
 }
@@ -85,6 +88,7 @@ public struct Unclear: Sendable, Equatable {
 }
 
 extension Steps {
+    public var isAnew: Bool { false }
     /// Of what is saved, in bytes.
     public static var savedMax: Int { 8192 }
 }

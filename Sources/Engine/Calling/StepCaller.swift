@@ -29,6 +29,8 @@ public struct StepCaller: Sendable {
         var answer: Answer?
         var failure: Failure?
         let at: Timestamp
+        /// It was sent more than once, and one that came before may have done something.
+        var mayHaveActed = false
     }
 
     /// More is no answer of a call of ours.
@@ -69,15 +71,28 @@ public struct StepCaller: Sendable {
         }
         guard case .api = outgoing.host else { return try await attempt(outgoing, platform, nil, errand, journal) }
         var held: Proxying.Credential
-        do { held = try await credential(errand.connection, nil) } catch let failure as Failure {
+        do { held = try await token(of: errand, refusing: nil) } catch let failure as Failure {
             return Heard(failure: failure, at: traffic.time.now())
         }
         let heard = try await attempt(outgoing, platform, held, errand, journal)
         guard heard.failure?.kind == .unauthorized else { return heard }
-        do { held = try await credential(errand.connection, held.version) } catch let failure as Failure {
-            return Heard(failure: failure, at: traffic.time.now())
+        do { held = try await token(of: errand, refusing: held.version) } catch let failure as Failure {
+            return Heard(failure: failure, at: traffic.time.now(), mayHaveActed: heard.mayHaveActed)
         }
-        return try await attempt(outgoing, platform, held, errand, journal)
+        var second = try await attempt(outgoing, platform, held, errand, journal)
+        second.mayHaveActed = second.mayHaveActed || heard.mayHaveActed
+        return second
+    }
+
+    /// - Throws: `CallProblem.held` where somebody holds the connection back; `Failure` where there is no token.
+    private func token(of errand: Errand, refusing version: Int64?) async throws -> Proxying.Credential {
+        do { return try await credential(errand.connection, version) } catch let failure as Failure {
+            guard let code = failure.code, Connections.heldCodes.contains(code) else { throw failure }
+            throw CallProblem.held(
+                Hold(
+                    until: traffic.time.now() + Connections.heldPause, gate: .connection(errand.connection),
+                    reason: failure.message))
+        }
     }
 
     /// One exchange as the traffic sees it, with its repetitions.
@@ -112,7 +127,8 @@ public struct StepCaller: Sendable {
         } catch {
             if let stop = last.stop { throw stop }
             guard case .failed(let failure) = error else { throw error }
-            return Heard(answer: last.answer, failure: failure, at: traffic.time.now())
+            return Heard(
+                answer: last.answer, failure: failure, at: traffic.time.now(), mayHaveActed: last.mayHaveActed)
         }
         return Heard(answer: outcome.answer, failure: nil, at: traffic.time.now())
     }
@@ -128,7 +144,7 @@ public struct StepCaller: Sendable {
             return .notSent
         }
         let outcome = await send(permit)
-        last.answer = outcome.answer
+        last.note(outcome)
         return outcome
     }
 
@@ -202,13 +218,21 @@ public struct StepCaller: Sendable {
 private final class LastAttempt: Sendable {
     private struct State {
         var answer: Answer?
+        var effect = Failure.Effect.none
+        var mayHaveActed = false
         var stop: (any Error)?
     }
     private let state = Mutex(State())
 
-    var answer: Answer? {
-        get { state.withLock { $0.answer } }
-        set { state.withLock { $0.answer = newValue } }
+    var answer: Answer? { state.withLock { $0.answer } }
+    /// Whether an attempt before the latest may have done something.
+    var mayHaveActed: Bool { state.withLock { $0.mayHaveActed } }
+
+    func note(_ outcome: Traffic.Outcome) {
+        state.withLock { state in
+            if state.effect == .possible { state.mayHaveActed = true }
+            (state.answer, state.effect) = (outcome.answer, outcome.failure?.effect ?? .none)
+        }
     }
     /// What kept it from being sent.
     var stop: (any Error)? {

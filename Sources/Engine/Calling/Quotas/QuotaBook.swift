@@ -96,12 +96,15 @@ public struct Hold: Error, Sendable, Equatable {
         case quota(String)
         /// Of a host.
         case circuit(String)
+        /// Somebody holds back whatever is done for it.
+        case connection(String)
 
-        /// As lanes and pages name it: `quota tiktok/uploads`, `circuit open.tiktokapis.com`.
+        /// As lanes and pages name it: `quota tiktok/uploads`, `circuit open.tiktokapis.com`, `pause conn_…`.
         public var name: String {
             switch self {
             case .quota(let id): "quota \(id)"
             case .circuit(let host): "circuit \(host)"
+            case .connection(let id): "pause \(id)"
             }
         }
     }
