@@ -20,6 +20,8 @@ public struct ConnectionCaller: Sendable {
     /// On whose behalf, what for, and who waits.
     public struct Errand: Sendable {
         public let connection: String
+        /// The platform's own id of the account.
+        public let account: String
         public let userID: String?
         public let app: String
         public let provider: String
@@ -30,10 +32,11 @@ public struct ConnectionCaller: Sendable {
         public var subject: String?
 
         public init(
-            connection: String, userID: String?, app: String, provider: String, purpose: String, claimant: Claimant,
-            subject: String? = nil
+            connection: String, account: String, userID: String?, app: String, provider: String, purpose: String,
+            claimant: Claimant, subject: String? = nil
         ) {
             self.connection = connection
+            self.account = account
             self.userID = userID
             self.app = app
             self.provider = provider
@@ -46,6 +49,7 @@ public struct ConnectionCaller: Sendable {
         var context: CallContext {
             var context = CallContext(purpose, as: claimant, app: app)
             context.connection = connection
+            context.account = account
             context.userID = userID
             context.subject = subject
             return context

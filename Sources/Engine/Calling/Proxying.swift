@@ -17,6 +17,8 @@ public struct Proxying: Sendable {
     /// On whose behalf, and where to.
     public struct Target: Sendable {
         public let connection: String
+        /// The platform's own id of the account.
+        public let account: String
         public let userID: String?
         public let app: String
         public let provider: About
@@ -25,9 +27,11 @@ public struct Proxying: Sendable {
         public let paths: [KnownPath]
 
         public init(
-            connection: String, userID: String?, app: String, provider: About, base: String, paths: [KnownPath]
+            connection: String, account: String, userID: String?, app: String, provider: About, base: String,
+            paths: [KnownPath]
         ) {
             self.connection = connection
+            self.account = account
             self.userID = userID
             self.app = app
             self.provider = provider
@@ -119,12 +123,13 @@ public struct Proxying: Sendable {
         var context = CallContext(
             "proxy", as: Claimant("proxy \(wish.by) \(target.connection)", .person), app: target.app)
         context.connection = target.connection
+        context.account = target.account
         context.userID = target.userID
         context.correlation = wish.correlation
         return Traffic.Exchange(
             provider: target.provider, host: HostText.of(target.base), method: wish.method.rawValue,
-            path: Path(passedOn: wish.path, known: known), spends: known?.spends ?? [], repeating: .never,
-            deadline: wish.body.deadline, context: context)
+            path: Path(passedOn: wish.path, known: known), spends: known?.spends(with: wish.body.known) ?? [],
+            repeating: .never, deadline: wish.body.deadline, context: context)
     }
 
     private func attempt(
@@ -202,6 +207,15 @@ private final class Passage: Sendable {
 }
 
 extension StreamRequest.Body {
+    /// Nil where it comes as it is sent.
+    fileprivate var known: [UInt8]? {
+        switch self {
+        case .none: []
+        case .bytes(let bytes): bytes
+        case .stream: nil
+        }
+    }
+
     var canBeSentAgain: Bool {
         switch self {
         case .none, .bytes: true

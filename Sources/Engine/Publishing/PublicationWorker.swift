@@ -118,8 +118,8 @@ public struct PublicationWorker: JobWorker {
         // Somebody who publishes now waits for it; what was planned does not.
         let priority: Priority = found.publication.publishAt == nil ? .person : .publishing
         return StepCaller.Errand(
-            connection: connection.id.text, userID: connection.userID, app: connection.app.text,
-            provider: connection.provider, purpose: "publication",
+            connection: connection.id.text, account: connection.openID, userID: connection.userID,
+            app: connection.app.text, provider: connection.provider, purpose: "publication",
             claimant: Claimant("publishing \(connection.id)", priority), subject: found.target.id.text)
     }
 

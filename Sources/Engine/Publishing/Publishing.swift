@@ -235,8 +235,8 @@ extension Publishing {
     public func choices(of connection: ConnectionRow, by caller: StepCaller) async throws -> PostChoices? {
         guard let call = publishers[connection.provider]?.choices else { return nil }
         let errand = StepCaller.Errand(
-            connection: connection.id.text, userID: connection.userID, app: connection.app.text,
-            provider: connection.provider, purpose: "posting",
+            connection: connection.id.text, account: connection.openID, userID: connection.userID,
+            app: connection.app.text, provider: connection.provider, purpose: "posting",
             claimant: Claimant("posting \(connection.id)", .person), subject: connection.id.text)
         let heard = try await caller.send(call.outgoing, on: errand)
         if let failure = heard.failure { throw CallProblem.failed(failure) }

@@ -230,7 +230,7 @@ struct StepRunnerTests {
                 database: mortal.map { MortalDatabase(real: database, mortal: $0) } ?? database, vault: vault,
                 time: time, caller: caller,
                 errand: StepCaller.Errand(
-                    connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
+                    connection: "c", account: "a", userID: nil, app: "app", provider: "shop", purpose: "test",
                     claimant: Claimant("c", .publishing), subject: id),
                 subject: key, job: job, reached: { { _, _, _ in } })
         }
