@@ -4,10 +4,10 @@ export PATH := $(PATH):/opt/swift/usr/bin
 BUILD := swift build --explicit-target-dependency-import-check error
 SWIFT_FILES := Package.swift Sources Tests
 
-.PHONY: help demo demo-reset test check lint torture bench release format docs clean
+.PHONY: help demo demo-reset test check lint torture counterparties bench release format docs clean
 
 help:
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: ## builds and starts a world to look at; its data is in .patchbay-demo/
 	@scripts/demo
@@ -34,6 +34,11 @@ lint:
 torture: ## the long tests: crashes, dropped writes, fuzzing, planted bugs (two hours or more)
 	@scripts/prepare test
 	@scripts/torture
+
+counterparties: ## the platforms' own libraries, a browser and Schemathesis judge what was built (needs PyPI)
+	@scripts/prepare test
+	@$(BUILD) --build-tests
+	@scripts/counterparties
 
 bench: ## measures, and compares with the figures of the last release
 	@scripts/prepare bench

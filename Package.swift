@@ -46,7 +46,7 @@ let package = Package(
         .target(
             name: "Certificates",
             dependencies: [
-                "Kit", cryptoExtras, .product(name: "SwiftASN1", package: "swift-asn1"),
+                "Kit", crypto, cryptoExtras, .product(name: "SwiftASN1", package: "swift-asn1"),
                 .product(name: "X509", package: "swift-certificates"),
             ],
             swiftSettings: strict),
@@ -104,7 +104,7 @@ let package = Package(
         .executableTarget(
             name: "patchbay",
             dependencies: [
-                "Kit", "Store", "Engine", "Server", "Sandbox", crypto, log, lifecycle,
+                "Certificates", "Kit", "Store", "Engine", "Server", "Sandbox", crypto, log, lifecycle,
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(name: "AsyncHTTPClient", package: "async-http-client"),

@@ -42,6 +42,11 @@ class SQLite(Store):
         with contextlib.closing(sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=30)) as connection:
             return connection.execute(sql).fetchone()[0]
 
+    def change(self, sql):
+        with contextlib.closing(sqlite3.connect(self.path, timeout=30)) as connection:
+            connection.execute(sql)
+            connection.commit()
+
     def writes(self):
         return SQLiteWrites(self.path)
 
@@ -63,6 +68,9 @@ class Postgres(Store):
 
     def value(self, sql):
         return psql(self.url, sql)
+
+    def change(self, sql):
+        psql(self.url, sql)
 
     def writes(self):
         return PostgresWrites(self)

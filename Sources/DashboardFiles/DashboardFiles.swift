@@ -10,6 +10,8 @@ public enum DashboardFiles {
         "alerts": PackageResources.alerts_mustache,
         "alerts-rows": PackageResources.alerts_rows_mustache,
         "alone": PackageResources.alone_mustache,
+        "app": PackageResources.app_mustache,
+        "app-fields": PackageResources.app_fields_mustache,
         "apps": PackageResources.apps_mustache,
         "as": PackageResources.as_mustache,
         "calendar": PackageResources.calendar_mustache,

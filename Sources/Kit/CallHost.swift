@@ -24,13 +24,13 @@ extension CallHost {
     /// Whether an address that an answer named is one that a call may go to.
     ///
     /// - Parameter base: what the operator set instead of the platform's own hosts; nil where nothing is set. Then
-    ///   only its host counts: a sandbox.
+    ///   only its host counts, at any port: a sandbox.
     public static func admits(_ address: String, within domains: [String], base: String?) -> Bool {
         guard let url = try? OutsideURL(address) else { return false }  // What is no address is refused.
         if let base, let own = try? OutsideURL(base) {  // Checked when it was set.
             return url.scheme == own.scheme && url.host == own.host
         }
-        guard url.scheme == .https, case .name(let name) = url.host else { return false }
+        guard url.scheme == .https, url.port == 443, case .name(let name) = url.host else { return false }
         return domains.contains { name == $0 || name.hasSuffix("." + $0) }
     }
 }

@@ -10,6 +10,9 @@ public struct Verify: Sendable {
         /// Finds the key that a delivery names among what the line brings; nil where the scheme needs none.
         public let key: Keys?
 
+        /// What the platform would answer when it is asked; nil where it is not.
+        public let answer: (@Sendable (Outgoing) -> Answer)?
+
         /// Gives the key that is needed at this time.
         public typealias Keys = @Sendable (KeyNeed, RemoteProof, Timestamp) async throws(BadKey) -> FoundKey
 
@@ -18,6 +21,7 @@ public struct Verify: Sendable {
             self.secrets = secrets
             self.isHandshake = isHandshake
             key = nil
+            answer = nil
         }
 
         /// Of a scheme whose keys stand elsewhere.
@@ -26,9 +30,24 @@ public struct Verify: Sendable {
             self.secrets = secrets
             isHandshake = false
             self.key = key
+            answer = nil
+        }
+
+        /// Of a scheme whose platform is asked.
+        public init(
+            _ scheme: WebhookScheme, _ secrets: [WebhookSecret], answer: @escaping @Sendable (Outgoing) -> Answer
+        ) {
+            self.scheme = scheme
+            self.secrets = secrets
+            isHandshake = false
+            key = nil
+            self.answer = answer
         }
 
         fileprivate func check(_ delivery: Delivery) async throws(Forged) -> Belief {
+            if case .asked(let proof) = scheme.verification, let answer {
+                return try heard(try proof.question(delivery, secrets), on: delivery, answer)
+            }
             guard case .remote(let proof) = scheme.verification, let key else {
                 return try scheme.check(delivery, with: secrets)
             }
@@ -36,6 +55,16 @@ public struct Verify: Sendable {
             let found: FoundKey
             do { found = try await key(need, proof, delivery.receivedAt) } catch { throw .untrustedKey(error.reason) }
             return try scheme.belief(in: try proof.prove(delivery, secrets, found), at: delivery.receivedAt)
+        }
+
+        private func heard(
+            _ question: ProofQuestion, on delivery: Delivery, _ answer: (Outgoing) -> Answer
+        ) throws(Forged) -> Belief {
+            let belief = try scheme.belief(in: question.claimed, at: delivery.receivedAt)
+            // What cannot be read says no: the line holds what it holds.
+            let isGenuine = question.calls.contains { (try? $0.read(answer($0.outgoing))) == true }
+            guard isGenuine else { throw .denied }
+            return belief
         }
     }
     /// Makes the setting from the line's `secret`.

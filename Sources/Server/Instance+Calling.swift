@@ -1,3 +1,4 @@
+import AsyncHTTPClient
 import Engine
 import Kit
 import Logging
@@ -20,6 +21,19 @@ extension Instance {
         return Subscribing(platforms, base: settings.addressForPlatforms)
     }
 
+    /// Who asks platforms whether they sent a delivery.
+    static func asking(
+        _ database: any Database, _ vault: Vault, _ client: HTTPClient, _ traffic: Traffic, time: TimeSource,
+        metrics: Metrics, logger: Logger
+    ) -> PlatformAsking {
+        // What the settings hold comes with the scheme.
+        let apps = ConnectionApps(settings: [:], database: database, vault: vault, time: time)
+        return PlatformAsking(
+            Providers.appAsked, clients: { try await apps.credentials(of: $0, at: $1) },
+            wire: HTTPWire(client: client), tokens: HTTPTokenWire(client: client), traffic: traffic, time: time,
+            metrics: metrics, logger: logger)
+    }
+
     /// Calls on connections' behalf.
     var proxyRoutes: ProxyRoutes {
         let (connections, settings, database) = (connections, settings, database)
@@ -38,7 +52,11 @@ extension Instance {
             return Proxying.Target(
                 connection: id.text, account: row.openID, userID: row.userID, app: row.app.text,
                 provider: platform.about, base: settings.clients[row.provider]?.address ?? own,
-                paths: (platform as? any PathKnowing)?.paths ?? [])
+                paths: (platform as? any PathKnowing)?.paths ?? [],
+                failure: (platform as? any AccountCallable).map {
+                    callable -> @Sendable (Kit.Answer, Timestamp) -> Failure? in
+                    { callable.failure(in: $0, at: $1) }
+                })
         }
     }
 

@@ -33,6 +33,8 @@ public struct Instance: Sendable {
     let sender: EndpointSender
     let sequencer: Sequencer
     let traffic: Traffic
+    /// Nil where bodies are not sealed at rest.
+    private let sealing: BodySealing?
     private let wakes: NodeWakes
     private let resolver: SystemResolver
     /// Files that the application gives us; nil where there is no folder for them.
@@ -52,7 +54,9 @@ public struct Instance: Sendable {
         _ settings: Settings, time: TimeSource = .system, logger: Logger, keepsQuotas: Bool = true,
         keep: @escaping Gateway.Keep = { try $0.keep($1) }
     ) async throws -> Instance {
-        let database = try open(settings.database, owner: true, logger: logger)
+        let vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
+        let bodies = BodySealing.keys(vault)
+        let database = try open(settings.database, owner: true, bodies: bodies, logger: logger)
         do {
             let copy = UpgradeCopy(of: settings.database, logger: logger)
             copy?.sweep(at: time.now())
@@ -60,7 +64,8 @@ public struct Instance: Sendable {
             if settings.migrates { try await copy?.make(from: state.version, pending: state.pending) }
             try await prepare(database, settings: settings, now: time.now(), logger: logger)
             return try await Instance(
-                settings, database: database, time: time, logger: logger, keepsQuotas: keepsQuotas, keep: keep)
+                settings, database: database, keys: (vault, bodies), time: time, logger: logger,
+                keepsQuotas: keepsQuotas, keep: keep)
         } catch {
             await database.close()
             throw error
@@ -69,15 +74,18 @@ public struct Instance: Sendable {
 
     /// - Parameter owner: whether this process serves the database; other verbs open an SQLite file beside it.
     ///   The others take three connections to PostgreSQL at most, so that they find room beside busy nodes.
-    public static func open(_ address: DatabaseAddress, owner: Bool, logger: Logger) throws -> any Database {
+    /// - Parameter bodies: what opens and seals bodies at rest; nil where none is read.
+    public static func open(
+        _ address: DatabaseAddress, owner: Bool, bodies: BodyKeys? = nil, logger: Logger
+    ) throws -> any Database {
         switch address {
-        case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, logger: logger)
+        case .sqlite(let path): try SQLiteDatabase(path: path, owner: owner, bodies: bodies, logger: logger)
         case .postgres(let url):
             try url.reveal { bytes in
                 let url = String(decoding: bytes, as: UTF8.self)
                 return try owner
-                    ? PostgresDatabase(url: url, logger: logger)
-                    : PostgresDatabase(url: url, connections: 2, ingestConnections: 1, logger: logger)
+                    ? PostgresDatabase(url: url, bodies: bodies, logger: logger)
+                    : PostgresDatabase(url: url, connections: 1, ingestConnections: 1, logger: logger)
             }
         }
     }
@@ -113,24 +121,18 @@ public struct Instance: Sendable {
     }
 
     private init(
-        _ settings: Settings, database: any Database, time: TimeSource, logger: Logger, keepsQuotas: Bool,
-        keep: @escaping Gateway.Keep
+        _ settings: Settings, database: any Database, keys: (vault: Vault, bodies: BodyKeys), time: TimeSource,
+        logger: Logger, keepsQuotas: Bool, keep: @escaping Gateway.Keep
     ) async throws {
         (self.settings, self.database, self.time, self.logger) = (settings, database, time, logger)
         let (ids, metrics, bells) = (Identifiers(now: time.now), Metrics(), Bells())
         (self.ids, self.metrics, self.bells) = (ids, metrics, bells)
-        vault = Vault(keyring: Keyring(settings.encryptionKeys.map { ($0.id, $0.secret) }))
+        (vault, sealing) = (keys.vault, Self.sealing(settings, keys, database, ids: ids, time: time, logger: logger))
         let owned = try await Self.settingsSecrets(settings, database: database, ids: ids, now: time.now())
         webhookSecrets = Self.webhookSecrets(owned, database, vault, time)
         let policy = Self.policy(settings)
         resolver = SystemResolver()
         keyWire = GuardedWire(policy: policy, resolver: resolver, limits: .ofKeys)
-        gateway = Gateway(
-            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
-            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
-            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
-            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
-            takesTestEvents: settings.mode == .test, keep: keep)
         let node = NodeSession(
             database: database, ids: ids, time: time, bell: bells.jobs, host: Machine.hostName,
             process: Machine.processID, program: Self.version, logger: logger)
@@ -141,6 +143,13 @@ public struct Instance: Sendable {
             changed: bells.endpoints, program: Self.version)
         client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: HTTPWire.configuration)
         traffic = try await Self.traffic(database, keepsQuotas, metrics, node, ids: ids, time: time, logger: logger)
+        gateway = Gateway(
+            sources: Providers.webhookSources, routes: settings.webhookRoutes.mapValues(\.scheme),
+            secrets: webhookSecrets, database: database, rejections: RejectionLog(database: database, logger: logger),
+            ids: ids, bells: bells, metrics: GatewayMetrics(metrics: metrics, logger: logger),
+            keys: Self.keys(settings, keyWire, time: time, metrics: metrics, logger: logger),
+            asking: Self.asking(database, vault, client, traffic, time: time, metrics: metrics, logger: logger),
+            takesTestEvents: settings.mode == .test, keep: keep)
         connecting = try await ConnectingParts(
             settings, database: database, vault: vault, client: client, traffic: traffic, node: { node.id }, ids: ids,
             time: time, bells: bells, logger: logger)
@@ -150,7 +159,8 @@ public struct Instance: Sendable {
             settings, connecting.connections, traffic, HTTPWire(client: client), database: database, ids: ids,
             time: time, bells: bells, logger: logger)
         (objects, publishing) = await Self.publishing(
-            settings, database, vault, connecting.connections, traffic, client, ids: ids, time: time, logger: logger)
+            settings, database, vault, connecting.connections, traffic, client, wire, ids: ids, time: time,
+            logger: logger)
         rehearsal = Rehearsal(database: database, handlers: handlers, time: time)
         reconciling = EventReconciling(
             Self.listed(settings, owned, HTTPWire(client: client), traffic, time), gateway: gateway,
@@ -164,13 +174,29 @@ public struct Instance: Sendable {
                 + workers.decisions(endpoints, read: gateway.reread) + [EventTermsWorker(eventTerms, time: time)]
                 + [workers.subscriptions(subscribing, vault, webhookSecrets)] + connecting.workers + syncing.workers,
             database: database, node: node, ids: ids, time: time, bell: bells.jobs, metrics: metrics, logger: logger)
-
         wakes = Self.wakes(database, bells, logger: logger)
         (hub, sequencer) = Self.feed(database, bells, node: node, time: time, logger: logger)
-        sender = EndpointSender(
+        sender = Self.sender(database, hub, wire, vault, bells, node, metrics, ids: ids, time: time, logger: logger)
+    }
+
+    private static func sender(
+        _ database: any Database, _ hub: ChangeHub, _ wire: GuardedWire, _ vault: Vault, _ bells: Bells,
+        _ node: NodeSession, _ metrics: Metrics, ids: Identifiers, time: TimeSource, logger: Logger
+    ) -> EndpointSender {
+        EndpointSender(
             database: database, hub: hub, wire: wire, vault: vault, identifiers: ids, node: { node.id },
-            changed: bells.endpoints, written: bells.written, time: time, logger: logger,
-            metrics: metrics, program: Self.version)
+            changed: bells.endpoints, written: bells.written, time: time, logger: logger, metrics: metrics,
+            program: version)
+    }
+
+    /// What seals bodies at rest; nil where the operator does not want it.
+    private static func sealing(
+        _ settings: Settings, _ keys: (vault: Vault, bodies: BodyKeys), _ database: any Database, ids: Identifiers,
+        time: TimeSource, logger: Logger
+    ) -> BodySealing? {
+        guard settings.sealsBodies else { return nil }
+        return BodySealing(
+            keys.bodies, vault: keys.vault, database: database, ids: ids, time: time, logger: logger)
     }
 
     /// What proves webhooks: the settings, and what the store holds sealed.
@@ -267,6 +293,7 @@ public struct Instance: Sendable {
     /// Opens the node's session and declares the schedules; then the services may run.
     public func begin() async throws {
         try await node.open()
+        try await sealing?.seal()
         try await traffic.circuits.begin()
         let first = time.now() + .minutes(1)
         try await database.write("schedules") { session in
@@ -277,10 +304,9 @@ public struct Instance: Sendable {
     /// What runs until the process is told to stop; the last is stopped first. The runner ends the node's session, and
     /// with it the leases under which the sender records: the sender stops before it.
     public var services: [any Service] {
-        [
-            wakes, sequencer, hub,
-            QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger), runner, sender,
-        ]
+        let quotas = QuotaUpkeep(traffic.quotas, database: database, ids: ids, time: time, logger: logger)
+        let always: [any Service] = [wakes, sequencer, hub, quotas, runner, sender]
+        return (sealing.map { [$0 as any Service] } ?? []) + always
     }
 
     /// Accounts at platforms.
@@ -302,11 +328,13 @@ public struct Instance: Sendable {
         await database.close()
     }
 
-    private static func settingsSecrets(
+    static func settingsSecrets(
         _ settings: Settings, database: any Database, ids: Identifiers, now: Timestamp
     ) async throws -> [String: OwnedSecrets] {
         var owned: [String: OwnedSecrets] = [:]
-        let plain = settings.plainWebhookSecrets.map { (key: $0, provider: $0, name: String?.none, secrets: $1) }
+        let plain = settings.plainWebhookSecrets.map {
+            (key: $0, provider: Settings.ownedTogether[$0] ?? $0, name: String?.none, secrets: $1)
+        }
         let routes = settings.webhookRoutes.map { key, route in
             (key: key, provider: String(key.prefix { $0 != "/" }), name: route.name, secrets: route.secrets)
         }
@@ -341,6 +369,9 @@ extension Settings {
     var plainWebhookSecrets: [String: [WebhookSecret]] {
         ["stripe": stripe.webhookSecrets, "standard-webhooks": standardWebhooks, "svix": standardWebhooks]
     }
+
+    /// Addresses whose secrets are another's: one owner, so that a delivery that was captured at one is known at both.
+    static let ownedTogether = ["svix": "standard-webhooks"]
 
     /// How an address's webhooks are proven under these settings; nil for one that nobody knows.
     public func webhookScheme(of key: String) -> WebhookScheme? {

@@ -25,7 +25,8 @@ extension Instance {
     public func httpServer() throws -> any Service {
         let (logger, app) = (logger, app)
         var configuration = ApplicationConfiguration(
-            address: .hostname(settings.listen.host, port: settings.listen.port), serverName: nil)
+            address: .hostname(settings.listen.host, port: settings.listen.port), serverName: nil,
+            availableConnectionsDelegate: MaximumAvailableConnections(Self.connectionsMax))
         configuration.reuseAddress = true
         // A client that says nothing for so long is not spoken with any more.
         let channel = HTTP1Channel.Configuration(idleTimeout: .seconds(60))
@@ -45,6 +46,10 @@ extension Instance {
             },
             logger: LogOutput.quiet(from: logger))
     }
+
+    /// Open at once; who comes then waits in the kernel's line. Each may hold the free part of a body
+    /// (`BodyBudget.freeEach`), and descriptors must be left for the database, endpoints and platforms.
+    private static var connectionsMax: Int { min(4096, max(64, Machine.descriptorsMax - 256)) }
 
     var app: App {
         var hooks = Hooks()

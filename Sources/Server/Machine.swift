@@ -30,6 +30,10 @@ public enum Machine {
         return max(0, count - 3)  // Without `.`, `..` and the folder itself.
     }
 
+    /// Files and sockets that may be open at once; raised as far as the system lets it, which tells programs 1,024 for
+    /// the sake of those that are old.
+    static var descriptorsMax: Int { patchbay_raise_descriptors(65_536) }
+
     /// Few arenas: with many threads glibc's memory grows and does not return, which looks like a leak. And no core
     /// dumps, which would hold opened secrets.
     public static func prepare() {

@@ -33,7 +33,8 @@ extension ProblemType {
             .missingKey,
             .invalidKey, .wrongMode, .insufficientScope, .httpsRequired, .notFound, .methodNotAllowed, .wrongState,
             .notSetUp,
-            .twinRunning, .alreadyShown, .positionGone, .preconditionFailed, .contentTooLarge, .unsupportedMediaType,
+            .twinRunning, .alreadyShown, .answerNotKept, .positionGone, .preconditionFailed, .contentTooLarge,
+            .unsupportedMediaType,
             .invalidFields, .cardData, .keyReused, .rateLimited, .internalError, .unavailable, .overloaded,
         ] + connections + publishing + webhooks
 
@@ -168,6 +169,10 @@ extension ProblemType {
     public static let alreadyShown = ProblemType(
         "already_shown", 409, "The secret was shown once",
         "The first answer to this Idempotency-Key held a secret, which is not stored. If it is lost, make a new one.")
+    public static let answerNotKept = ProblemType(
+        "answer_not_kept", 409, "It is done, and its answer is not kept",
+        "The first request with this Idempotency-Key was done. Its answer was larger than 64 KiB, and such are not "
+            + "stored: read what came of it where the detail says. Do not send it again with another key.")
     public static let positionGone = ProblemType(
         "position_gone", 410, "The feed no longer holds this position",
         "Changes are kept for a time (PATCHBAY_RETENTION_CHANGES). Read what you need from the resources, then follow "

@@ -43,6 +43,12 @@ enum Providers {
     static let syncBook = SyncBook(all.compactMap { $0 as? any Syncing })
     /// At which webhooks can be ordered by API.
     static var subscriptionSources: [any SubscriptionSource] { all.compactMap { $0 as? any SubscriptionSource } }
+    /// That are asked with a token of an app's own.
+    static var appAsked: [any AppAsked] { all.compactMap { $0 as? any AppAsked } }
+    /// At which each account's are.
+    static var accountSubscriptionSources: [any AccountSubscriptionSource] {
+        all.compactMap { $0 as? any AccountSubscriptionSource }
+    }
     static var objectListers: [any ObjectLister] { all.compactMap { $0 as? any ObjectLister } }
     /// Where accounts can be connected; one of them is the operator's own, where it is described.
     static func connectable(_ settings: Settings) -> [any Connectable] {
@@ -66,6 +72,10 @@ public enum Signing {
     /// What a platform's events look like; empty where the platform's own folder has no samples.
     public static func samples(of provider: String) -> [WebhookSample] {
         Providers.all.first { $0.about.id == provider }.flatMap { $0 as? any SampleSource }?.samples ?? []
+    }
+    /// A platform that a tool plays with a key of its own; nil for one whose secret is all that it takes.
+    public static func played(_ provider: String) -> (any PlayedSource)? {
+        Providers.all.first { $0.about.id == provider } as? any PlayedSource
     }
     /// The platforms that have such samples.
     public static var sampled: [String] { Providers.all.filter { $0 is any SampleSource }.map(\.about.id) }

@@ -10,6 +10,8 @@ import Store
 /// scrapers cost what one costs.
 actor Scrape {
     private static let life = Duration.seconds(1)
+    /// Whoever scrapes gives up after ten seconds, as a rule, and then sees nothing at all.
+    private static let patience = Duration.seconds(5)
 
     private let metrics: Metrics
     private let database: any Database
@@ -45,9 +47,11 @@ actor Scrape {
         process()
         let now = time.now()
         do {
-            let gauges = try await database.read("gauges") { try $0.gauges(at: now) }
+            let (gauges, health) = try await Deadline(limit: Self.patience).of { [database] in
+                (try await database.read("gauges") { try $0.gauges(at: now) }, try await database.health())
+            }
             store(gauges, at: now)
-            size(try await database.health())
+            size(health)
             metrics.set("patchbay_database_up", to: 1, help: "1 while the database answers.")
         } catch {
             metrics.set("patchbay_database_up", to: 0, help: "1 while the database answers.")
@@ -80,7 +84,7 @@ actor Scrape {
         guard health.engine == .sqlite else { return }
         metrics.set(
             "patchbay_wal_bytes", to: Double(health.walBytes),
-            help: "Size of SQLite's log; alert above 268435456: something keeps it from being emptied.")
+            help: "Size of SQLite's log; above \(AlertReview.logBytesMax) the alert wal_large stands.")
     }
 
     private func process() {

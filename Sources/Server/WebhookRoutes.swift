@@ -5,7 +5,7 @@ import Kit
 import NIOCore
 
 /// `POST /webhooks/{provider}` and `/webhooks/{provider}/{id}`: raw bytes first, then the gateway, then an answer.
-/// `GET` for a platform that asks first whether the address is ours.
+/// `GET` for a platform that asks first whether the address is ours, or whose deliveries may come so.
 struct WebhookRoutes: Sendable {
     let gateway: Gateway
     /// From a name in an address to the platform's id.
@@ -17,6 +17,8 @@ struct WebhookRoutes: Sendable {
     var base = ""
     /// How platforms call this server, for those that sign the address: from the settings, never from the request.
     var address = ""
+    /// What all connections together may hold of bodies.
+    var budget = BodyBudget()
 
     /// A body that comes slower than this in all is not a webhook.
     private static var bodySeconds: Int64 { 30 }
@@ -26,20 +28,23 @@ struct WebhookRoutes: Sendable {
     var all: [OtherRoute] {
         ["/webhooks/{provider}", "/webhooks/{provider}/{id}"].flatMap { path in
             [path, "/api" + path].flatMap { path in
-                [OtherRoute("POST", path, respond: receive), OtherRoute("GET", path, respond: shake)]
+                [OtherRoute("POST", path, respond: receive), OtherRoute("GET", path, respond: get)]
             }
         } + callbacks
     }
 
-    /// What platforms tell beside their webhooks, each at the address that it declares.
+    /// What platforms tell beside their webhooks, each at the address that it declares, or behind it the app's id.
     private var callbacks: [OtherRoute] {
-        gateway.callbacks.map { provider, callback in
-            OtherRoute("POST", callback.path) { request, context in
-                guard await gateway.isOn(provider, owner: nil) else {
-                    return problem(.webhookRouteOff, Self.routeOff, context)
+        gateway.callbacks.flatMap { provider, callback in
+            [callback.path, callback.path + "/{id}"].map { path in
+                OtherRoute("POST", path) { request, context in
+                    let owner = context.parameters.get("id")
+                    guard await gateway.isOn(provider, owner: owner) else {
+                        return problem(.webhookRouteOff, Self.routeOff, context)
+                    }
+                    return try await take(
+                        request, context, provider, owner, callback, limit: callback.scheme.bodyLimit)
                 }
-                return try await take(
-                    request, context, provider, nil, callback, limit: callback.scheme.bodyLimit)
             }
         }
     }
@@ -74,10 +79,21 @@ struct WebhookRoutes: Sendable {
         if let encoding = request.headers[.contentEncoding], encoding.lowercased() != "identity" {
             return problem(.contentEncoding, "Send the body as it is, without a Content-Encoding.", context)
         }
-        guard let body = try await bytes(of: request, limit: limit) else {
-            return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
+        let share = budget.share()
+        defer { share.giveBack() }
+        let body: [UInt8]
+        switch try await read(request, limit: limit, within: share) {
+        case .whole(let bytes): body = bytes
+        case .tooLarge: return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
+        case .crowded: return answer(.overloaded, gateway.answers(of: provider, owner: owner), context).closing
         }
-        let delivery = delivery(request, body: body)
+        return try await keep(delivery(request, body: body), request, context, provider, owner, callback, since: began)
+    }
+
+    private func keep(
+        _ delivery: Delivery, _ request: Request, _ context: Context, _ provider: String, _ owner: String?,
+        _ callback: SignedCallback?, since began: Duration
+    ) async throws -> Response {
         let reply = await gateway.receive(
             delivery, for: provider, owner: owner, at: callback,
             from: ClientAddress(trustedProxies: trustedProxies).of(request, context))
@@ -96,8 +112,22 @@ struct WebhookRoutes: Sendable {
         return WebhookAnswer("application/json", json.bytes)
     }
 
-    private func shake(_ request: Request, _ context: Context) async throws -> Response {
+    private func get(_ request: Request, _ context: Context) async throws -> Response {
         let (provider, owner) = place(context)
+        guard gateway.takesGET(provider, owner: owner), await gateway.isOn(provider, owner: owner) else {
+            return await shake(request, context, provider, owner)
+        }
+        // What it says stands in its address; a body that came with it is nothing of it, and is not read.
+        let delivery = delivery(request, body: [])
+        let said = Delivery(
+            method: delivery.method, target: delivery.target, url: delivery.url, headers: delivery.headers,
+            body: delivery.query, receivedAt: delivery.receivedAt)
+        return try await keep(said, request, context, provider, owner, nil, since: time.uptime())
+    }
+
+    private func shake(
+        _ request: Request, _ context: Context, _ provider: String, _ owner: String?
+    ) async -> Response {
         switch await gateway.shake(delivery(request, body: []), for: provider, owner: owner) {
         case .answered(let answer): return Self.good(answer)
         case .refused(.incomplete(let parameter)):
@@ -120,19 +150,28 @@ struct WebhookRoutes: Sendable {
             body: .init(byteBuffer: ByteBuffer(bytes: answer.body)))
     }
 
-    /// Nil when there is more than `limit`; read no further then.
-    private func bytes(of request: Request, limit: Int) async throws -> [UInt8]? {
+    private enum Body {
+        case whole([UInt8])
+        /// Read no further.
+        case tooLarge
+        /// No room for more of it now.
+        case crowded
+    }
+
+    /// What was declared is believed where it is too much, and never as a promise of what comes.
+    private func read(_ request: Request, limit: Int, within share: BodyBudget.Share) async throws -> Body {
         let declared = request.headers[.contentLength].flatMap { Int($0) }
-        if let declared, declared > limit { return nil }
+        if let declared, declared > limit { return .tooLarge }
         var bytes: [UInt8] = []
-        bytes.reserveCapacity(min(declared ?? 4096, limit))
+        bytes.reserveCapacity(min(declared ?? 4096, limit, 65_536))
         let end = time.uptime() + .seconds(Self.bodySeconds)
         for try await chunk in request.body {
-            guard bytes.count + chunk.readableBytes <= limit else { return nil }
+            guard bytes.count + chunk.readableBytes <= limit else { return .tooLarge }
             guard time.uptime() < end else { throw HTTPError(.requestTimeout, message: "The body came too slowly.") }
+            guard share.holds(bytes.count + chunk.readableBytes) else { return .crowded }
             bytes += chunk.readableBytesView
         }
-        return bytes
+        return .whole(bytes)
     }
 
     private func answer(_ reply: Gateway.Reply, _ answers: WebhookAnswers, _ context: Context) -> Response {

@@ -104,6 +104,7 @@ struct Workers: Sendable {
             PublicationSweep.schedule(firstAt: first),
             EventTermsWorker.schedule(firstAt: first),
             SubscriptionWorker.schedule(firstAt: first + .minutes(30)),
+            AccountSubscriptionWorker.schedule(firstAt: first + .minutes(3)),
         ]
     }
 }

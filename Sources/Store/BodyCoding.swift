@@ -1,12 +1,16 @@
 import CZlib
 
-/// How a body's bytes are stored: as they came, or compressed once they are no longer new.
+/// How a body's bytes are stored: as they came, or compressed once they are no longer new; sealed where the operator
+/// wants it.
 ///
 /// Compressed they are four bytes of their length as they came, the most significant first, and a stream of zlib's
 /// (RFC 1950). The checksum beside them is always that of the bytes as they came.
 public enum BodyCoding {
     static let raw = "raw"
     static let zlib = "zlib"
+    /// The same two, sealed (`SealedBody`).
+    static let sealed = "sealed"
+    static let sealedZlib = "sealed-zlib"
     /// Smaller bodies gain less than their row costs.
     static let bytesMin = 1024
     /// No body is larger: what says that it is, is damaged. The largest delivery that a platform may send has 4 MiB.
@@ -48,7 +52,7 @@ public enum BodyCoding {
 
     /// How many bytes came, of so many stored ones that begin so.
     static func size(ofStored count: Int, _ encoding: String, beginning: [UInt8]) -> Int {
-        encoding == zlib ? size(in: beginning) ?? count : count
+        encoding == raw ? count : size(in: beginning) ?? count
     }
 
     private static func size(in stored: [UInt8]) -> Int? {
@@ -79,14 +83,25 @@ struct StoredBody {
 extension Row {
     /// From the columns `bytes, encoding, checksum`.
     mutating func storedBody() throws(UnreadableRow) -> StoredBody {
-        StoredBody(stored: try blob(), encoding: try text(), checksum: try integer())
+        let (bytes, encoding, checksum) = (try blob(), try text(), try integer())
+        let open = unsealed(bytes, encoding)
+        return StoredBody(stored: open.bytes, encoding: open.encoding, checksum: checksum)
     }
 
     /// From the same columns; nil where there is no body.
     mutating func optionalStoredBody() throws(UnreadableRow) -> StoredBody? {
         let (bytes, encoding, checksum) = (try optionalBlob(), try optionalText(), try optionalInteger())
         guard let bytes, let encoding, let checksum else { return nil }
-        return StoredBody(stored: bytes, encoding: encoding, checksum: checksum)
+        let open = unsealed(bytes, encoding)
+        return StoredBody(stored: open.bytes, encoding: open.encoding, checksum: checksum)
+    }
+
+    /// What was sealed, and how that is written; what cannot be opened stays as it is, which nobody can read.
+    private func unsealed(_ bytes: [UInt8], _ encoding: String) -> (bytes: [UInt8], encoding: String) {
+        guard encoding == BodyCoding.sealed || encoding == BodyCoding.sealedZlib,
+            let open = transaction?.opened(bytes)
+        else { return (bytes, encoding) }
+        return (open, encoding == BodyCoding.sealed ? BodyCoding.raw : BodyCoding.zlib)
     }
 
     /// From the columns `bytes, encoding`: the bytes as they came, without a look at their checksum; nil where there is
@@ -94,6 +109,7 @@ extension Row {
     mutating func optionalStoredBytes() throws(UnreadableRow) -> [UInt8]? {
         let (bytes, encoding) = (try optionalBlob(), try optionalText())
         guard let bytes, let encoding else { return nil }
-        return BodyCoding.bytes(bytes, encoding)
+        let open = unsealed(bytes, encoding)
+        return BodyCoding.bytes(open.bytes, open.encoding)
     }
 }

@@ -30,11 +30,17 @@ extension Optional: Storable where Wrapped: Storable {
 /// One row of a result, read in the order of its columns.
 ///
 /// Positions are checked: a wrong type or a row that is too short throws `UnreadableRow`, it does not trap.
-public struct Row: Sendable {
+public struct Row {
     private let cells: [Cell]
     private var position = 0
+    /// What opens sealed bodies; nil for a row that has none.
+    let transaction: Transaction?
 
-    public init(_ cells: [Cell]) { self.cells = cells }
+    public init(_ cells: [Cell]) { self.init(cells, in: nil) }
+    init(_ cells: [Cell], in transaction: Transaction?) {
+        self.cells = cells
+        self.transaction = transaction
+    }
 
     public mutating func cell() throws(UnreadableRow) -> Cell {
         guard position < cells.count else { throw UnreadableRow(position: position, expected: "a column") }

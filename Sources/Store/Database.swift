@@ -52,6 +52,9 @@ public protocol Database: Sendable {
     /// beside everything else.
     func problems() async throws -> [String]?
 
+    /// Why nothing is begun now, where that is known without asking; nil otherwise. Never waits.
+    var away: StoreError? { get }
+
     /// Finishes what has begun, refuses what comes, closes all connections.
     func close() async
 }
@@ -59,6 +62,7 @@ public protocol Database: Sendable {
 extension Database {
     public func scrub() async throws -> Bool { true }
     public func problems() async throws -> [String]? { nil }
+    public var away: StoreError? { nil }
 
     @discardableResult
     public func write<Value: Sendable>(
@@ -111,7 +115,7 @@ public struct Session {
     /// The rows that a statement answers, each read by `read`, in the order of its columns.
     func rows<Value>(_ sql: SQL, _ read: (inout Row) throws -> Value) throws -> [Value] {
         try transaction.run(sql).map { cells in
-            var row = Row(cells)
+            var row = Row(cells, in: transaction)
             return try read(&row)
         }
     }
@@ -139,7 +143,7 @@ public struct Session {
             let text = "\(head) (\(places)) \(tail)"
             return try rows.flatMap { cells in
                 try transaction.run(text, cells).map { answer in
-                    var row = Row(answer)
+                    var row = Row(answer, in: transaction)
                     return try read(&row)
                 }
             }
@@ -167,13 +171,17 @@ final class Transaction {
     private let execute: (String, [Cell]) throws -> [[Cell]]
     private let placeholder: String
     private let changed: () -> Int
+    /// What opens bodies that are sealed at rest.
+    let bodies: BodyKeys?
     private(set) var isOpen = true
     /// Lanes to wake once the commit is known (PostgreSQL), by lane id.
     var lanesToWake: [String: LaneArrival] = [:]
 
     init(
-        placeholder: String, execute: @escaping (String, [Cell]) throws -> [[Cell]], changed: @escaping () -> Int
+        placeholder: String, bodies: BodyKeys? = nil, execute: @escaping (String, [Cell]) throws -> [[Cell]],
+        changed: @escaping () -> Int
     ) {
+        self.bodies = bodies
         self.placeholder = placeholder
         self.execute = execute
         self.changed = changed

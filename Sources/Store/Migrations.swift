@@ -16,9 +16,10 @@ public enum Migrations {
 
     /// The SQL that would run on a database at `version`, in the engine's words.
     public static func sql(for dialect: Dialect, after version: Int64) -> String {
-        all.filter { $0.version > version }
+        let schema = dialect.engine == .postgres && version == 0 ? ["CREATE SCHEMA IF NOT EXISTS patchbay;\n"] : []
+        let steps = all.filter { $0.version > version }
             .map { "-- \($0.version) \($0.name)\n\(dialect.translate($0.text))" }
-            .joined(separator: "\n")
+        return (schema + steps).joined(separator: "\n")
     }
 }
 
@@ -88,6 +89,7 @@ extension Session {
 
     fileprivate func apply(_ step: Migrations.Step, in dialect: Dialect, program: String, at now: Timestamp) throws {
         if step.version == 1 {
+            try makeSchema()
             let table = """
                 CREATE TABLE schema_migrations (
                     version $INTEGER PRIMARY KEY, name $TEXT NOT NULL, program $TEXT NOT NULL,
@@ -102,6 +104,24 @@ extension Session {
             INSERT INTO schema_migrations (version, name, program, applied_at)
             VALUES (\(step.version), \(step.name), \(program), \(now))
             """)
+    }
+
+    /// Only where it is not there: one that somebody else made needs no right to make any. SQLite has none.
+    private func makeSchema() throws {
+        guard dialect.engine == .postgres,
+            try row("SELECT 1 FROM pg_namespace WHERE nspname = 'patchbay'", { _ in true }) == nil
+        else { return }
+        let mayMake = try row(
+            "SELECT has_database_privilege(current_database(), 'CREATE'), current_user, current_database()"
+        ) { row in (try row.boolean(), try row.text(), try row.text()) }
+        guard let mayMake, mayMake.0 else {
+            throw StoreError.refused(
+                """
+                PostgreSQL does not let \(mayMake?.1 ?? "this user") make the schema patchbay. As its administrator: \
+                CREATE SCHEMA patchbay AUTHORIZATION "\(mayMake?.1 ?? "USER")"
+                """)
+        }
+        try run("CREATE SCHEMA patchbay")
     }
 
     private func tableExists(_ name: String) throws -> Bool {

@@ -23,6 +23,7 @@ struct Trigger: AsyncParsableCommand {
               patchbay trigger tiktok-shop ORDER_STATUS_CHANGE --add data.order_status=CANCEL
               patchbay trigger twilio message.delivered --to https://patchbay.example.com
               patchbay trigger sendgrid delivered --key sendgrid-test.pem
+              patchbay trigger paypal PAYMENT.CAPTURE.COMPLETED --key paypal-test.pem
               patchbay trigger stripe --list
             """)
 
@@ -45,9 +46,11 @@ struct Trigger: AsyncParsableCommand {
     @Option(
         help: """
             A file with the private key of a pair, for platforms that sign with one. Where there is none it is made, \
-            and the public key is shown, which a test server must be given.
+            and what a test server must be given is shown.
             """)
     var key: String?
+    @Option(help: "The port of 127.0.0.1 at which a key that the server looks for is served meanwhile.")
+    var keyPort = 8486
     @Flag(help: "Signs with another secret: the server must refuse it.") var badSignature = false
     @Option(help: "The same number makes the same ids.") var seed: UInt64?
     @Option(help: "A file of NAME=value lines; see patchbay.env.example.") var config: String?
@@ -100,12 +103,38 @@ struct Trigger: AsyncParsableCommand {
         guard let scheme = settings.webhookScheme(of: provider) else {
             throw Fault("\(provider) sends no webhooks here.", code: 2)
         }
+        if let source = Signing.played(platform) { return try await play(source, draft, scheme, settings) }
         let secret = try secret(scheme, settings)
         let id = "msg_" + String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        try await send(scheme) { scheme.signed(draft, with: [secret], id: id, at: .system) }
+    }
+
+    /// As a platform whose key the server looks for: served for as long as it is asked.
+    private func play(
+        _ source: any PlayedSource, _ draft: WebhookDraft, _ scheme: WebhookScheme, _ settings: Settings
+    ) async throws {
+        let base = "http://127.0.0.1:\(keyPort)"
+        let key = try TriggerKey(file: key, of: platform).played(source, at: base, isBad: badSignature)
+        let (stage, secrets) = (source.stage(key, at: base), settings.webhookSecrets[provider] ?? [])
+        guard !secrets.isEmpty else {
+            throw Fault(
+                "\(Signing.settings(of: platform).joined(separator: " and ")) not set. Set it as the server has it.",
+                code: 2)
+        }
+        do {
+            try await Stand.serving(stage.documents, port: keyPort) {
+                try await send(scheme) { stage.sign(draft, secrets, .system) }
+            }
+        } catch let fault as SandboxFault {
+            throw Fault("--key-port: \(fault)", code: 2)
+        }
+    }
+
+    /// - Parameter sign: makes each repetition: it is signed anew, as platforms do.
+    private func send(_ scheme: WebhookScheme, _ sign: () -> WebhookDraft) async throws {
         var isAsItShouldBe = true
         for number in 0...duplicate {
-            // Each repetition is signed anew, as platforms do.
-            let signed = scheme.signed(draft, with: [secret], id: id, at: .system)
+            let signed = sign()
             let status = try await answer(to: signed)
             let isGood = badSignature ? status == 401 : (200..<300).contains(status)
             isAsItShouldBe = isAsItShouldBe && isGood

@@ -107,9 +107,11 @@ class Browser:
     def __init__(self, callback_port=None):
         self.cookies, self.callback_port = {}, callback_port
 
-    def get(self, url):
+    def get(self, url, form=None):
         headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self.cookies.items())} if self.cookies else {}
-        status, answered, text = send("GET", url, headers)
+        if form is not None:
+            headers |= {"Origin": PUBLIC, "Content-Type": "application/x-www-form-urlencoded"}
+        status, answered, text = send("GET" if form is None else "POST", url, headers, form)
         for line in answered.get_all("Set-Cookie") or []:
             name, value = line.split(";")[0].split("=", 1)
             self.cookies[name] = value
@@ -118,8 +120,8 @@ class Browser:
     def connect(self, url, deny=False):
         status, location, text = self.get(url)
         if location is None:
-            link = re.search(r'href="(/connect/[^"]+/go)"', text)
-            status, location, text = self.get(PUBLIC + link.group(1))
+            form = re.search(r'action="(/connect/[^"]+/go)"><input type="hidden" name="token" value="([^"]+)"', text)
+            status, location, text = self.get(PUBLIC + form.group(1), "token=" + form.group(2))
         assert location.startswith(f"http://127.0.0.1:{PLATFORM}/o/authorize/"), location
         status, location, text = self.get(location + ("&deny=1" if deny else ""))
         assert location and location.startswith(PUBLIC + "/callback/generic"), (status, location, text[:500])

@@ -55,6 +55,18 @@ struct AlertReviewTests {
         }
     }
 
+    @Test("a log that is not emptied: raised once, resolved when it is short again")
+    func log() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let strict = AlertReview(database: database, ids: ids, logBytesMax: 0)
+            for _ in 0..<2 { _ = try await strict.run(at: .testNow) }
+            let raised = try await database.read("alerts") { try $0.alerts(AlertFilter(), ListPage(limit: 9)) }
+            #expect(raised.map(\.kind) == ["wal_large"] && raised.first?.state == "open" && raised.first?.count == 1)
+
+            #expect(try await review(database) == ["wal_large": "resolved"])
+        }
+    }
+
     @Test("a dead job's alert goes when its event is applied after all, or the job is done", arguments: TestEngine.all)
     func job(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

@@ -87,6 +87,24 @@ struct CapturedDeliveryTests {
         }
     }
 
+    @Test(
+        "what nobody can read is kept once, whatever its age; unseen and too old it is refused",
+        arguments: Recorded.all.filter { !($0.source is LinesSource) }, TestEngine.all)
+    func unreadable(_ recorded: Recorded, engine: TestEngine) async throws {
+        try await CaptureDesk.with(recorded, engine) { desk in
+            let captured = try desk.delivery(["fact_1"], body: Array("nothing that anyone can read".utf8))
+            let old = recorded.lateness + .seconds(1)
+
+            #expect(await desk.receive(captured, after: old) == .refused(.tooOld(by: old, allowed: recorded.lateness)))
+            for age in [.zero, .seconds(1), recorded.window, old, .days(30)] {
+                #expect(await desk.receive(captured, after: age) == .unreadable, "\(age)")
+            }
+
+            let facts = try await desk.facts()
+            #expect(facts.events == 0 && facts.identities == 1 && facts.verdicts == ["accepted"])
+        }
+    }
+
     @Test("only the owner of the secret that proved it has seen it", arguments: Recorded.all, TestEngine.all)
     func scoped(_ recorded: Recorded, engine: TestEngine) async throws {
         try await CaptureDesk.with(recorded, engine) { desk in
@@ -260,8 +278,10 @@ private struct CaptureDesk: Sendable {
         (self.recorded, self.database, self.ids, self.vault) = (recorded, database, ids, vault)
     }
 
-    func delivery(_ facts: [String], signedAt time: Timestamp = .testNow, secret: String? = nil) throws -> Delivery {
-        let (scheme, body) = (recorded.source.webhooks, Array(recorded.body(facts).utf8))
+    func delivery(
+        _ facts: [String], signedAt time: Timestamp = .testNow, secret: String? = nil, body: [UInt8]? = nil
+    ) throws -> Delivery {
+        let (scheme, body) = (recorded.source.webhooks, body ?? Array(recorded.body(facts).utf8))
         let secrets = try scheme.secrets(in: secret ?? recorded.secret)
         return Delivery(
             method: "POST", target: "/webhooks/x",

@@ -180,6 +180,37 @@ struct ErasureTests {
         }
     }
 
+    @Test(
+        "what nobody could read about the user asks nobody any more when its bytes are gone", arguments: TestEngine.all)
+    func unreadable(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let deliveries = ["mine, u_1@example.com", "of another"].map { text in
+                let (id, bytes): (ID<DeliveryKind>, [UInt8]) = (ids.make(), Array(text.utf8))
+                return Arrival(
+                    id: id, provider: "sample", app: ids.make(), receivedAt: .testNow, method: "POST", target: [],
+                    headers: [], remote: nil, body: bytes, checksum: Checksum.of(bytes), flags: "unreadable",
+                    reason: "no JSON", events: [],
+                    review: NewReview(
+                        id: ids.make(), kind: "unreadable_delivery", subject: id.text, question: "What is it?",
+                        evidence: "{}", choices: ["read_again", "dismiss"], provider: "sample", openedAt: .testNow,
+                        changeID: ids.make()))
+            }
+            try await database.set("keep", in: .ingest) { _ = try $0.keep(deliveries) }
+            try await BillingBench(database).put(UserEdit(id: "u_1"))
+            let bodies = try await database.read("naming") { try $0.bodiesNaming(["u_1@example.com"], limit: 10) }
+            #expect(bodies == [deliveries[0].id.text])
+
+            let new = NewErasure(
+                id: ids.make(), user: "u_1", who: "digest", askedBy: "key_1", at: .testNow, bodies: bodies)
+            try await database.write("erase") { _ = try $0.erase(new) }
+
+            let open = try await database.read("open") { session in
+                try session.rows("SELECT subject FROM reviews WHERE state <> 'decided'") { try $0.text() }
+            }
+            #expect(open == [deliveries[1].id.text])
+        }
+    }
+
     @Test("of a body that holds others' facts, too, only the one becomes blanks", arguments: TestEngine.all)
     func shared(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

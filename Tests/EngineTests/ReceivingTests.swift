@@ -44,6 +44,100 @@ struct ReceivingTests {
         }
     }
 
+    @Test(
+        "a believed body that nobody can read is kept and asked about once, however often it comes",
+        arguments: TestEngine.all)
+    func unreadable(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let reception = try await Reception(database)
+            let sources: [any WebhookSource] = [Instagram(), X()]
+            for source in sources {
+                for text in ["no JSON", "nor this"] {
+                    for _ in 0..<4 {
+                        #expect(await reception.receive(Array(text.utf8), from: source) == .unreadable)
+                    }
+                }
+            }
+            let counts = try await reception.counts()
+            #expect(counts["bodies"] == 4 && counts["deliveries"] == 4 && counts["event_identities"] == 4)
+            #expect(try await database.read("reviews") { try $0.rowCounts(of: ["reviews"]) } == ["reviews": 4])
+        }
+    }
+
+    @Test("after some tens of repetitions an event has no more lines of them, only their count")
+    func repetitions() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let reception = try await Reception(database)
+            let change = #"{"field":"comments","value":{"id":"1"}}"#
+            let body = Array(#"{"object":"instagram","entry":[{"id":"1","time":1,"changes":[\#(change)]}]}"#.utf8)
+            for _ in 0..<60 { _ = await reception.receive(body, from: Instagram()) }
+            let duplicates = try await database.read("events") { session in
+                try session.events(EventFilter(), ListPage(limit: 10)).map(\.duplicates)
+            }
+            #expect(duplicates == [59])
+            #expect(try await reception.counts()["deliveries"] == 1 + Int(Session.repetitionsKept))
+        }
+    }
+
+    @Test("each request of a call is an event of its own; sent again it is the same", arguments: TestEngine.all)
+    func calls(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let reception = try await Reception(database)
+            func request(_ more: Field...) -> WebhookSample.Content {
+                .form([Field("CallSid", "CA1"), Field("CallStatus", "in-progress")] + more)
+            }
+            for content in [request(), request(Field("Digits", "1")), request(Field("Digits", "2"))] {
+                #expect(await reception.receive(content, from: Twilio()) == .kept(Kept(new: 1, duplicates: 0)))
+                #expect(await reception.receive(content, from: Twilio()) == .kept(Kept(new: 0, duplicates: 1)))
+            }
+        }
+    }
+
+    @Test(
+        "the time in a body that is signed counts: late after five minutes, refused after a day unless it was seen",
+        arguments: TestEngine.all)
+    func timeInBody(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let reception = try await Reception(database)
+            func body(_ id: String, _ age: Int64) -> [UInt8] {
+                let time = Timestamp.testNow.seconds - age
+                return Array(#"{"type":1,"tts_notification_id":"\#(id)","timestamp":\#(time),"data":{}}"#.utf8)
+            }
+            let day: Int64 = 86_400
+            let late = await reception.receive(body("1", day), from: TikTokShop())
+            let old = await reception.receive(body("2", day + 1), from: TikTokShop())
+            let ahead = await reception.receive(body("3", -301), from: TikTokShop())
+            let timeless = Array(#"{"type":3,"shop_id":"1","data":{}}"#.utf8)
+
+            #expect(late == .kept(Kept(new: 1, duplicates: 0)))
+            #expect(old == .refused(.tooOld(by: .seconds(day + 1), allowed: .days(1))))
+            #expect(ahead == .refused(.tooFarAhead(by: .seconds(301), allowed: .seconds(300))))
+            #expect(await reception.receive(timeless, from: TikTokShop()) == .kept(Kept(new: 1, duplicates: 0)))
+            let again = await reception.receive(body("1", day), from: TikTokShop(), after: .days(3))
+            #expect(again == .kept(Kept(new: 0, duplicates: 1)))
+            #expect(try await reception.deliveries().filter { $0.flags == ["late"] }.count == 2)
+        }
+    }
+
+    @Test("a body in which a proxy wrote escapes as letters is believed where the operator says so, and nowhere else")
+    func escapes() throws {
+        let signed = Array(#"{"object":"instagram","entry":[{"id":"1","name":"Caf\u00e9 \ud83c\udf5e a\/b"}]}"#.utf8)
+        let sent = Array(#"{"object":"instagram","entry":[{"id":"1","name":"Café 🍞 a\/b"}]}"#.utf8)
+        let key = try WebhookSecret(Reception.secret, written: .text)
+        func isBelieved(_ instagram: Instagram, _ body: [UInt8]) -> Bool {
+            let headers = Instagram().webhooks.sign(signed, with: [key], at: .testNow)
+            let delivery = Delivery(
+                method: "POST", target: "/", headers: headers, body: body, receivedAt: .testNow)
+            return (try? instagram.webhooks.check(delivery, with: [key])) != nil
+        }
+        #expect(isBelieved(Instagram(), signed) && isBelieved(Instagram(triesEscapes: true), signed))
+        #expect(isBelieved(Instagram(triesEscapes: true), sent))
+        #expect(!isBelieved(Instagram(), sent))
+        #expect(!isBelieved(Instagram(triesEscapes: true), sent + [UInt8(ascii: " ")]))
+        #expect(!isBelieved(Instagram(triesEscapes: true), Array("{}".utf8)))
+        #expect(!isBelieved(Instagram(triesEscapes: true), sent.dropLast(30) + [0xFF]))
+    }
+
     @Test("a form is proven by the address that was set, whatever a proxy says", arguments: TestEngine.all)
     func form(engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in
@@ -210,11 +304,11 @@ private struct Reception {
 
     func receive(
         _ body: [UInt8], from source: any WebhookSource, signed: [UInt8]? = nil, extra: [Field] = [],
-        owner: String? = nil, at provider: String? = nil, secret: String? = nil
+        owner: String? = nil, at provider: String? = nil, secret: String? = nil, after age: Duration = .zero
     ) async -> Gateway.Reply {
         let draft = WebhookDraft(
             url: Self.address, headers: [Field("Content-Type", "application/json")], body: signed ?? body)
-        return await send(draft, body, source, extra, owner, provider, secret)
+        return await send(draft, body, source, extra, owner, provider, secret, after: age)
     }
 
     func receive(
@@ -227,14 +321,14 @@ private struct Reception {
 
     private func send(
         _ draft: WebhookDraft, _ body: [UInt8], _ source: any WebhookSource, _ extra: [Field], _ owner: String?,
-        _ provider: String?, _ secret: String?
+        _ provider: String?, _ secret: String?, after age: Duration = .zero
     ) async -> Gateway.Reply {
         let route = WebhookSecrets.key(source.about.id, owner)
         let own = (try? secret.map { try source.webhooks.secrets(in: $0) }) ?? secrets[route] ?? []
         let signed = source.webhooks.signed(draft, with: own, at: .testNow)
         let delivery = Delivery(
             method: "POST", target: "/webhooks/x", url: Self.address, headers: signed.headers + extra, body: body,
-            receivedAt: .testNow)
+            receivedAt: .testNow + age)
         return await gateway.receive(delivery, for: provider ?? source.about.id, owner: owner, from: "192.0.2.7")
     }
 

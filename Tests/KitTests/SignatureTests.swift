@@ -156,6 +156,15 @@ struct Base64Tests {
             "AA-_", "AAAA====",
         ])
     func refused(text: String) { #expect(Base64.decode(Array(text.utf8)) == nil) }
+
+    @Test("for addresses: without padding, comes back with it or without, and in no other alphabet")
+    func addresses() {
+        #expect(Base64URL.encode([0xFB, 0xFF, 0xFE, 0]) == Array("-__-AA".utf8))
+        for text in ["-__-AA", "-__-AA=="] { #expect(Base64URL.decode(Array(text.utf8)) == [0xFB, 0xFF, 0xFE, 0]) }
+        for text in ["+//+AA", "-__-AA=", "-__-AB", "-__-A", "-__ AA", "-__-AA\0"] {
+            #expect(Base64URL.decode(Array(text.utf8)) == nil, "\(text)")
+        }
+    }
 }
 
 @Suite("Forms and queries")

@@ -300,14 +300,18 @@ final class DemoProcess: Sendable {
             Array(#"{"user_id":"\#(user)","provider":"tiktok"}"#.utf8))
         let link = try JSON.parse(session)["url"]?.text ?? ""
         #expect(made == 201 && link.hasPrefix(base))
-        let (left, _, away) = try await exchange("GET", link + "/go", [])
+        let (_, begun, own) = try await exchange("GET", link, [])
+        let cookie = String(value("set-cookie", own).prefix { $0 != ";" })
+        let token = try #require(
+            String(decoding: begun, as: UTF8.self).firstMatch(of: /name="token" value="([^"]+)"/)?.1)
+        let form = ("Content-Type", "application/x-www-form-urlencoded")
+        let (left, _, away) = try await exchange(
+            "POST", link + "/go", [("Cookie", cookie), ("Origin", base), form], Array("token=\(token)".utf8))
         let (asked, page) = try await send("GET", value("location", away), [])
         #expect(left == 303 && asked == 200 && String(decoding: page, as: UTF8.self).contains("Rye wants"))
         let (led, _, back) = try await exchange(
-            "POST", value("location", away), [("Content-Type", "application/x-www-form-urlencoded")],
-            Array("account=3&decision=allow".utf8))
-        let cookie = value("set-cookie", away).prefix { $0 != ";" }
-        let (met, _) = try await send("GET", value("location", back), [("Cookie", String(cookie))])
+            "POST", value("location", away), [form], Array("account=3&decision=allow".utf8))
+        let (met, _) = try await send("GET", value("location", back), [("Cookie", cookie)])
         #expect(led == 302 && met == 200)
         let (listed, rows) = try await send(
             "GET", base + "/v1/connections?user_id=\(user)", [("Authorization", "Bearer \(key)")])

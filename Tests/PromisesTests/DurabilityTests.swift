@@ -86,16 +86,18 @@ struct DurabilityTests {
             let server = try ServerProcess(databaseURL: url)
             try await server.start()
 
+            // Before the first delivery: whoever comes while the disk fails must hear of it.
+            let strace = try await Strace.attach(to: server.pid, injecting: fault)
             let ledger = try await load(server, events: 600) {
-                try await Task.sleep(for: .milliseconds(300))
-                let strace = try Strace(attachedTo: server.pid, injecting: fault)
                 try await Task.sleep(for: .milliseconds(1500))
                 strace.detach()
             }
 
             #expect(server.isRunning)
-            #expect(ledger.statuses.subtracting([200, 503]).isEmpty)
+            #expect(ledger.statuses == [200, 503])
             #expect(try await server.deliver("evt_after") == 200)
+            // After a failed write or sync nothing written may be trusted before the file was opened anew.
+            #expect(server.logText.contains("store.reopened") == fault.contains("EIO"))
             server.crash()
             try await expectKept(ledger, in: url, engine: .sqlite)
         }
@@ -253,7 +255,42 @@ struct DurabilityTests {
         #expect(!ledger.acknowledged.isEmpty)
         #expect(lost.isEmpty, "\(lost.count) of \(ledger.acknowledged.count) lost")
         #expect(counts.values.allSatisfy { $0 == 1 }, "found twice")
+        for (wrong, query) in Self.wrongs {
+            let count = try await Self.read(url, engine) { try $0.row(query) { try $0.integer() } }
+            #expect(count == 0, "\(wrong)")
+        }
     }
+
+    /// What must not be found: one transaction keeps an event with its job, another its effects with what is told of it
+    /// and with the job's end.
+    private static let wrongs: [(String, SQL)] = [
+        (
+            "events without a job, or with two",
+            """
+            SELECT count(*) FROM events e
+             WHERE e.state <> 'ignored'
+               AND (SELECT count(*) FROM jobs j WHERE j.subject = e.id)
+                   + (SELECT count(*) FROM jobs_done d WHERE d.subject = e.id) <> 1
+            """
+        ),
+        (
+            "events that are not told of as they ended, or told twice",
+            """
+            SELECT count(*)
+              FROM events e
+              LEFT JOIN (SELECT subject, count(*) AS told FROM changes WHERE type = 'event.received' GROUP BY subject) c
+                ON c.subject = e.id
+             WHERE coalesce(c.told, 0) <> CASE WHEN e.state = 'queued' THEN 0 ELSE 1 END
+            """
+        ),
+        (
+            "jobs that ended and left their event as it was",
+            """
+            SELECT count(*) FROM jobs_done d JOIN events e ON e.id = d.subject
+             WHERE d.state = 'succeeded' AND e.state = 'queued'
+            """
+        ),
+    ]
 
     static func read<Value: Sendable>(
         _ url: String, _ engine: TestEngine, _ work: @escaping @Sendable (Session) throws -> Value

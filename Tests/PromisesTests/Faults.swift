@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 
 /// The layer that drops what was not synced when the process is killed.
 enum FaultLayer {
@@ -62,15 +63,24 @@ struct ClusterFaultLayer {
 }
 
 /// Makes system calls of a running process fail.
-final class Strace {
+final class Strace: Sendable {
     static let isUsable = geteuid() == 0 && FileManager.default.isExecutableFile(atPath: "/usr/bin/strace")
     private let process: ChildProcess
 
-    init(attachedTo pid: Int32, injecting fault: String) throws {
+    private init(_ process: ChildProcess) { self.process = process }
+
+    /// Returns when the calls of the process begin to fail.
+    static func attach(to pid: Int32, injecting fault: String) async throws -> Strace {
         let calls = fault.split(separator: ":")[0]
-        process = try ChildProcess(
+        let process = try ChildProcess(
             "/usr/bin/strace",
             ["-f", "-qq", "-o", "/dev/null", "-e", "trace=\(calls)", "-e", "inject=\(fault)", "-p", "\(pid)"])
+        let isAttached = try await eventually {
+            let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
+            return status.contains("TracerPid:") && !status.contains("TracerPid:\t0\n")
+        }
+        try #require(isAttached)
+        return Strace(process)
     }
     /// The traced process goes on by itself when its tracer is gone; an orderly end waits for a quiet moment that a
     /// process under load never has.
@@ -133,6 +143,18 @@ final class PostgresCluster: @unchecked Sendable {  // Used by one test.
         for process in all { kill(process, SIGSTOP) }
         for process in all { kill(process, SIGKILL) }
         for process in all { while Self.lives(process) { usleep(1000) } }
+    }
+
+    /// Stops the server and its children where they are, or lets them go on: their sockets stay open and say nothing.
+    func freeze(_ isFrozen: Bool) throws {
+        let file = try String(contentsOfFile: folder + "/data/postmaster.pid", encoding: .utf8)
+        guard let server = file.split(separator: "\n").first.flatMap({ pid_t($0) }) else {
+            throw ServerDied(log: "postmaster.pid is empty")
+        }
+        // Children first when they go on: the server reaps those that have ended meanwhile.
+        if isFrozen { kill(server, SIGSTOP) }
+        for child in Self.children(of: server) { kill(child, isFrozen ? SIGSTOP : SIGCONT) }
+        if !isFrozen { kill(server, SIGCONT) }
     }
 
     private static func children(of server: pid_t) -> [pid_t] {

@@ -74,6 +74,55 @@ struct HostileRequestsTests {
         }
     }
 
+    @Test("R18 many slow senders of large bodies: they are told to come again, memory stays, others are served")
+    func slowAndLarge() async throws {
+        try await withServer { server in
+            let before = server.residentBytes
+            // All but the last byte of the most that one may send.
+            let request = "POST /webhooks/stripe HTTP/1.1\r\nHost: x\r\nContent-Length: 1048576\r\n\r\n"
+            let part = Array(request.utf8) + [UInt8](repeating: 120, count: (1 << 20) - 1)
+            var senders: [RawSocket] = []
+            for _ in 0..<160 {
+                let socket = try RawSocket(port: server.port)
+                socket.send(part)
+                senders.append(socket)
+            }
+
+            // 64 MiB hold sixty-five of them.
+            let isFull = try await eventually { senders.count(where: \.hasAnswer) >= 90 }
+            #expect(isFull, "\(senders.count(where: \.hasAnswer)) are answered")
+            for sender in senders where sender.hasAnswer {
+                let answer = sender.receive()
+                #expect(answer.hasPrefix("HTTP/1.1 503") && answer.lowercased().contains("retry-after: 5"))
+            }
+            #expect(server.residentBytes - before < 140 << 20)
+            #expect(try await server.deliver("evt_during") == 200)
+
+            senders = []
+            let large = Array(#"{"id":"evt_large","object":"event","type":"price.created","created":1,"note":""#.utf8)
+            let rest = [UInt8](repeating: 120, count: 900_000) + Array("\"}".utf8)
+            #expect(try await eventually { try await server.deliver(bytes: large + rest) == 200 })
+        }
+    }
+
+    @Test("R18 more connections than it takes: they wait, and it serves when they have gone")
+    func tooManyConnections() async throws {
+        try await TestDatabase.withAddress(.sqlite) { url in
+            let server = try ServerProcess(databaseURL: url)
+            server.descriptorsMax = 400
+            try await server.start()
+            var waiting = try (0..<300).map { _ in try RawSocket(port: server.port) }
+            for socket in waiting { socket.send("POST /webhooks/str") }
+
+            #expect(try await eventually { server.openDescriptors > 140 })
+            #expect(server.openDescriptors < 256, "some are left for all else")
+            waiting = []
+
+            #expect(try await server.deliver("evt_after") == 200)
+            #expect(server.stop() == 0)
+        }
+    }
+
     @Test("R18 who sends forgeries is told 429 and when to come; others are not, nor what the same address proves")
     func forgers() async throws {
         try await withServer(["PATCHBAY_TRUSTED_PROXIES": "127.0.0.0/8"]) { server in

@@ -84,8 +84,7 @@ struct PublishJourneyTests {
         let session = try await server.call("POST", "/v1/connect-sessions", asked, key: key).json
         let browser = Visitor()
         let begun = try await browser.get(session["url"]?.text ?? "")
-        let link = try #require(begun.link(containing: "/connect/"), "\(begun.text)")
-        let page = try #require(try await browser.get(link.hasPrefix("/") ? base + link : link).location)
+        let page = try #require(try await browser.consent(begun, at: base).location)
         let back = try #require(try await browser.post(page, "account=3").location)
         #expect(try await browser.get(back).status < 400)
         let list = try await server.json("/v1/connections", key: key)["data"]?.elements ?? []

@@ -18,6 +18,8 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     private let log: URL
     /// Settings besides the usual, from the next start on.
     var environment: [String: String]
+    /// Files and sockets that it may have open; nil for what this process may.
+    var descriptorsMax: Int?
     private var process: ChildProcess?
 
     init(databaseURL: String, port: Int? = nil, environment: [String: String] = [:]) throws {
@@ -39,6 +41,7 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     }
 
     var pid: Int32 { process?.pid ?? 0 }
+    var openDescriptors: Int { (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/fd").count) ?? 0 }
     var isRunning: Bool { process?.isRunning ?? false }
     var logText: String { (try? String(contentsOf: log, encoding: .utf8)) ?? "" }
 
@@ -54,7 +57,11 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
             "PATCHBAY_LISTEN": "127.0.0.1:\(port)", "PATCHBAY_ENCRYPTION_KEYS": Self.encryptionKey,
             "STRIPE_WEBHOOK_SECRET": Self.secret, "PATCHBAY_LOG": "text,notice", "SWIFT_BACKTRACE": "enable=no",
         ].merging(environment) { $1 }
-        process = try ChildProcess(Self.binary.path, ["serve"], environment: variables, output: log.path)
+        let program = Self.binary.path
+        let (path, arguments) =
+            descriptorsMax.map { ("/bin/sh", ["-c", "ulimit -n \($0); exec \"$0\" serve", program]) }
+            ?? (program, ["serve"])
+        process = try ChildProcess(path, arguments, environment: variables, output: log.path)
     }
 
     private func waitUntilReady() async throws {
@@ -186,13 +193,16 @@ final class ServerProcess: @unchecked Sendable {  // The test is its only user; 
     }
 
     /// Sends bytes as the platform would, with more headers than it sends.
-    func deliver(reply bytes: [UInt8], secret: String, adding headers: [(String, String)] = []) async throws -> Reply {
+    func deliver(
+        reply bytes: [UInt8], secret: String, to path: String = "/webhooks/stripe",
+        adding headers: [(String, String)] = []
+    ) async throws -> Reply {
         let time = Int(Date().timeIntervalSince1970)
         let mac = HMAC<SHA256>.authenticationCode(
             for: Array("\(time).".utf8) + bytes, using: SymmetricKey(data: Array(secret.utf8)))
         let hex = mac.map { String(format: "%02x", $0) }.joined()
         return try await post(
-            "/webhooks/stripe",
+            path,
             headers: [("Stripe-Signature", "t=\(time),v1=\(hex)"), ("Content-Type", "application/json")] + headers,
             body: bytes)
     }

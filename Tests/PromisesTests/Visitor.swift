@@ -11,9 +11,7 @@ extension ServerProcess {
         let session = try await call("POST", "/v1/connect-sessions", asked, key: key).json
         let browser = Visitor()
         let begun = try await browser.get(session["url"]?.text ?? "")
-        let link = try #require(begun.link(containing: "/connect/"), "\(begun.text)")
-        let base = "http://127.0.0.1:\(port)"
-        let page = try #require(try await browser.get(link.hasPrefix("/") ? base + link : link).location)
+        let page = try #require(try await browser.consent(begun, at: "http://127.0.0.1:\(port)").location)
         let back = try #require(try await browser.post(page, "account=\(account)").location)
         #expect(try await browser.get(back).status < 400)
         let connections = try await json("/v1/connections", key: key)["data"]?.elements ?? []
@@ -28,9 +26,10 @@ actor Visitor {
         let location: String?
         let text: String
 
-        func link(containing part: String) -> String? {
-            text.split(separator: "href=\"").dropFirst().map { String($0.prefix { $0 != "\"" }) }
-                .first { $0.contains(part) }?.replacing("&amp;", with: "&")
+        /// The form that leads from a connect link to the platform: where it goes, and what it holds.
+        var consent: (action: String, token: String)? {
+            text.firstMatch(of: /action="(\/connect\/[^"]+)"><input type="hidden" name="token" value="([^"]+)"/)
+                .map { (String($0.1), String($0.2)) }
         }
     }
 
@@ -49,6 +48,12 @@ actor Visitor {
         request.headers.add(name: "Origin", value: url.split(separator: "/").prefix(2).joined(separator: "//"))
         request.body = .bytes(ByteBuffer(string: form))
         return try await send(request)
+    }
+
+    /// On from the page that names application and user, to the platform.
+    func consent(_ page: Page, at base: String) async throws -> Page {
+        let form = try #require(page.consent, "\(page.text)")
+        return try await post(base + form.action, "token=\(form.token)")
     }
 
     private func send(_ request: HTTPClientRequest) async throws -> Page {

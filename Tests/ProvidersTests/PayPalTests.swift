@@ -175,6 +175,58 @@ struct PayPalTests {
         #expect(try proof.need(delivery, route.secrets).url.hasSuffix("CERT-1"))
     }
 
+    @Test("by its word: asked at the host of its mode, as the app of its mode, and only where the setting says so")
+    func asking() throws {
+        let app = [
+            "PAYPAL_CLIENT_ID": "a", "PAYPAL_CLIENT_SECRET": "s", "PAYPAL_SANDBOX_CLIENT_ID": "b",
+            "PAYPAL_SANDBOX_CLIENT_SECRET": "t", "PAYPAL_WEBHOOK_ID": "1JE4291016473214C",
+        ]
+        func proof(_ settings: [String: String]) throws -> AskedProof? {
+            let route = try #require(try PayPal.routes(OperatorSettings { settings[$0] ?? app[$0] }).first)
+            guard case .asked(let proof) = route.scheme.verification else { return nil }
+            return proof
+        }
+        #expect(try proof([:]) == nil && proof(["PAYPAL_VERIFICATION": "certificate"]) == nil)
+        let live = try #require(try proof(["PAYPAL_VERIFICATION": "api", "PAYPAL_MODE": "live"]))
+        #expect(
+            live.address == "https://api-m.paypal.com" && live.client == ClientCredentials(id: "a", secret: Secret("s"))
+        )
+        let sandbox = try #require(try proof(["PAYPAL_VERIFICATION": "api", "PAYPAL_MODE": "sandbox"]))
+        #expect(sandbox.address == "https://api-m.sandbox.paypal.com" && sandbox.client?.id == "b")
+        let simulated = ["PAYPAL_VERIFICATION": "api", "PAYPAL_BASE_URL": "http://127.0.0.1:4010/"]
+        #expect(try proof(simulated)?.address == "http://127.0.0.1:4010")
+        for missing in ["PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET"] {
+            let settings = app.filter { $0.key != missing }.merging(["PAYPAL_VERIFICATION": "api"]) { $1 }
+            #expect(throws: BadValue(missing, "is not set: PAYPAL_VERIFICATION=api asks as this app.")) {
+                try PayPal.routes(OperatorSettings { settings[$0] })
+            }
+        }
+    }
+
+    @Test("by its word: several ids are asked for in turn, and the line of verify says what is answered")
+    func word() async throws {
+        let (headers, body) = try Self.good()
+        for (status, verdict) in [("SUCCESS", "accept"), ("FAILURE", "reject"), ("?", "reject")] as [(JSON, JSON)] {
+            var line = Self.line(Self.json(headers), body).members ?? []
+            line = line.filter { !["scheme", "secret"].contains($0.name) }
+            line.append(.init("scheme", "paypal-api"))
+            line.append(.init("secret", ["webhook_id": "1JE4291016473214C", "verification_status": status]))
+            #expect(try await Self.verdict(.object(line))["verdict"] == verdict)
+        }
+        let settings = [
+            "PAYPAL_WEBHOOK_ID": "ONE,TWO", "PAYPAL_VERIFICATION": "api", "PAYPAL_CLIENT_ID": "a",
+            "PAYPAL_CLIENT_SECRET": "s",
+        ]
+        let route = try #require(try PayPal.routes(OperatorSettings { settings[$0] }).first)
+        guard case .asked(let proof) = route.scheme.verification else {
+            Issue.record("it is proven by its word")
+            return
+        }
+        let delivery = Delivery(method: "POST", target: "/", headers: headers, body: body, receivedAt: .zero)
+        let calls = try proof.question(delivery, route.secrets).calls
+        #expect(try calls.map { try JSON.parse($0.outgoing.body)["webhook_id"]?.text } == ["ONE", "TWO"])
+    }
+
     @Test("an event is named by its own id, and belongs to its order")
     func events() throws {
         let (headers, body) = try Self.good()

@@ -1,8 +1,10 @@
 import AuthorizeNet
 import Braintree
+import Crypto
 import Generic
 import Instagram
 import Kit
+import SendGrid
 import StandardWebhooks
 import Testing
 import TikTok
@@ -68,21 +70,52 @@ struct ReceivedEventsTests {
         #expect(String(decoding: bytes[events[1].body], as: UTF8.self).hasPrefix(#"{"field":"mentions""#))
     }
 
-    @Test("Meta: a changed byte of one fact changes its identity and no other")
+    /// Deliveries of several facts, and whether the platform names each of them itself.
+    private static let batches: [(source: any WebhookSource, body: String)] = [
+        (Instagram(), batch),
+        (
+            X(),
+            #"{"for_user_id":"7","follow_events":[{"type":"follow","created_timestamp":"1","target":{"id":"8"}},"#
+                + #"{"type":"unfollow","created_timestamp":"2","target":{"id":"9"}}],"#
+                + #""tweet_create_events":[{"id_str":"21","text":"rye"},{"id_str":"22","text":"salt"}]}"#
+        ),
+        (
+            SendGrid(),
+            #"[{"email":"a@b.c","timestamp":1795255200,"event":"open"},{"email":"d@e.f","timestamp":1795255200,"#
+                + #""event":"click"},{"email":"g@h.i","timestamp":1795255200,"event":"bounce","sg_event_id":"x1"}]"#
+        ),
+    ]
+
+    /// Facts that are named by their bytes, whatever else they hold.
+    private static func isNamedByBytes(_ event: Event, of source: any WebhookSource) -> Bool {
+        source is Instagram || event.providerEventID == nil
+    }
+
+    @Test("a changed byte of one fact of a batch changes no other's identity, and its own where no id names it")
     func identities() throws {
-        let bytes = Array(Self.batch.utf8)
-        let before = try events(Instagram(), Self.batch)
-        for (number, event) in before.enumerated() {
-            for index in event.body where bytes[index] != UInt8(ascii: "\"") {
-                var changed = bytes
-                changed[index] ^= 1
-                guard let after = try? events(Instagram(), String(decoding: changed, as: UTF8.self)),
-                    after.count == before.count
-                else { continue }
-                for other in before.indices {
-                    #expect((after[other].identity == before[other].identity) == (other != number))
+        for (source, body) in Self.batches {
+            let bytes = Array(body.utf8)
+            let before = try events(source, body)
+            #expect(before.count > 2 && Set(before.map(\.identity)).count == before.count)
+            var looked = 0
+            for (number, event) in before.enumerated() {
+                for index in event.body where bytes[index] != UInt8(ascii: "\"") {
+                    var changed = bytes
+                    changed[index] ^= 1
+                    guard let after = try? events(source, String(decoding: changed, as: UTF8.self)),
+                        after.count == before.count
+                    else { continue }
+                    looked += 1
+                    for other in before.indices where other != number {
+                        #expect(after[other].identity == before[other].identity, "\(source.about.id) \(index)")
+                    }
+                    guard Self.isNamedByBytes(event, of: source), Self.isNamedByBytes(after[number], of: source) else {
+                        continue
+                    }
+                    #expect(after[number].identity != event.identity, "\(source.about.id) \(index)")
                 }
             }
+            #expect(looked > 50)
         }
     }
 
@@ -140,6 +173,41 @@ struct ReceivedEventsTests {
         }
         for other in ["b=2&a=%2B1", "a=%2b1&b=2", "a=%2B1&b=2&b=2"] {
             #expect(try named(other) == named("a=%2B1&b=2"), "\(other)")
+        }
+    }
+
+    @Test("Twilio by GET: the whole address is signed, and the query is what it says")
+    func twilioByGET() throws {
+        let secret = try WebhookSecret("0123456789abcdef0123456789abcdef", written: .text)
+        let query = "MessageSid=SM1&MessageStatus=sent&To=%2B1&Body=%F0%9F%A5%96+rye"
+        func delivery(_ query: String, signing signed: String, body: String? = nil) -> Delivery {
+            let target = "/webhooks/twilio?" + query
+            let mac = HMAC<Insecure.SHA1>.authenticationCode(
+                for: Array("https://pb.example/webhooks/twilio?\(signed)".utf8),
+                using: SymmetricKey(data: Array("0123456789abcdef0123456789abcdef".utf8)))
+            let signature = String(decoding: Base64.encode(Array(mac)), as: UTF8.self)
+            return Delivery(
+                method: "GET", target: target, url: "https://pb.example" + target,
+                headers: [Field("X-Twilio-Signature", signature)], body: Array((body ?? query).utf8),
+                receivedAt: Sample.now)
+        }
+        let scheme = Twilio().webhooks
+        #expect(scheme.comesByGET)
+        let good = delivery(query, signing: query)
+        _ = try scheme.check(good, with: [secret])
+        let event = try #require(try scheme.events(good).first)
+        #expect(event.type == "message.sent" && event.providerEventID == "SM1" && event.body == good.body.indices)
+        #expect(try events(Twilio(), query)[0].identity == event.identity, "the same fact by POST")
+        let hash = String(repeating: "0a", count: 32)
+        let refused = [
+            delivery(query + "&x=1", signing: query), delivery(query, signing: query, body: query + "&x=1"),
+            delivery("To=1&" + query, signing: query),
+            delivery(query, signing: query, body: "MessageSid=SM2&MessageStatus=sent"),
+            // Signed for a JSON body: the method is not signed.
+            delivery("bodySHA256=" + hash, signing: "bodySHA256=" + hash),
+        ]
+        for delivery in refused {
+            #expect(throws: Forged.self) { try scheme.check(delivery, with: [secret]) }
         }
     }
 

@@ -99,7 +99,9 @@ struct Sample: Sendable, CustomTestStringConvertible {
     var signatureHeader: String { signedHeaders.last ?? "" }
     var testDescription: String { source.about.id + (variant.isEmpty ? "" : " \(variant)") }
     /// What a proven signature says of its time.
-    var signedAt: Timestamp? { scheme.tolerance == nil ? nil : Self.now }
+    var signedAt: Timestamp? {
+        scheme.timeInBody == nil ? scheme.tolerance.map { _ in Self.now } : WebhookSample.Ingredients.fixed.at
+    }
 
     func secrets(_ texts: String...) throws -> [WebhookSecret] { try texts.flatMap { try scheme.secrets(in: $0) } }
 

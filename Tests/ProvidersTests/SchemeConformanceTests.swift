@@ -74,7 +74,7 @@ struct SchemeConformanceTests {
 
     @Test("looks at the age in whole seconds, both ends included", arguments: Sample.all)
     func age(_ sample: Sample) throws {
-        guard let tolerance = sample.scheme.tolerance else { return }
+        guard let tolerance = sample.scheme.tolerance, let signedAt = sample.signedAt else { return }
         let secrets = try sample.secrets(sample.secret)
         let end = tolerance.late ?? tolerance.past
         for (age, expected) in [
@@ -86,11 +86,11 @@ struct SchemeConformanceTests {
                 .tooFarAhead(by: tolerance.future + .seconds(1), allowed: tolerance.future)
             ),
         ] {
-            let delivery = try sample.delivery(signed: sample.secret, received: Sample.now + age)
+            let delivery = try sample.delivery(signed: sample.secret, received: signedAt + age)
             #expect(refusal(sample, delivery, secrets) == expected, "\(age)")
         }
         guard tolerance.late != nil else { return }
-        let late = try sample.delivery(signed: sample.secret, received: Sample.now + tolerance.past + .seconds(1))
+        let late = try sample.delivery(signed: sample.secret, received: signedAt + tolerance.past + .seconds(1))
         #expect(try sample.scheme.check(late, with: secrets).late)
     }
 
@@ -199,7 +199,7 @@ struct SchemeConformanceTests {
 
     @Test("a time is digits and nothing else", arguments: Sample.all)
     func digits(_ sample: Sample) throws {
-        guard sample.scheme.tolerance != nil else { return }
+        guard sample.scheme.tolerance != nil, sample.scheme.timeInBody == nil else { return }
         let delivery = try sample.delivery(signed: sample.secret)
         let secrets = try sample.secrets(sample.secret)
         let now = String(Sample.now.seconds)

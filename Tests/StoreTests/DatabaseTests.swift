@@ -197,7 +197,10 @@ struct DatabaseTests {
             #expect(applied == [])
         }
         try await TestDatabase.with(engine, migrated: false) { database in
-            try await database.schema("foreign") { try $0.run("CREATE TABLE customers (id TEXT)") }
+            try await database.schema("foreign") { session in
+                if engine == .postgres { try session.run("CREATE SCHEMA patchbay") }
+                try session.run("CREATE TABLE customers (id TEXT)")
+            }
 
             let refused = await problem { _ = try await database.migrate(program: "test", at: .testNow) }
 

@@ -19,7 +19,7 @@ struct HotPlanTests {
             try #require(claimed.count == 8)
             let ends: [JobEnd] = [
                 .succeeded, .succeeded, .succeeded, .cancelled(reason: "r"), .dead(reason: "r"),
-                .retry(at: .testNow, error: "e"), .released, .succeeded,
+                .retry(at: .testNow, error: "e"), .released, .deferred(to: .testNow, reason: "r"),
             ]
             try #require(
                 try session.complete(zip(claimed, ends).map { EndedJob(job: $0, end: $1, at: .testNow) })

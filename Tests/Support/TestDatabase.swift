@@ -20,12 +20,12 @@ public struct TestDatabase: Sendable {
     private let remove: @Sendable () throws -> Void
 
     public static func with<Value>(
-        _ engine: TestEngine, pagesMax: Int? = nil, migrated: Bool = true, logger: Logger = .quiet,
-        _ body: (any Database) async throws -> Value
+        _ engine: TestEngine, pagesMax: Int? = nil, migrated: Bool = true, bodies: BodyKeys? = nil,
+        logger: Logger = .quiet, _ body: (any Database) async throws -> Value
     ) async throws -> Value {
         await TestSlots.shared.take()
         defer { TestSlots.shared.give() }
-        let made = try make(engine, pagesMax: pagesMax, logger: logger)
+        let made = try make(engine, pagesMax: pagesMax, bodies: bodies, logger: logger)
         if migrated { _ = try await made.database.migrate(program: "test", at: .testNow) }
         do {
             let value = try await body(made.database)
@@ -62,15 +62,19 @@ public struct TestDatabase: Sendable {
         }
     }
 
-    private static func make(_ engine: TestEngine, pagesMax: Int?, logger: Logger) throws -> TestDatabase {
+    private static func make(
+        _ engine: TestEngine, pagesMax: Int?, bodies: BodyKeys?, logger: Logger
+    ) throws -> TestDatabase {
         let (url, remove) = try place(engine)
         switch engine {
         case .sqlite:
             let path = String(url.dropFirst("sqlite:".count))
-            let database = try SQLiteDatabase(path: path, owner: true, pagesMax: pagesMax, logger: logger)
+            let database = try SQLiteDatabase(
+                path: path, owner: true, pagesMax: pagesMax, bodies: bodies, logger: logger)
             return TestDatabase(database: database, url: url, remove: remove)
         case .postgres:
-            let database = try PostgresDatabase(url: url, connections: 3, ingestConnections: 1, logger: logger)
+            let database = try PostgresDatabase(
+                url: url, connections: 3, ingestConnections: 1, bodies: bodies, logger: logger)
             return TestDatabase(database: database, url: url, remove: remove)
         }
     }

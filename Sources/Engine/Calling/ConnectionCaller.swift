@@ -81,6 +81,14 @@ public struct ConnectionCaller: Sendable {
         self.credential = credential
     }
 
+    /// The same with this token, whatever else the connection has.
+    func bearing(_ token: Secret) -> ConnectionCaller {
+        ConnectionCaller(platforms: platforms, traffic: traffic, wire: wire) { _, refused in
+            guard refused == nil else { throw Failure(.unauthorized, "The platform does not accept the token.") }
+            return Proxying.Credential(token: token, version: 1)
+        }
+    }
+
     /// What a call is for.
     ///
     /// - Throws: `CallProblem` where there is no answer that helps; what the database throws.

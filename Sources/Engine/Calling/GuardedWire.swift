@@ -120,7 +120,7 @@ public final class GuardedWire: OutsideWire, OutsideReading {
     private let policy: AddressPolicy
     private let resolver: any Resolver
     private let limits: Limits
-    private let clients: GuardedClients
+    let clients: GuardedClients
     private let network = NetworkSense()
     private let vetted = Mutex<[String: (addresses: [IPAddress], at: ContinuousClock.Instant)]>([:])
     /// By their text, so that each is read once.
@@ -172,7 +172,7 @@ public final class GuardedWire: OutsideWire, OutsideReading {
 
     // MARK: Addresses
 
-    private func addresses(of host: OutsideURL.Host) async throws(WireFailure) -> [IPAddress] {
+    func addresses(of host: OutsideURL.Host) async throws(WireFailure) -> [IPAddress] {
         switch host {
         case .address(let address):
             if let reason = policy.refusal(of: address) { throw .refusedAddress(reason) }
@@ -212,7 +212,7 @@ public final class GuardedWire: OutsideWire, OutsideReading {
         }
     }
 
-    private func forget(_ host: OutsideURL.Host) {
+    func forget(_ host: OutsideURL.Host) {
         if case .name(let name) = host { vetted.withLock { vetted in _ = vetted.removeValue(forKey: name) } }
     }
 
@@ -236,12 +236,12 @@ public final class GuardedWire: OutsideWire, OutsideReading {
     }
 
     /// A URL that passed, read once.
-    private struct Target {
+    struct Target {
         let url: OutsideURL
         let dialled: URL
     }
 
-    private func target(_ text: String) throws(WireFailure) -> Target {
+    func target(_ text: String) throws(WireFailure) -> Target {
         if let known = targets.withLock({ $0[text] }) { return known }
         let url: OutsideURL
         do { url = try policy.check(text) } catch { throw .refusedAddress(error.reason) }

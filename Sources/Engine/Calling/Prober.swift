@@ -32,7 +32,7 @@ public struct Prober: Sendable {
         }
 
         /// For a token of the app's own.
-        public init(_ platform: any Connectable, as client: ClientCredentials) {
+        public init(_ platform: any TokenGiving, as client: ClientCredentials) {
             provider = platform.about
             address = client.address ?? platform.oauth.token.host
             let request = platform.oauth.request(.client, client: client)

@@ -9,8 +9,8 @@ public struct Proxying: Sendable {
     public static let repeatableMax = 256 << 10
     /// The least that a body of known length must move in a second; a call has half a minute besides.
     static let leastBytesPerSecond: Int64 = 64 << 10
-    /// Of an answer that goes to nobody, in bytes.
-    private static let droppedMax = 64 << 10
+    /// Of a refusal that is read to the end before it is passed on or thrown away, in bytes.
+    private static let refusalMax = 64 << 10
     /// A body of unknown length may take so long.
     static let longest = Duration.hours(6)
 
@@ -25,10 +25,13 @@ public struct Proxying: Sendable {
         /// `https://open.tiktokapis.com`.
         public let base: String
         public let paths: [KnownPath]
+        /// What an answer of the platform says: its codes tell a token that is over from a permission that it lacks.
+        let failure: @Sendable (Answer, Timestamp) -> Failure?
 
+        /// - Parameter failure: nil where nobody reads the platform's codes: then its status says it all.
         public init(
             connection: String, account: String, userID: String?, app: String, provider: About, base: String,
-            paths: [KnownPath]
+            paths: [KnownPath], failure: (@Sendable (Answer, Timestamp) -> Failure?)? = nil
         ) {
             self.connection = connection
             self.account = account
@@ -37,6 +40,10 @@ public struct Proxying: Sendable {
             self.provider = provider
             self.base = base
             self.paths = paths
+            self.failure =
+                failure ?? { answer, _ in
+                    answer.status == 401 ? Failure(.unauthorized, "\(provider.name) does not accept the token.") : nil
+                }
         }
     }
 
@@ -99,22 +106,42 @@ public struct Proxying: Sendable {
         // The platform no longer takes the token: another, once, where the body can be sent again.
         if answer.status == 401, wish.body.canBeSentAgain {
             // First, so that it is written down even where there is no other token.
-            await drop(answer)
+            if let body = await whole(answer), !refusesToken(answer, body, target) {
+                return StreamAnswer(status: answer.status, headers: answer.headers) { take in
+                    try await take(ByteBuffer(bytes: body))
+                }
+            }
             held = try await credential(target.connection, held.version)
             answer = try await attempt(2, wish, target, exchange, held)
         }
         return answer
     }
 
-    /// Reads what is left of an answer that goes to nobody; a long one is cut off with its connection.
-    private func drop(_ answer: StreamAnswer) async {
+    /// The body of a refusal; nil for a long one, which is cut off with its connection, and one that breaks off: its
+    /// status counts then, and it goes to nobody.
+    private func whole(_ answer: StreamAnswer) async -> [UInt8]? {
         struct Enough: Error {}
-        var left = Self.droppedMax
+        var body: [UInt8] = []
         let began = traffic.time.uptime()
-        try? await answer.pass { part in  // Cut off here or broken off there: nobody wants it.
-            left -= part.readableBytes
-            guard left > 0, traffic.time.uptime() - began < .seconds(5) else { throw Enough() }
+        do {
+            try await answer.pass { part in
+                body += part.readableBytesView
+                guard body.count <= Self.refusalMax, traffic.time.uptime() - began < .seconds(5) else { throw Enough() }
+            }
+            return body
+        } catch {
+            return nil
         }
+    }
+
+    /// Whether it is the token that a platform does not accept. One that only lacks a permission is not renewed: the
+    /// new one would lack it too, and the platform would count a refresh for every call.
+    private func refusesToken(_ answer: StreamAnswer, _ body: [UInt8], _ target: Target) -> Bool {
+        let whole = Answer(status: answer.status, headers: answer.headers, body: body)
+        guard let readable = whole.inflated(upTo: Self.refusalMax),
+            let failure = target.failure(readable, traffic.time.now())
+        else { return true }
+        return failure.kind == .unauthorized
     }
 
     private func exchange(_ wish: Wish, _ target: Target) -> Traffic.Exchange {

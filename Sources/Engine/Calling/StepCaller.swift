@@ -39,19 +39,24 @@ public struct StepCaller: Sendable {
     private let platforms: [String: Platform]
     private let traffic: Traffic
     private let wire: any StreamWire
+    private let outside: any StreamWire
     private let objects: ObjectStore?
     private let credential: @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Proxying.Credential
 
     /// - Parameters:
     ///   - platforms: by id.
+    ///   - wire: to the platforms' own hosts, and to what the operator set instead of them.
+    ///   - outside: to addresses that answers named: guarded.
     ///   - credential: the token of a connection; another than the one that was refused.
     public init(
-        platforms: [String: Platform], traffic: Traffic, wire: any StreamWire, objects: ObjectStore?,
+        platforms: [String: Platform], traffic: Traffic, wire: any StreamWire, outside: any StreamWire,
+        objects: ObjectStore?,
         credential: @escaping @Sendable (_ connection: String, _ refusing: Int64?) async throws -> Proxying.Credential
     ) {
         self.platforms = platforms
         self.traffic = traffic
         self.wire = wire
+        self.outside = outside
         self.objects = objects
         self.credential = credential
     }
@@ -107,9 +112,7 @@ public struct StepCaller: Sendable {
             url = address.reveal { String(decoding: $0, as: UTF8.self) }
             guard CallHost.admits(url, within: domains, base: platform.base) else {
                 let name = platform.source.about.name
-                return Heard(
-                    failure: Failure(.refused, "\(name) named an address that is not its own. Nothing was sent there."),
-                    at: traffic.time.now())
+                return Heard(failure: Self.foreign(name), at: traffic.time.now())
             }
         }
         let exchange = Traffic.Exchange(
@@ -167,7 +170,9 @@ public struct StepCaller: Sendable {
         request.permit = permit
         outcome.bytesSent = outgoing.part?.count ?? Int64(outgoing.body.count)
         do {
-            let answer = try await whole(request, within: deadline)
+            // Where the operator set an address, that is where answers lead, on loopback or not.
+            let isNamed = if case .given = outgoing.host { platform.base == nil } else { false }
+            let answer = try await whole(request, by: isNamed ? outside : wire, within: deadline)
             outcome.answer = answer
             outcome.bytesReceived = Int64(answer.body.count)
             outcome.failure = platform.source.failure(in: answer, at: traffic.time.now())
@@ -178,11 +183,19 @@ public struct StepCaller: Sendable {
                 .unavailable(retryAfter: nil), "This server stood still for a moment. It goes on by itself.",
                 effect: Failure.Effect.none)
             outcome.isOurs = true
+        } catch WireFailure.refusedAddress {
+            outcome.bytesSent = 0
+            outcome.failure = Self.foreign(platform.source.about.name)
+            outcome.isOurs = true
         } catch {
             outcome.bytesSent = 0
             (outcome.failure, outcome.isOurs) = Failure.unheard(error, platform.source.about)
         }
         return outcome
+    }
+
+    private static func foreign(_ name: String) -> Failure {
+        Failure(.refused, "\(name) named an address that is not its own. Nothing was sent there.")
     }
 
     private func body(of outgoing: Outgoing) async throws -> StreamRequest.Body {
@@ -192,8 +205,10 @@ public struct StepCaller: Sendable {
     }
 
     /// The answer with its body, all within the deadline.
-    private func whole(_ request: StreamRequest, within deadline: Duration) async throws -> Answer {
-        try await withThrowingTaskGroup(of: Answer.self) { [wire] group in
+    private func whole(
+        _ request: StreamRequest, by wire: any StreamWire, within deadline: Duration
+    ) async throws -> Answer {
+        try await withThrowingTaskGroup(of: Answer.self) { group in
             group.addTask {
                 let answer = try await wire.send(request, within: deadline)
                 var kept: [UInt8] = []

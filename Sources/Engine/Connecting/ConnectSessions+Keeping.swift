@@ -23,29 +23,41 @@ extension ConnectSessions {
             do {
                 switch try await keep(granted, session, platform, over: standing) {
                 case .kept(let arrival): return arrival
-                case .otherAccount: return try await fail(session, .wrongAccount)
+                case .otherAccount:
+                    await takeBack(granted.tokens, of: granted.account, session, platform)
+                    return try await fail(session, .wrongAccount)
                 case .noSession:
-                    await takeBack(granted, session, platform)
+                    await takeBack(granted.tokens, of: granted.account, session, platform)
                     return .ended(.unknownLink, nil)
                 case .changed: continue
                 }
             } catch StoreError.constraint {
                 continue  // Made meanwhile, by another tab: then it is there now.
             } catch is ErasureRunning {
+                await takeBack(granted.tokens, of: granted.account, session, platform)
                 return try await fail(session, .erasing)
             }
         }
         throw StoreError.conflict
     }
 
-    /// What was granted to a session that its user's erasure has removed belongs to nobody.
-    private func takeBack(_ granted: Granted, _ session: ConnectSessionRow, _ platform: any Connectable) async {
+    /// What was granted and is not kept belongs to nobody: it does not stay at the platform, unless by that a
+    /// connection would end which stands.
+    ///
+    /// - Parameter account: nil where the platform did not say whose it is: any connection of the user's may be it.
+    func takeBack(
+        _ tokens: Tokens, of account: String?, _ session: ConnectSessionRow, _ platform: any Connectable
+    ) async {
         do {
-            let links = try await database.read("granted_links") {
-                try $0.connections(to: granted.account, at: session.provider, through: session.app)
+            let isLinked = try await database.read("granted_links") { store in
+                if let account {
+                    try !store.connections(to: account, at: session.provider, through: session.app).isEmpty
+                } else {
+                    try store.hasConnection(session.userID, at: session.provider, through: session.app)
+                }
             }
-            guard links.isEmpty, let client = try await apps.credentials(of: session.app, at: session.provider),
-                await desk.revoke(granted.tokens, at: platform, as: client)
+            guard !isLinked, let client = try await apps.credentials(of: session.app, at: session.provider),
+                await desk.revoke(tokens, at: platform, as: client)
             else { return }
             logger.notice("connect.taken_back", metadata: ["provider": "\(session.provider)"])
         } catch {
@@ -105,7 +117,7 @@ extension ConnectSessions {
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
-        let syncJob = ids.make(JobKind.self)
+        let (syncJob, orderJob) = (ids.make(JobKind.self), ids.make(JobKind.self))
         let kept = try await database.write("connect", in: .ingest) { [new] store -> Kept in
             guard let held = try store.holdConnectSession(session.id) else { return .noSession }
             if let known = standing.row { _ = try store.holdConnection(known.id) }
@@ -127,6 +139,7 @@ extension ConnectSessions {
             if row.health != .pending {
                 try news.connected(row, isNew: isNew, in: store, at: now)
                 try store.enqueue([SyncBeginning.job(syncJob, id, at: now)])
+                try order(row, orderJob, in: store, at: now)
                 if let due = credential.refreshAt {
                     try store.enqueue([RefreshWorker.job(jobID, id, version: credential.version, at: due, now: now)])
                 }
@@ -143,6 +156,12 @@ extension ConnectSessions {
             logger.notice("connection.connected", metadata: ["connection": "\(id)", "provider": "\(session.provider)"])
         }
         return kept
+    }
+
+    /// Orders the account's webhooks, where that is done for each.
+    private func order(_ row: ConnectionRow, _ job: ID<JobKind>, in store: Session, at now: Timestamp) throws {
+        guard platforms[row.provider] is any AccountSubscriptionSource else { return }
+        try store.enqueue([AccountSubscriptionWorker.job(job, row.id, at: now)])
     }
 
     // MARK: Confirming
@@ -164,7 +183,7 @@ extension ConnectSessions {
         let (now, news, jobID, audit) = (
             time.now(), ConnectionNews(ids), ids.make(JobKind.self), ids.make(AuditKind.self)
         )
-        let syncJob = ids.make(JobKind.self)
+        let (syncJob, orderJob) = (ids.make(JobKind.self), ids.make(JobKind.self))
         let outcome = try await database.write("confirm", in: .work) { store -> Result<ConnectSessionRow, Refusal> in
             guard let held = try store.holdConnectSession(id) else { return .failure(.unknown) }
             guard let wanted = held.confirmHash, constantTimeEqual(wanted, hash) else {
@@ -201,6 +220,7 @@ extension ConnectSessions {
             }
             try news.connected(fresh, isNew: true, in: store, at: now)
             try store.enqueue([SyncBeginning.job(syncJob, connection, at: now)])
+            try order(fresh, orderJob, in: store, at: now)
             if let due = fresh.refreshAt, let version = fresh.tokenVersion {
                 try store.enqueue([RefreshWorker.job(jobID, connection, version: version, at: due, now: now)])
             }

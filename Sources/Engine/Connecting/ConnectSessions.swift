@@ -222,6 +222,7 @@ public struct ConnectSessions: Sendable {
         }
         let profile = await desk.account(of: tokens, at: platform, as: client)
         guard let account = tokens.account ?? profile?.id, OutsideID.passes(account) else {
+            await takeBack(tokens, of: nil, session, platform)
             return try await fail(session, .noAccount)
         }
         // The token says whose it is; a profile of somebody else only names nobody.

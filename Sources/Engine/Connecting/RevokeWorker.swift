@@ -2,7 +2,8 @@ public import Kit
 public import Logging
 public import Store
 
-/// Takes a grant back at the platform, then forgets its tokens; forgets them after twelve hours even if the platform
+/// Takes a grant back at the platform, and before it the webhooks that were ordered with it, then forgets its tokens;
+/// forgets them after twelve hours even if the platform
 /// does not answer, or what is needed to ask does not open.
 public struct RevokeWorker: JobWorker {
     public static let kind = "connection.revoke"
@@ -14,15 +15,17 @@ public struct RevokeWorker: JobWorker {
     private let platforms: [String: any Connectable]
     private let apps: ConnectionApps
     private let desk: TokenDesk
+    private let subscribing: AccountSubscribing?
     private let database: any Database
     private let vault: Vault
     private let time: TimeSource
     private let logger: Logger
 
     public init(
-        platforms: [String: any Connectable], apps: ConnectionApps, desk: TokenDesk, database: any Database,
-        vault: Vault, time: TimeSource, logger: Logger
+        platforms: [String: any Connectable], apps: ConnectionApps, desk: TokenDesk,
+        subscribing: AccountSubscribing? = nil, database: any Database, vault: Vault, time: TimeSource, logger: Logger
     ) {
+        self.subscribing = subscribing
         self.platforms = platforms
         self.apps = apps
         self.desk = desk
@@ -61,6 +64,7 @@ public struct RevokeWorker: JobWorker {
         guard let platform = platforms[held.provider] else { return true }
         do {
             let opened = try vault.open(held)
+            if let subscribing, await !subscribing.remove(of: held, with: opened.access) { return false }
             // Without an app there is nobody to ask as.
             guard let client = try await apps.credentials(of: held.app, at: held.provider) else { return true }
             return await desk.revoke(held.tokens(opened), at: platform, as: client, for: held.id)

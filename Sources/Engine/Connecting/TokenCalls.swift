@@ -12,7 +12,7 @@ struct TokenCalls: Sendable {
     /// What is asked, of whom, for whom.
     struct Call: Sendable {
         let request: TokenRequest
-        let platform: any Connectable
+        let platform: any TokenGiving
         let connection: ID<ConnectionKind>?
         /// What is wrong with an answer; nil for what is well.
         let problem: @Sendable (Answer) -> TokenProblem?

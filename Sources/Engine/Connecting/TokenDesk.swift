@@ -35,7 +35,7 @@ public struct TokenDesk: Sendable {
 
     /// - Parameter connection: for which tokens are asked, where there is one.
     public func ask(
-        _ grant: Grant, of platform: any Connectable, as client: ClientCredentials,
+        _ grant: Grant, of platform: any TokenGiving, as client: ClientCredentials,
         for connection: ID<ConnectionKind>? = nil
     ) async -> Outcome {
         let asked = now()

@@ -111,8 +111,8 @@ public struct EventApplying: JobWorker {
                 try session.hold(job)
                 let effect = try plan.apply(session, at: now)
                 if effect.next == .planAgain { throw PlanAgain() }
-                // Told once, when it is first applied: a replay tells only what it changed.
-                if event.state == "queued", !effect.isErased {
+                // Told once, when what is known of it is first kept: a replay tells only what it changed.
+                if !effect.isErased, try session.tells(of: event.id, at: now) {
                     try session.append([received(event, changeID, about: effect)])
                 }
                 for alert in effect.alerts { try session.raise(alert) }

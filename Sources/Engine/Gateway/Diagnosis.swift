@@ -125,14 +125,10 @@ struct BodyChange: Sendable {
         },
         BodyChange(what: "its JSON written without blanks") { json($0)?.bytes },
         BodyChange(what: "its characters beyond ASCII, and its slashes, written as escapes") { body in
-            guard body.count <= bytesMax, let text = String(validating: body, as: UTF8.self) else { return nil }
-            return text.utf16.flatMap { unit -> [UInt8] in
-                switch unit {
-                case 0x2F: Array("\\/".utf8)
-                case 0..<0x80: [UInt8(unit)]
-                default: Array("\\u".utf8) + Hex.encode([UInt8(unit >> 8), UInt8(unit & 0xFF)])
-                }
-            }
+            body.count <= bytesMax ? JSONEscapes.written(body, alsoSlashes: true) : nil
+        },
+        BodyChange(what: "its characters beyond ASCII written as escapes") { body in
+            body.count <= bytesMax ? JSONEscapes.written(body, alsoSlashes: false) : nil
         },
     ]
 

@@ -52,6 +52,9 @@ public final class FailureLimits: Sendable {
 
 /// An IPv4 address, or the /64 of an IPv6 address, which one sender is given whole.
 struct SenderNetwork: Hashable, Sendable {
+    /// For keys that are texts.
+    var text: String { String(bits, radix: 16) }
+
     /// The upper half of an IPv6 address. IPv4 stands in `ffff:ffff::/32`, from which nobody sends.
     private let bits: UInt64
 
@@ -104,6 +107,11 @@ struct Allowances<Key: Hashable & Sendable>: Sendable {
         guard next - now <= tolerance else { return .microseconds(next - now - tolerance) }
         entries[place].due = next
         return nil
+    }
+
+    /// What was taken turned out to be none.
+    mutating func giveBack(_ key: Key) {
+        if let place = places[key] { entries[Int(place)].due -= interval }
     }
 
     /// The entry of a key, which is the newest now.

@@ -21,25 +21,19 @@ extension Gateway {
             let events = try scheme.events(delivery)
             return arrival(events, body, from: provider, app: app, target: target, scheme, at: now)
         } catch {
-            return unreadable(error, body, from: provider, app: app, target: target, at: now)
+            return unreadable(error, delivery, from: provider, app: app)
         }
     }
 
     private func unreadable(
-        _ problem: Unreadable, _ body: [UInt8], from provider: String, app: ID<AppKind>, target: String,
-        at now: Timestamp
+        _ problem: Unreadable, _ delivery: Delivery, from provider: String, app: ID<AppKind>
     ) -> Arrival {
-        let id: ID<DeliveryKind> = ids.make()
-        // By its content: it is listed again and again, for as long as the platform remembers it.
-        let event = Event(
-            identity: EventIdentity(day: 0, of: Array("unreadable ".utf8) + body), type: "unreadable", occurredAt: now,
-            body: body.indices)
+        let (id, now): (ID<DeliveryKind>, Timestamp) = (ids.make(), delivery.receivedAt)
         return Arrival(
-            id: id, provider: provider, app: app, receivedAt: now, method: "GET",
-            target: Array(target.utf8.prefix(2048)),
-            headers: [], remote: nil, body: body, checksum: Checksum.of(body), flags: "listed unreadable",
-            reason: problem.reason, events: [], review: review(of: id, provider: provider, problem: problem, at: now),
-            unread: ArrivingEvent(id: ids.make(), event: event, job: nil, change: nil))
+            id: id, provider: provider, app: app, receivedAt: now, method: delivery.method,
+            target: Array(delivery.target.utf8.prefix(2048)), headers: [], remote: nil, body: delivery.body,
+            checksum: Checksum.of(delivery.body), flags: "listed unreadable", reason: problem.reason, events: [],
+            review: review(of: id, provider: provider, problem: problem, at: now), unread: unread(delivery))
     }
 
     /// How often the same content of a listed object is an event.

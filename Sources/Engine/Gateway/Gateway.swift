@@ -12,6 +12,7 @@ public struct Gateway: Sendable {
     private let bells: Bells
     let metrics: GatewayMetrics
     let keys: any KeySource
+    let asking: any ProofAsking
     let takesTestEvents: Bool
 
     /// Events of one delivery that one transaction keeps; what holds more is for a person.
@@ -24,13 +25,14 @@ public struct Gateway: Sendable {
     ///   - sources: every platform that sends webhooks.
     ///   - routes: the addresses that the settings configure, by `WebhookSecrets.key`.
     ///   - keys: who obtains the keys that deliveries name.
+    ///   - asking: who asks platforms whether they sent a delivery.
     ///   - bells: rung after each commit that brought work.
     ///   - keep: what keeps a set of arrivals. Only a benchmark of all the rest gives another.
     public init(
         sources: [any WebhookSource], routes: [String: WebhookScheme] = [:], secrets: WebhookSecrets,
         database: any Database, rejections: RejectionLog,
         ids: Identifiers, bells: Bells, metrics: GatewayMetrics, keys: any KeySource = NoKeys(),
-        takesTestEvents: Bool = true,
+        asking: any ProofAsking = NobodyAsked(), takesTestEvents: Bool = true,
         keep: @escaping Keep = { try $0.keep($1) }
     ) {
         self.routes = GatewayRoutes(sources, configured: routes)
@@ -39,6 +41,7 @@ public struct Gateway: Sendable {
         self.ids = ids
         self.bells = bells
         self.keys = keys
+        self.asking = asking
         self.takesTestEvents = takesTestEvents
         self.metrics = metrics
         // 32 MiB and 4,096 deliveries may wait; what comes then is told to come again before memory grows.
@@ -67,6 +70,11 @@ public struct Gateway: Sendable {
     /// How a route's bodies are bounded; nil when there is no such route.
     public func bodyLimit(of provider: String, owner: String?) -> Int? { routes.scheme(provider, owner)?.bodyLimit }
 
+    /// Whether a platform's deliveries may come by GET.
+    public func takesGET(_ provider: String, owner: String?) -> Bool {
+        routes.scheme(provider, owner)?.comesByGET ?? false
+    }
+
     /// What the platform is told besides a status.
     public func answers(of provider: String, owner: String?) -> WebhookAnswers {
         routes.scheme(provider, owner)?.answers ?? WebhookAnswers()
@@ -92,10 +100,11 @@ public struct Gateway: Sendable {
         guard let scheme = callback?.scheme ?? routes.scheme(provider, owner) else { return .unknown }
         do {
             guard let owned = try await secrets.of(provider, owner: owner, scheme: scheme) else { return .unknown }
-            let trust = try await believe(delivery, scheme: scheme, provider: provider, owner: owner, owned: owned)
+            let sender = Sender(provider: provider, owner: owner, address: remote)
+            let trust = try await believe(delivery, scheme: scheme, from: sender, owned: owned)
             let arrival = read(delivery, as: scheme, callback, from: provider, trust: trust, remote: remote)
             let kept = try await keep(arrival, trust)
-            if kept.new > 0 || arrival.review != nil { ring(for: arrival) }
+            if kept.new > 0 { ring(for: arrival) }
             metrics.kept(provider, arrival: arrival, kept: kept)
             return arrival.events.isEmpty ? .unreadable : .kept(kept)
         } catch let forged as Forged {
@@ -108,18 +117,23 @@ public struct Gateway: Sendable {
         } catch KeyFailure.unavailable {
             metrics.away(provider, "no_key")
             return .unavailable
+        } catch AskFailure.limited(let wait) {
+            metrics.limited(provider, .source)
+            return .limited(retryAfter: wait)
+        } catch AskFailure.unavailable {
+            metrics.away(provider, "not_answered")
+            return .unavailable
         } catch {
-            metrics.away(provider, "unavailable")
+            metrics.away(provider, "unavailable", because: error)
             return .unavailable
         }
     }
 
     /// What is past its time is a repetition of what we have, or it is refused: nothing new comes of it.
     private func keep(_ arrival: Arrival, _ trust: Trust) async throws -> Kept {
-        guard let expired = trust.expired else { return try await keeper.submit(arrival) }
-        guard !arrival.events.isEmpty else { throw expired }
         let kept = try await keeper.submit(arrival)
-        guard kept.duplicates > 0 else { throw expired }
+        guard !kept.hasUsedProof else { throw Forged.usedProof }
+        if let expired = trust.expired, kept.duplicates == 0 { throw expired }
         return kept
     }
 
@@ -128,32 +142,47 @@ public struct Gateway: Sendable {
         if arrival.review != nil || arrival.events.contains(where: { $0.change != nil }) { bells.written.ring() }
     }
 
+    /// Whose route a delivery came to, and from where.
+    struct Sender: Sendable {
+        let provider: String
+        let owner: String?
+        let address: String?
+    }
+
     /// A failed proof reads the secrets once more before it refuses: another node may have rotated them.
     private func believe(
-        _ delivery: Delivery, scheme: WebhookScheme, provider: String, owner: String?, owned: OwnedSecrets
+        _ delivery: Delivery, scheme: WebhookScheme, from sender: Sender, owned: OwnedSecrets
     ) async throws -> Trust {
         do {
-            return try await trust(delivery, scheme, provider, owned)
+            return try await trust(delivery, scheme, sender, owned)
         } catch let error as Forged {
-            guard let fresh = try await secrets.reread(provider, owner: owner, scheme: scheme, seen: owned.version)
-            else {
-                throw error
-            }
-            return try await trust(delivery, scheme, provider, fresh)
+            let fresh = try await secrets.reread(
+                sender.provider, owner: sender.owner, scheme: scheme, seen: owned.version)
+            guard let fresh else { throw error }
+            return try await trust(delivery, scheme, sender, fresh)
         }
     }
 
     private func trust(
-        _ delivery: Delivery, _ scheme: WebhookScheme, _ provider: String, _ owned: OwnedSecrets
+        _ delivery: Delivery, _ scheme: WebhookScheme, _ sender: Sender, _ owned: OwnedSecrets
     ) async throws -> Trust {
-        guard case .remote(let proof) = scheme.verification else { return try Trust(delivery, by: scheme, owned) }
-        let signed = try await prove(delivery, by: proof, of: scheme, for: provider, with: owned.secrets)
-        return try Trust(owned.app) { () throws(Forged) in try scheme.belief(in: signed, at: delivery.receivedAt) }
+        let signed: SignedTime?
+        switch scheme.verification {
+        case .hmac, .proof: return try Trust(delivery, by: scheme, owned)
+        case .remote(let proof):
+            signed = try await prove(delivery, by: proof, of: scheme, for: sender.provider, with: owned.secrets)
+        case .asked(let proof):
+            signed = try await prove(delivery, by: proof, of: scheme, from: sender, with: owned)
+        }
+        return try Trust(owned.app, signed?.at) { () throws(Forged) in
+            try scheme.belief(in: signed, at: delivery.receivedAt)
+        }
     }
 
     /// That a signature is right, whose secret made it, and what its time says.
     private struct Trust {
         let app: ID<AppKind>
+        let signedAt: Timestamp?
         /// Past the usual window.
         let isLate: Bool
         /// Past every window: why it is refused, unless it repeats what is kept.
@@ -161,11 +190,13 @@ public struct Gateway: Sendable {
 
         init(_ delivery: Delivery, by scheme: WebhookScheme, _ owned: OwnedSecrets) throws(Forged) {
             let signedAt = try scheme.prove(delivery, with: owned.secrets)
-            try self.init(owned.app) { () throws(Forged) in try scheme.belief(in: signedAt, at: delivery.receivedAt) }
+            try self.init(owned.app, signedAt) { () throws(Forged) in
+                try scheme.belief(in: signedAt, at: delivery.receivedAt)
+            }
         }
 
-        init(_ app: ID<AppKind>, belief: () throws(Forged) -> Belief) throws(Forged) {
-            self.app = app
+        init(_ app: ID<AppKind>, _ signedAt: Timestamp?, belief: () throws(Forged) -> Belief) throws(Forged) {
+            (self.app, self.signedAt) = (app, signedAt)
             do {
                 isLate = try belief().late
                 expired = nil
@@ -199,7 +230,7 @@ public struct Gateway: Sendable {
             events.contains(where: \.isTest) ? "test" : nil,
         ]
         .compactMap { $0 }
-        return Arrival(
+        var arrival = Arrival(
             id: id, provider: provider, app: trust.app, receivedAt: delivery.receivedAt, method: delivery.method,
             target: Array(delivery.target.utf8.prefix(2048)),
             headers: HeaderLines.kept(of: delivery.headers, proof: scheme.signatureHeaders), remote: remote,
@@ -211,7 +242,22 @@ public struct Gateway: Sendable {
                     callback: callback)
             },
             review: unreadable.map { review(of: id, provider: provider, problem: $0, at: delivery.receivedAt) },
-            repeatsOnly: trust.expired != nil)
+            repeatsOnly: trust.expired != nil, unread: events.isEmpty ? unread(delivery) : nil)
+        if let nonce = scheme.nonce?(delivery), let signedAt = trust.signedAt {
+            arrival.proof = UsedProof(nonce: nonce, signedAt: signedAt, body: delivery.body)
+        }
+        return arrival
+    }
+
+    /// What stands for a delivery in which no event is read: its content, so that copies of it are known as such.
+    ///
+    /// Where there is no body the address is what the platform has signed; else it may be anything.
+    func unread(_ delivery: Delivery) -> ArrivingEvent {
+        let content = delivery.body.isEmpty ? Array((delivery.url ?? "").utf8) : delivery.body
+        let event = Event(
+            identity: EventIdentity(day: 0, of: Array("unreadable ".utf8) + content), type: "unreadable",
+            occurredAt: delivery.receivedAt, body: delivery.body.indices)
+        return ArrivingEvent(id: ids.make(), event: event, job: nil, change: nil)
     }
 
     func scheme(at provider: String, _ owner: String?) -> WebhookScheme? { routes.scheme(provider, owner) }

@@ -17,10 +17,10 @@ struct GatewayRoutes: Sendable {
         }
     }
 
-    /// What a request to this path and query means, where it is no webhook's.
+    /// What a request to this path and query means, where it is no webhook's. An app's id may stand behind the path.
     func callback(at target: String) -> SignedCallback? {
         let path = target.prefix { $0 != "?" }
-        return callbacks.first { path == $0.callback.path }?.callback
+        return callbacks.first { path == $0.callback.path || path.hasPrefix($0.callback.path + "/") }?.callback
     }
 
     /// An address of its own first, else that of its platform.

@@ -174,9 +174,10 @@ public final class JobRunner: Service {
         guard node.isLive, node.id == job.node else { return nil }  // Revoked: somebody else has it.
         guard let worker = workers[job.kind], job.version <= worker.version else {
             // A newer program knows it. Held back for a minute, so that it does not turn in a circle here.
-            return .retry(
-                at: time.now() + .minutes(1),
-                error: "This node does not know \(job.kind) \(job.version); a newer Patchbay does.")
+            logger.notice("job.unknown_here", metadata: ["kind": "\(job.kind)", "version": "\(job.version)"])
+            return .deferred(
+                to: time.now() + .minutes(1),
+                reason: "This node does not know \(job.kind) \(job.version); a newer Patchbay does.")
         }
         do {
             switch try await worker.run(job) {
@@ -278,6 +279,7 @@ extension JobEnd {
         case .cancelled: "cancelled"
         case .retry: "failed"
         case .released: "released"
+        case .deferred: "deferred"
         case .postponed: "postponed"
         case .dead: "dead"
         }

@@ -56,6 +56,8 @@ public struct RetentionWorker: JobWorker {
                 try $0.expireIdentities(of: app.id, life: life, at: now, limit: Self.rowsAtOnce)
             }
         }
+        // Whoever still seals under a key that is no longer this month's does so for an hour.
+        try await repeatedly("body_keys") { try $0.sweepBodyKeys(before: (now - .days(40)).month) }
         // Free pages go back to the system a few at a time; PostgreSQL's own vacuum does this there.
         try await repeatedly("pages") { try $0.returnFreePages(Self.rowsAtOnce) }
         return .done

@@ -145,7 +145,7 @@ extension SealedSecret {
     /// What binds it to its row: the same that sealed it.
     var place: Vault.Place {
         switch table {
-        case .apps, .credentials, .works: Vault.Place(table: table.rawValue, row: id, purpose: purpose)
+        case .apps, .credentials, .works, .bodies: Vault.Place(table: table.rawValue, row: id, purpose: purpose)
         case .endpoints:
             Vault.place(
                 of: EndpointSigner.context(ID(stored: id), of: ID(stored: owner)))

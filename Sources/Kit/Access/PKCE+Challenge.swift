@@ -31,17 +31,3 @@ extension PKCE {
         }
     }
 }
-
-/// Base64 for addresses (RFC 4648 §5), without padding.
-public enum Base64URL {
-    public static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
-        Base64.encode(bytes).compactMap { byte -> UInt8? in
-            switch byte {
-            case UInt8(ascii: "+"): UInt8(ascii: "-")
-            case UInt8(ascii: "/"): UInt8(ascii: "_")
-            case UInt8(ascii: "="): nil
-            default: byte
-            }
-        }
-    }
-}

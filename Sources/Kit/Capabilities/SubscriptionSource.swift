@@ -1,6 +1,17 @@
-/// Takes orders for its webhooks by API: where they go, and which events. A subscription belongs to one app: what its
-/// key sees.
-public protocol SubscriptionSource: WebhookSource, Callable {
+/// Takes orders for its webhooks by API. A subscription belongs to one app: what its key sees.
+public protocol SubscriptionSource: WebhookSource, Callable, SubscriptionDeclaration {}
+
+/// Sends an account's events only where that is ordered for the account, with its own token.
+public protocol AccountSubscriptionSource: WebhookSource, AccountCallable {
+    /// The same declaration, for one account. What it lists is this app's alone, and no secret comes of it: the app's
+    /// own proves what is sent.
+    ///
+    /// - Parameter account: the platform's own id.
+    func subscription(of account: String) -> any SubscriptionDeclaration
+}
+
+/// How webhooks are ordered at a platform: where they go, and which events.
+public protocol SubscriptionDeclaration: Sendable {
     /// The types that are asked for: those that something here acts upon, or `*`.
     var subscribedEvents: [String] { get }
     /// Of the platform's API, in which events are to come; nil where there is none to choose.
@@ -45,6 +56,7 @@ public struct WantedSubscription: Sendable, Equatable {
 /// A subscription as the platform shows it.
 public struct RemoteSubscription: Sendable, Equatable {
     public let id: String
+    /// Empty where the platform keeps the address elsewhere.
     public let url: String
     public let events: [String]
     public let version: String?
@@ -71,7 +83,7 @@ public struct RemoteSubscription: Sendable, Equatable {
     public func differences(from wanted: WantedSubscription) -> [SubscriptionAspect] {
         var found: [SubscriptionAspect] = []
         if !isEnabled { found.append(.disabled) }
-        if url != wanted.url { found.append(.url) }
+        if !url.isEmpty, url != wanted.url { found.append(.url) }
         if Set(events) != Set(wanted.events) { found.append(.events) }
         if version != wanted.version { found.append(.version) }
         return found

@@ -19,21 +19,28 @@ extension HMACScheme {
     private func proveItself(_ delivery: Delivery, with secrets: [WebhookSecret]) throws(Forged) -> Timestamp? {
         let presented = try presented(in: delivery)
         guard secrets.contains(where: \.proves) else { throw .noSecret }
+        if isProven(presented, over: delivery.body, by: secrets) { return presented.time }
+        guard triesEscapes, let before = JSONEscapes.written(delivery.body, alsoSlashes: false),
+            isProven(presented, over: before, by: secrets)
+        else { throw .wrongSignature }
+        return presented.time
+    }
+
+    private func isProven(_ presented: Presented, over body: [UInt8], by secrets: [WebhookSecret]) -> Bool {
         var isProven = false
         for secret in secrets {
             switch secret.key {
             case .shared(let key):
                 let signed = presented.signed.named(secret.name)
-                let expected = key.reveal { signature(of: delivery.body, signed, key: $0) }
+                let expected = key.reveal { signature(of: body, signed, key: $0) }
                 for text in presented.hmacs { isProven = matches(text, expected) || isProven }
             case .ed25519Public(let key):
-                let message = presented.ed25519.isEmpty ? [] : message(delivery.body, presented.signed)
+                let message = presented.ed25519.isEmpty ? [] : message(body, presented.signed)
                 for text in presented.ed25519 { isProven = Ed25519.proves(text, over: message, key: key) || isProven }
             case .ed25519Private, .token, .publicKey, .privateKey, .identifier: break
             }
         }
-        guard isProven else { throw .wrongSignature }
-        return presented.time
+        return isProven
     }
 
     /// Both are texts, so that a changed bit is noticed where decoding would forgive it.

@@ -67,8 +67,8 @@ extension WebhookScheme {
             draft.headers += scheme.sign(draft.body, with: secrets, id: id, at: time)
             return draft
         case .proof(let proof): return proof.sign(draft, secrets, time)
-        // Only who holds the key that stands elsewhere could.
-        case .remote: return draft
+        // Only the platform could: who holds the key that stands elsewhere, or who is asked.
+        case .remote, .asked: return draft
         }
     }
 
@@ -78,6 +78,7 @@ extension WebhookScheme {
         case .hmac(let scheme): ([scheme] + scheme.otherwise).flatMap { $0.headers.flatMap(\.all) }
         case .proof(let proof): proof.headers
         case .remote(let proof): proof.headers
+        case .asked(let proof): proof.headers
         }
     }
 }

@@ -61,6 +61,9 @@ public struct HMACScheme: Sendable, Equatable {
     /// What counts where the delivery has no signature header of this scheme: the first whose header is there. A
     /// signature that is there is never passed over for another.
     public let otherwise: [HMACScheme]
+    /// Whether the signature may be over the body with its characters beyond ASCII written as escapes: as it was before
+    /// a proxy wrote it anew. Tried once, where it fits the body as it came in no way.
+    public var triesEscapes = false
 
     /// - Parameter headers: at least one set.
     public init(
@@ -88,6 +91,7 @@ public struct HMACScheme: Sendable, Equatable {
 extension HMACScheme {
     /// The scheme that counts for this delivery: itself, or one of `otherwise` where its own headers are absent.
     func chosen(for delivery: Delivery) -> HMACScheme {
+        guard !otherwise.isEmpty else { return self }
         func isThere(_ scheme: HMACScheme) -> Bool {
             scheme.headers.contains { delivery.headers[$0.signature] != nil }
         }
@@ -97,7 +101,8 @@ extension HMACScheme {
     /// The headers that prove this delivery: the same for the proof and for what is read from it later. Where no set
     /// is whole, the one that has at least its signature, so that the message names what is missing.
     public func headers(of delivery: Delivery) -> Headers {
-        headers.first { set in set.all.allSatisfy { delivery.headers[$0] != nil } }
+        guard headers.count > 1 else { return headers[0] }
+        return headers.first { set in set.all.allSatisfy { delivery.headers[$0] != nil } }
             ?? headers.first { delivery.headers[$0.signature] != nil }
             ?? headers[headers.count - 1]
     }

@@ -20,7 +20,7 @@ enum MAC {
     ) -> [UInt8] {
         var mac = HMAC<Function>(key: SymmetricKey(data: key))
         for piece in pieces { mac.update(data: piece) }
-        return Array(mac.finalize())
+        return mac.finalize().withUnsafeBytes { Array($0) }
     }
 }
 

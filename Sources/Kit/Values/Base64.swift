@@ -57,17 +57,48 @@ public enum Base64 {
     }
 }
 
+/// Base64 for addresses (RFC 4648 §5): `-` and `_` for `+` and `/`, as strict as the other.
+public enum Base64URL {
+    /// Without padding.
+    public static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
+        Base64.encode(bytes).compactMap { byte -> UInt8? in
+            switch byte {
+            case UInt8(ascii: "+"): UInt8(ascii: "-")
+            case UInt8(ascii: "/"): UInt8(ascii: "_")
+            case UInt8(ascii: "="): nil
+            default: byte
+            }
+        }
+    }
+
+    /// With its padding or without. Nil for anything else, the usual alphabet's `+` and `/` included.
+    public static func decode(_ text: some Collection<UInt8>) -> [UInt8]? {
+        let usual = text.map { byte -> UInt8 in
+            switch byte {
+            case UInt8(ascii: "-"): UInt8(ascii: "+")
+            case UInt8(ascii: "_"): UInt8(ascii: "/")
+            case UInt8(ascii: "+"), UInt8(ascii: "/"): 0  // What no alphabet has.
+            default: byte
+            }
+        }
+        return Base64.decode(usual, padding: .optional)
+    }
+}
+
 /// Base16.
 public enum Hex {
     /// In lower case.
     public static func encode(_ bytes: some Collection<UInt8>) -> [UInt8] {
-        let digits = Array("0123456789abcdef".utf8)
-        var text: [UInt8] = []
-        text.reserveCapacity(bytes.count * 2)
-        for byte in bytes {
-            text.append(digits[Int(byte >> 4)])
-            text.append(digits[Int(byte & 15)])
+        [UInt8](unsafeUninitializedCapacity: bytes.count * 2) { text, count in
+            for byte in bytes {
+                text[count] = digit(byte >> 4)
+                text[count + 1] = digit(byte & 15)
+                count += 2
+            }
         }
-        return text
+    }
+
+    private static func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") - 10 + value
     }
 }

@@ -8,16 +8,25 @@ public struct FormFields: Sendable {
 
     /// Nil for more than `most`.
     public init?(_ bytes: some Collection<UInt8>) {
-        var all: [(name: [UInt8], value: [UInt8])] = []
-        var rest = Array(bytes)[...]
-        while !rest.isEmpty {
-            let piece = rest.prefix { $0 != UInt8(ascii: "&") }
-            rest = rest.dropFirst(piece.count + 1)
-            guard !piece.isEmpty else { continue }
-            guard all.count < Self.most else { return nil }
-            let name = piece.prefix { $0 != UInt8(ascii: "=") }
-            all.append((Self.decoded(name), Self.decoded(piece.dropFirst(name.count + 1))))
+        let bytes = Array(bytes)
+        let all = bytes.withUnsafeBufferPointer { bytes -> [(name: [UInt8], value: [UInt8])]? in
+            var all: [(name: [UInt8], value: [UInt8])] = []
+            var start = 0
+            while start < bytes.count {
+                let end = bytes[start...].firstIndex(of: UInt8(ascii: "&")) ?? bytes.count
+                defer { start = end + 1 }
+                guard end > start else { continue }
+                guard all.count < Self.most else { return nil }
+                let equals = bytes[start..<end].firstIndex(of: UInt8(ascii: "="))
+                all.append(
+                    (
+                        Self.decoded(UnsafeBufferPointer(rebasing: bytes[start..<(equals ?? end)])),
+                        Self.decoded(UnsafeBufferPointer(rebasing: bytes[(equals.map { $0 + 1 } ?? end)..<end]))
+                    ))
+            }
+            return all
         }
+        guard let all else { return nil }
         self.all = all
     }
 
@@ -39,24 +48,27 @@ public struct FormFields: Sendable {
 
     /// Percent and plus undone.
     static func decoded(_ bytes: some Collection<UInt8>) -> [UInt8] {
-        var decoded: [UInt8] = []
-        decoded.reserveCapacity(bytes.count)
-        var rest = Array(bytes)[...]
-        while let byte = rest.first {
-            rest = rest.dropFirst()
-            switch byte {
-            case UInt8(ascii: "+"): decoded.append(UInt8(ascii: " "))
-            case UInt8(ascii: "%"):
-                if rest.count >= 2, let high = rest.first?.hexDigit, let low = rest.dropFirst().first?.hexDigit {
-                    decoded.append(high << 4 | low)
-                    rest = rest.dropFirst(2)
-                } else {
-                    decoded.append(byte)
+        Array(bytes).withUnsafeBufferPointer { decoded($0) }
+    }
+
+    private static func decoded(_ bytes: UnsafeBufferPointer<UInt8>) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: bytes.count) { decoded, count in
+            var index = 0
+            while index < bytes.count {
+                var byte = bytes[index]
+                index += 1
+                if byte == UInt8(ascii: "+") {
+                    byte = UInt8(ascii: " ")
+                } else if byte == UInt8(ascii: "%"), index + 1 < bytes.count, let high = bytes[index].hexDigit,
+                    let low = bytes[index + 1].hexDigit
+                {
+                    byte = high << 4 | low
+                    index += 2
                 }
-            default: decoded.append(byte)
+                decoded[count] = byte
+                count += 1
             }
         }
-        return decoded
     }
 
     /// A form's text: everything but letters, digits and `-._~` encoded, blanks as plus.

@@ -14,6 +14,9 @@ public struct Delivery: Sendable {
     /// The server's clock when the body was complete. The only clock that a check uses.
     public let receivedAt: Timestamp
 
+    /// What follows the first question mark of the target: what a delivery by GET says.
+    public var query: [UInt8] { Array(target.utf8.drop { $0 != UInt8(ascii: "?") }.dropFirst()) }
+
     public init(
         method: String, target: String, url: String? = nil, headers: [Field], body: [UInt8], receivedAt: Timestamp
     ) {

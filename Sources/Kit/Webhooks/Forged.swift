@@ -10,6 +10,8 @@ public enum Forged: Error, Sendable, Equatable {
     case malformedBody(problem: String)
     /// No active secret made any of its signatures.
     case wrongSignature
+    /// The platform was asked, and says that it is not its own.
+    case denied
     /// The body is what the platform's handshake has signed for anyone who asks.
     case challenge
     /// Nothing is configured that could prove a signature of this kind.
@@ -20,6 +22,8 @@ public enum Forged: Error, Sendable, Equatable {
     case wrongDigest
     /// The delivery names a key or certificate that proves nothing here. The text is a sentence that says why.
     case untrustedKey(String)
+    /// The proof came before, with another body. Whoever sent it holds a good delivery.
+    case usedProof
     /// Signed this long before it came. The signature itself is right.
     case tooOld(by: Duration, allowed: Duration)
     /// Signed this long after it came, by our clock. The signature itself is right.
@@ -33,11 +37,13 @@ public enum Forged: Error, Sendable, Equatable {
         case .malformed: "malformed_header"
         case .malformedBody: "malformed_body"
         case .wrongSignature: "wrong_signature"
+        case .denied: "denied_by_platform"
         case .challenge: "challenge_as_body"
         case .noSecret: "no_secret"
         case .uncovered: "not_covered"
         case .wrongDigest: "wrong_digest"
         case .untrustedKey: "untrusted_key"
+        case .usedProof: "used_proof"
         case .tooOld: "too_old"
         case .tooFarAhead: "too_far_ahead"
         }
@@ -53,12 +59,20 @@ public enum Forged: Error, Sendable, Equatable {
         case .malformedBody(let problem): "The body \(problem)."
         case .wrongSignature:
             "No active secret made this signature. Compare the secret with what the platform shows for this address."
+        case .denied:
+            "The platform says that it did not send this to this address. Compare the id or secret that is set here "
+                + "with what the platform shows for the address, and its mode."
         case .challenge:
             "The body is what the handshake signs for anyone who asks: its signature proves nothing."
         case .noSecret: "No secret is set that could prove this kind of signature."
         case .uncovered(let part): "The signature does not cover \(part), so nothing of this delivery can be believed."
         case .wrongDigest: "The body is not the one whose digest was signed: it was changed on the way."
         case .untrustedKey(let reason): reason
+        case .usedProof:
+            """
+            This proof came before with another body, and its signature covers a checksum alone: someone has changed \
+            a delivery of which they hold a copy. Look at who can read what the platform sends.
+            """
         case .tooOld(let age, let allowed):
             """
             The signature is \(seconds(age)) s old, \(seconds(allowed)) s are allowed: \

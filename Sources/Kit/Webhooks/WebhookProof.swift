@@ -38,9 +38,12 @@ public struct WebhookDraft: Sendable, Equatable {
 extension Delivery {
     /// The one value under a header's name that the proof needs.
     public func theOnly(_ header: String, atMost limit: Int = HMACScheme.longestHeader) throws(Forged) -> String {
-        let values = headers.values(of: header)
-        guard values.count < 2 else { throw .repeated(header: header) }
-        guard let value = values.first, !value.isEmpty else { throw .missing(header: header) }
+        var found: String?
+        for field in headers where field.name.isSameHeader(as: header) {
+            guard found == nil else { throw .repeated(header: header) }
+            found = field.value
+        }
+        guard let value = found, !value.isEmpty else { throw .missing(header: header) }
         guard value.utf8.count <= limit else {
             throw .malformed(header: header, problem: "is longer than \(limit) bytes")
         }

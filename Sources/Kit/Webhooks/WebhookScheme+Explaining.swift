@@ -36,6 +36,11 @@ extension WebhookScheme {
             do { _ = try proof.need(delivery, secrets) } catch { return [ProofStep(headers, .failed(error))] }
             return [ProofStep(headers, .passed)]
         }
+        if case .asked(let proof) = verification {
+            // Nor is the platform asked for it.
+            do { _ = try proof.question(delivery, secrets) } catch { return [ProofStep(headers, .failed(error))] }
+            return [ProofStep(headers, .passed)]
+        }
         do {
             let signedAt = try prove(delivery, with: secrets)
             let maker = secrets.firstIndex { secret in
@@ -47,7 +52,8 @@ extension WebhookScheme {
             switch error {
             case .missing, .repeated, .malformed, .malformedBody, .uncovered:
                 return [ProofStep(headers, .failed(error)), signature(nil, .notReached)]
-            case .wrongSignature, .wrongDigest, .untrustedKey, .challenge, .noSecret, .tooOld, .tooFarAhead:
+            case .wrongSignature, .denied, .wrongDigest, .untrustedKey, .challenge, .noSecret, .usedProof, .tooOld,
+                .tooFarAhead:
                 return [ProofStep(headers, .passed), signature(nil, .failed(error))]
                     + age(of: claimedTime(of: delivery), delivery, isReached: false)
             }
@@ -59,6 +65,7 @@ extension WebhookScheme {
         case .hmac(let scheme): scheme.chosen(for: delivery).headers(of: delivery).all
         case .proof(let proof): proof.headers
         case .remote(let proof): proof.headers
+        case .asked(let proof): proof.headers
         }
     }
 
@@ -67,13 +74,15 @@ extension WebhookScheme {
         case .hmac(let scheme): scheme.chosen(for: delivery).name
         case .proof(let proof): proof.name
         case .remote(let proof): proof.name
+        case .asked(let proof): proof.name
         }
     }
 
     /// The time that the delivery claims, signed or not.
     private func claimedTime(of delivery: Delivery) -> Timestamp? {
         guard case .hmac(let scheme) = verification else { return nil }
-        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time  // It was read before, or has none.
+        // It was read before, or has none.
+        return (try? scheme.chosen(for: delivery).presented(in: delivery))?.time ?? timeInBody?(delivery)
     }
 
     private func age(of signedAt: Timestamp?, _ delivery: Delivery, isReached: Bool) -> [ProofStep] {

@@ -11,6 +11,8 @@ public struct WebhookScheme: Sendable {
         case proof(WebhookProof)
         /// With a key that stands elsewhere and that the engine obtains.
         case remote(RemoteProof)
+        /// By the platform's own word, for which the engine asks.
+        case asked(AskedProof)
     }
 
     /// How far the signed time may be from the time of receipt; both ends are still good.
@@ -34,7 +36,7 @@ public struct WebhookScheme: Sendable {
     public let verification: Verification
     /// How the operator writes this scheme's secrets.
     public let secretWriting: WebhookSecret.Writing
-    /// Nil where the signature covers no time.
+    /// Nil where nothing that is signed says a time.
     public var tolerance: Tolerance?
     /// How long after the fact the platform may still deliver it.
     public let repeatsFor: Duration
@@ -46,9 +48,17 @@ public struct WebhookScheme: Sendable {
     public let answers: WebhookAnswers
     /// Whether the platform says of each event which of its modes it comes from (`Event.isTest`).
     public let marksTests: Bool
+    /// Whether deliveries may come by GET too, with all that they say in the address, which is signed whole. Never
+    /// together with a handshake, which is a GET itself.
+    public var comesByGET = false
     /// Ways in which the same platform's deliveries may be signed under another setting: never believed, but named to
     /// the operator when one of them comes.
     public var alternatives: [Alternative] = []
+    /// The time that stands in the body, where the body is signed and no header says when. Nil where one does.
+    public var timeInBody: (@Sendable (Delivery) -> Timestamp?)?
+    /// What names a proof and is part of what it covers, where its signature leaves the body out and covers a checksum
+    /// alone: the first body that comes with it is the one that it is good for. Nil where bodies are signed.
+    public var nonce: (@Sendable (Delivery) -> [UInt8]?)?
     /// Of the work that its events ask for.
     public let priority: Priority
     /// The types that something here acts upon; others are logged only.
@@ -103,11 +113,14 @@ public struct WebhookScheme: Sendable {
         case .hmac(let scheme):
             let signedAt = try scheme.prove(delivery, with: secrets)
             guard handshake?.signs(delivery.body) != true else { throw .challenge }
-            return signedAt
+            return signedAt ?? timeInBody?(delivery)
         case .proof(let proof): return try proof.prove(delivery, secrets)
         case .remote(let proof):
             _ = try proof.need(delivery, secrets)
             throw .untrustedKey("The key that the delivery names is not at hand.")
+        case .asked(let proof):
+            _ = try proof.question(delivery, secrets)
+            throw .untrustedKey("Only the platform can say, and it is not asked here.")
         }
     }
 

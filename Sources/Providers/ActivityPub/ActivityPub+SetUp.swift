@@ -17,8 +17,13 @@ extension ActivityPub: SelfExplaining {
                         + "server then.",
                     commands: ["ACTIVITYPUB_SERVERS=*\nPATCHBAY_PUBLIC_URL=https://patchbay.example.com"]),
                 .init(
-                    "Check it", "Follow one of your actors from another server, and look.",
-                    commands: ["patchbay doctor", "patchbay events list --provider activitypub"]),
+                    "Check it",
+                    "Follow one of your actors from another server, and look. A test server takes samples of an actor "
+                        + "on the same machine: `--key` makes its key and says what the server must be given.",
+                    commands: [
+                        "patchbay doctor", "patchbay trigger activitypub Follow --key actor-test.pem",
+                        "patchbay events list --provider activitypub",
+                    ]),
             ], events: [],
             settings: [
                 .init(

@@ -29,7 +29,8 @@ extension Instagram: SelfExplaining {
                         + "with Facebook: Facebook Login, Settings. Deauthorize callback URL "
                         + "`{server}/callbacks/meta/deauthorize`: the account's connections end. Data deletion request "
                         + "URL `{server}/callbacks/meta/data-deletion`: what is kept of the account is erased, and the "
-                        + "person sees how far that is below `{server}/deletion/`."),
+                        + "person sees how far that is below `{server}/deletion/`. An app of `/v1/apps` has both "
+                        + "addresses with its id behind: `…/deauthorize/app_…`."),
                 .init(
                     "Publish the app", "While it is in development, only testers' accounts send anything."),
                 .init(
@@ -46,6 +47,10 @@ extension Instagram: SelfExplaining {
                 .init(
                     "META_WEBHOOK_SHA1",
                     "`on` believes `X-Hub-Signature`, SHA-1, where no other signature is there. `off` unless set."),
+                .init(
+                    "META_WEBHOOK_ESCAPES",
+                    "Meta signs letters beyond ASCII as escapes. Where a proxy in front writes them anew, `on` tries "
+                        + "the signature once over the escapes. `off` unless set."),
             ],
             documentation: "https://developers.facebook.com/docs/instagram-platform/webhooks")
     }

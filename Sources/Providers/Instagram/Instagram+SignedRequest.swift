@@ -32,9 +32,9 @@ extension Instagram: SignedCallbackSource {
                     },
                     sign: { draft, secrets, _ in
                         var draft = draft
-                        let payload = SignedRequest.base64URL(draft.body)
-                        let mac = secrets.first?.mac(over: payload, .sha256, .base64) ?? []
-                        let value = SignedRequest.urlSafe(mac) + [UInt8(ascii: ".")] + payload
+                        let payload = Base64URL.encode(draft.body)
+                        let mac = Base64.decode(secrets.first?.mac(over: payload, .sha256, .base64) ?? []) ?? []
+                        let value = Base64URL.encode(mac) + [UInt8(ascii: ".")] + payload
                         draft.body = FormFields.encoded([
                             Field("signed_request", String(decoding: value, as: UTF8.self))
                         ])
@@ -48,7 +48,7 @@ extension Instagram: SignedCallbackSource {
 
 /// The two halves, as they came.
 struct SignedRequest {
-    /// In the usual alphabet of base64, filled up.
+    /// In standard base64.
     let signature: [UInt8]
     /// What is signed.
     let encoded: [UInt8]
@@ -60,13 +60,12 @@ struct SignedRequest {
             throw .malformedBody(problem: "is no form with one signed_request")
         }
         let halves = value.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-        guard halves.count == 2, let signature = Self.usual(halves[0]), let usual = Self.usual(halves[1]),
-            let payload = Base64.decode(usual)
+        guard halves.count == 2, let signature = Base64URL.decode(halves[0]), let payload = Base64URL.decode(halves[1])
         else { throw .malformedBody(problem: "holds a signed_request that is not two texts in base64url") }
         guard let json = try? JSON.parse(payload) else {  // The problem says enough.
             throw .malformedBody(problem: "holds a signed_request that is not JSON")
         }
-        self.signature = signature
+        self.signature = Base64.encode(signature)
         encoded = Array(halves[1])
         self.payload = json
     }
@@ -103,33 +102,5 @@ struct SignedRequest {
     /// Seconds; 0 stands for never.
     private static func time(_ json: JSON?) -> Timestamp? {
         json?.integer.flatMap { (1...99_999_999_999).contains($0) ? Timestamp(seconds: $0) : nil }
-    }
-
-    /// From base64url to base64; padding may be there or not. Nil for other characters.
-    private static func usual(_ text: ArraySlice<UInt8>) -> [UInt8]? {
-        let digits = text.prefix { $0 != UInt8(ascii: "=") }
-        guard text.dropFirst(digits.count).allSatisfy({ $0 == UInt8(ascii: "=") }),
-            !digits.contains(UInt8(ascii: "+")), !digits.contains(UInt8(ascii: "/"))
-        else { return nil }
-        let usual: [UInt8] = digits.map { byte in
-            switch byte {
-            case UInt8(ascii: "-"): UInt8(ascii: "+")
-            case UInt8(ascii: "_"): UInt8(ascii: "/")
-            default: byte
-            }
-        }
-        return usual + [UInt8](repeating: UInt8(ascii: "="), count: (4 - usual.count % 4) % 4)
-    }
-
-    static func base64URL(_ bytes: [UInt8]) -> [UInt8] { urlSafe(Base64.encode(bytes)) }
-
-    static func urlSafe(_ text: [UInt8]) -> [UInt8] {
-        text.prefix { $0 != UInt8(ascii: "=") }.map { byte in
-            switch byte {
-            case UInt8(ascii: "+"): UInt8(ascii: "-")
-            case UInt8(ascii: "/"): UInt8(ascii: "_")
-            default: byte
-            }
-        }
     }
 }

@@ -5,12 +5,14 @@ public import Kit
 /// Source: developers.facebook.com/docs/graph-api/webhooks/getting-started.
 extension Instagram: OperatorConfigured {
     public var webhooks: WebhookScheme {
-        let old = HMACScheme("X-Hub-Signature", .plain(prefix: "sha1="), .sha1, .hexAnyCase, over: [.body])
+        var old = HMACScheme("X-Hub-Signature", .plain(prefix: "sha1="), .sha1, .hexAnyCase, over: [.body])
+        old.triesEscapes = triesEscapes
+        var scheme = HMACScheme(
+            "X-Hub-Signature-256", .plain(prefix: "sha256="), .sha256, .hexAnyCase, over: [.body],
+            otherwise: allowsSHA1 ? [old] : [])
+        scheme.triesEscapes = triesEscapes
         return WebhookScheme(
-            .hmac(
-                HMACScheme(
-                    "X-Hub-Signature-256", .plain(prefix: "sha256="), .sha256, .hexAnyCase, over: [.body],
-                    otherwise: allowsSHA1 ? [old] : [])),
+            .hmac(scheme),
             secrets: .text,
             tolerance: nil,
             // Sent again with decreasing frequency for 36 hours.
@@ -32,8 +34,10 @@ extension Instagram: OperatorConfigured {
         // Which app's secret signs depends on the login that connected the account: both are tried.
         let secrets = try settings.secrets("INSTAGRAM_APP_SECRET") + settings.secrets("META_APP_SECRET")
         let allowsSHA1 = try settings.word("META_WEBHOOK_SHA1", of: OnOff.self) == .on
+        let triesEscapes = try settings.word("META_WEBHOOK_ESCAPES", of: OnOff.self) == .on
         let tokens = try tokens(settings.text("META_VERIFY_TOKEN"))
-        return [WebhookRoute(Instagram(allowsSHA1: allowsSHA1).webhooks, secrets + tokens)]
+        let instagram = Instagram(allowsSHA1: allowsSHA1, triesEscapes: triesEscapes)
+        return [WebhookRoute(instagram.webhooks, secrets + tokens)]
     }
 
     private enum OnOff: String, CaseIterable { case on, off }

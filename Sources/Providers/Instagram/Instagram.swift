@@ -7,6 +7,10 @@ public struct Instagram: Provider {
         documentation: "https://developers.facebook.com/docs/instagram-platform/webhooks")
     /// Whether `X-Hub-Signature`, with SHA-1, proves a delivery that has no other signature.
     let allowsSHA1: Bool
+    let triesEscapes: Bool
 
-    public init(allowsSHA1: Bool = false) { self.allowsSHA1 = allowsSHA1 }
+    public init(allowsSHA1: Bool = false, triesEscapes: Bool = false) {
+        self.allowsSHA1 = allowsSHA1
+        self.triesEscapes = triesEscapes
+    }
 }

@@ -2,7 +2,8 @@ import Kit
 
 extension PayPal {
     /// One event a delivery, by its own id. The checksum in the signature guards against accidents, not against
-    /// whoever holds one good delivery; so what concerns money is asked for again from PayPal before it counts.
+    /// whoever holds one good delivery: so a transmission id is good for the body that came with it first, and for no
+    /// other.
     static func events(in delivery: Delivery, areTests: Bool) throws(Unreadable) -> [Event] {
         let found: JSONScan.Found
         do { found = try scan.read(delivery.body) } catch { throw Unreadable(error.sentence) }
@@ -19,7 +20,7 @@ extension PayPal {
         ]
     }
 
-    private static let scan = JSONScan([
+    static let scan = JSONScan([
         ["id"], ["event_type"], ["create_time"], ["resource", "id"],
         ["resource", "supplementary_data", "related_ids", "order_id"],
     ])

@@ -7,15 +7,31 @@ extension PayPal {
     /// For lines that say what each address would serve: the webhook id, and certificates that lead to roots of the
     /// line's own.
     public static func verifying(_ checking: @escaping Checking) -> [String: Verify.Builder] {
-        ["paypal": { secret throws(Verify.Unusable) in try setting(secret, checking) }]
+        [
+            "paypal": { secret throws(Verify.Unusable) in try setting(secret, checking) },
+            "paypal-api": { secret throws(Verify.Unusable) in try setting(secret) },
+        ]
+    }
+
+    /// For lines that say what PayPal would answer: `verification_status`.
+    private static func setting(_ secret: JSON) throws(Verify.Unusable) -> Verify.Setting {
+        guard let status = secret["verification_status"]?.text else {
+            throw Verify.Unusable("secret.verification_status: SUCCESS or FAILURE is needed.")
+        }
+        let answer = Answer(status: 200, headers: [], body: (["verification_status": .string(status)] as JSON).bytes)
+        return Verify.Setting(scheme(Environment.allCases, by: .api), try ids(secret)) { _ in answer }
+    }
+
+    private static func ids(_ secret: JSON) throws(Verify.Unusable) -> [WebhookSecret] {
+        try Verify.secrets(in: ["ids": [secret["webhook_id"] ?? .null]], ["ids"]) { text throws(BadSecret) in
+            try WebhookSecret.list(text, written: .identifier)
+        }
     }
 
     private static func setting(
         _ secret: JSON, _ checking: @escaping Checking
     ) throws(Verify.Unusable) -> Verify.Setting {
-        let ids = try Verify.secrets(in: ["ids": [secret["webhook_id"] ?? .null]], ["ids"]) { text throws(BadSecret) in
-            try WebhookSecret.list(text, written: .identifier)
-        }
+        let ids = try ids(secret)
         let served = try certificates(secret["certificates"])
         let (between, roots) = (try texts(secret, "intermediates"), try texts(secret, "roots"))
         return Verify.Setting(scheme(Environment.allCases), ids) { need, proof, now throws(BadKey) in

@@ -1,6 +1,7 @@
 public import Kit
 
-/// Webhooks: an RSA signature over `id|time|webhook id|checksum of the body`, by a certificate that PayPal serves.
+/// Webhooks: an RSA signature over `id|time|webhook id|checksum of the body`, by a certificate that PayPal serves; or
+/// PayPal's own word that it is right (`PayPal+Asking`).
 /// Source: developer.paypal.com/api/rest/webhooks/rest/#link-eventheadervalidation.
 extension PayPal: OperatorConfigured {
     /// Sandbox and live have hosts, certificates and webhooks of their own.
@@ -14,11 +15,19 @@ extension PayPal: OperatorConfigured {
             case .sandbox: ["api.sandbox.paypal.com", "api-m.sandbox.paypal.com"]
             }
         }
+
+        /// Where its API is.
+        var api: String {
+            switch self {
+            case .live: "https://api-m.paypal.com"
+            case .sandbox: "https://api-m.sandbox.paypal.com"
+            }
+        }
     }
 
     public var webhooks: WebhookScheme { Self.scheme(Environment.allCases) }
 
-    private enum Header {
+    enum Header {
         static let id = "PAYPAL-TRANSMISSION-ID"
         static let time = "PAYPAL-TRANSMISSION-TIME"
         static let signature = "PAYPAL-TRANSMISSION-SIG"
@@ -26,22 +35,24 @@ extension PayPal: OperatorConfigured {
         static let algorithm = "PAYPAL-AUTH-ALGO"
         static let all = [id, time, signature, certificate, algorithm]
     }
-    private static let algorithm = "SHA256withRSA"
-    private static let certificates = "/v1/notifications/certs/"
+    static let algorithm = "SHA256withRSA"
+    static let certificates = "/v1/notifications/certs/"
 
-    /// - Parameter base: an address besides PayPal's own under which certificates may stand: a simulation's.
-    static func scheme(_ environments: [Environment], base: String? = nil) -> WebhookScheme {
+    /// - Parameters:
+    ///   - base: an address besides PayPal's own under which certificates may stand: a simulation's.
+    ///   - client: the app of the settings, where PayPal is asked.
+    static func scheme(
+        _ environments: [Environment], base: String? = nil, by proving: Proving = .certificate,
+        as client: ClientCredentials? = nil
+    ) -> WebhookScheme {
         let origins = environments.flatMap(\.hosts).map { "https://\($0)" } + (base.map { [$0] } ?? [])
-        return WebhookScheme(
-            .remote(
-                RemoteProof(
-                    "RSA-SHA256", headers: Header.all,
-                    fetching: KeyFetching(
-                        accepts: "application/x-pem-file, text/plain, */*", documentMax: 64 << 10, documentsMax: 1,
-                        redirectsMax: 0, life: .hours(24), refusalLife: .minutes(1), bringsCertificates: true),
-                    need: { delivery, ids throws(Forged) in try need(delivery, ids, origins) },
-                    read: read, prove: prove)),
-            secrets: .identifier,
+        let verification: WebhookScheme.Verification =
+            switch proving {
+            case .certificate: .remote(certified(origins))
+            case .api: .asked(asking(origins, at: base ?? (environments.first ?? .live).api, as: client))
+            }
+        var scheme = WebhookScheme(
+            verification, secrets: .identifier,
             // PayPal sends for three days, and may sign once for all of them.
             tolerance: .init(past: .days(3) + .hours(2), future: .hours(1)),
             repeatsFor: .days(4),
@@ -55,6 +66,18 @@ extension PayPal: OperatorConfigured {
                 FindableValue(
                     "e-mail address", json: "resource.payer.email_address", "resource.subscriber.email_address")),
             events: { delivery throws(Unreadable) in try events(in: delivery, areTests: environments == [.sandbox]) })
+        scheme.nonce = { $0.headers[Header.id].map { Array($0.utf8) } }
+        return scheme
+    }
+
+    private static func certified(_ origins: [String]) -> RemoteProof {
+        RemoteProof(
+            "RSA-SHA256", headers: Header.all,
+            fetching: KeyFetching(
+                accepts: "application/x-pem-file, text/plain, */*", documentMax: 64 << 10, documentsMax: 1,
+                redirectsMax: 0, life: .hours(24), refusalLife: .minutes(1), bringsCertificates: true),
+            need: { delivery, ids throws(Forged) in try need(delivery, ids, origins) },
+            read: read, prove: prove)
     }
 
     public static func routes(_ settings: OperatorSettings) throws(BadValue) -> [WebhookRoute] {
@@ -64,7 +87,24 @@ extension PayPal: OperatorConfigured {
         let environment = try settings.word("PAYPAL_MODE", of: Environment.self) ?? usual
         // Without an id of its own the route is off; apps that are added later are held to the environment too.
         let base = settings.text("PAYPAL_BASE_URL").map { $0.hasSuffix("/") ? String($0.dropLast()) : $0 }
-        return [WebhookRoute(scheme([environment], base: base), ids)]
+        let proving = try settings.word("PAYPAL_VERIFICATION", of: Proving.self) ?? .certificate
+        var client: ClientCredentials?
+        if proving == .api {
+            client = try self.client(settings, environment, isNeeded: !ids.isEmpty)
+        }
+        return [WebhookRoute(scheme([environment], base: base, by: proving, as: client), ids)]
+    }
+
+    /// The app that asks. Sandbox and live have apps of their own.
+    private static func client(
+        _ settings: OperatorSettings, _ environment: Environment, isNeeded: Bool
+    ) throws(BadValue) -> ClientCredentials? {
+        let beginning = environment == .sandbox ? "PAYPAL_SANDBOX" : "PAYPAL"
+        let (idName, secretName) = (beginning + "_CLIENT_ID", beginning + "_CLIENT_SECRET")
+        let (id, secret) = (settings.text(idName), settings.text(secretName))
+        if let id, let secret { return ClientCredentials(id: id, secret: Secret(secret)) }
+        guard isNeeded || id != nil || secret != nil else { return nil }
+        throw BadValue(id == nil ? idName : secretName, "is not set: PAYPAL_VERIFICATION=api asks as this app.")
     }
 
     // MARK: Proof
@@ -75,6 +115,12 @@ extension PayPal: OperatorConfigured {
     ) throws(Forged) -> KeyNeed {
         guard ids.contains(where: { $0.identifier != nil }) else { throw .noSecret }
         let presented = try presented(in: delivery)
+        let url = try certificate(in: delivery, origins)
+        return KeyNeed(name: url, url: url, claimed: SignedTime(presented.time))
+    }
+
+    /// The certificate's address, which must be one of PayPal's.
+    static func certificate(in delivery: Delivery, _ origins: [String]) throws(Forged) -> String {
         let url = try delivery.theOnly(Header.certificate, atMost: OutsideURL.longest)
         let origin = origins.first { url.utf8.starts(with: ($0 + certificates).utf8) }
         guard let origin, isPlain(url.utf8.dropFirst((origin + certificates).utf8.count)) else {
@@ -82,7 +128,7 @@ extension PayPal: OperatorConfigured {
                 "The certificate's address is none of PayPal's for this environment, so it is not asked for. "
                     + "Sandbox and live have hosts of their own: see PAYPAL_MODE.")
         }
-        return KeyNeed(name: url, url: url, claimed: SignedTime(presented.time))
+        return url
     }
 
     /// The last part of a path and no more: no way up, no query.
@@ -125,7 +171,7 @@ extension PayPal: OperatorConfigured {
         return SignedTime(presented.time)
     }
 
-    private struct Presented {
+    struct Presented {
         let id: [UInt8]
         /// As it was sent: it is signed as text.
         let timeText: [UInt8]
@@ -133,7 +179,7 @@ extension PayPal: OperatorConfigured {
         let signature: [UInt8]
     }
 
-    private static func presented(in delivery: Delivery) throws(Forged) -> Presented {
+    static func presented(in delivery: Delivery) throws(Forged) -> Presented {
         let id = try delivery.theOnly(Header.id, atMost: 256)
         let timeText = try delivery.theOnly(Header.time, atMost: 64)
         // A bar would move the border to what follows.

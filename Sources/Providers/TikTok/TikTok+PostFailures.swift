@@ -1,4 +1,4 @@
-import Kit
+public import Kit
 
 /// What the posting endpoints refuse with, and why a post fails later.
 /// Source: developers.tiktok.com/doc/content-posting-api-reference-direct-post, …-query-creator-info,
@@ -69,4 +69,14 @@ extension TikTok {
         "spam_risk": ("TikTok takes it for spam and did not publish it.", .yourUser),
         "spam_risk_text": ("TikTok takes the text for spam and did not publish it. Change it.", .you),
     ]
+}
+
+/// Source: developers.tiktok.com/doc/content-sharing-guidelines, "Unaudited clients", read 2026-05.
+extension TikTok: AppJudging {
+    public var peopleBeforeAudit: Int? { 5 }
+
+    public var appSigns: [AppSign] {
+        ["unaudited_client_can_only_post_to_private_accounts", "reached_active_user_cap", "url_ownership_unverified"]
+            .compactMap { code in Self.ofPosts[code].map { AppSign(code, $0.sentence) } }
+    }
 }

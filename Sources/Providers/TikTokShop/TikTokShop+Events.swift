@@ -23,6 +23,11 @@ extension TikTokShop {
         ]
     }
 
+    /// When the platform sent it first, by its own word.
+    static func time(in delivery: Delivery) -> Timestamp? {
+        (try? scan.read(delivery.body))?.integer(3).map(Timestamp.init(seconds:))  // What is no JSON says no time.
+    }
+
     private static let scan = JSONScan([
         ["type"], ["tts_notification_id"], ["shop_id"], ["timestamp"], ["seller_open_id"], ["creator_open_id"],
         ["data", "order_id"], ["data", "product_id"],

@@ -1,6 +1,7 @@
 public import Kit
 
-/// Webhooks: `Authorization: <hex>`, over the app key and the body, with the app secret. No time is signed.
+/// Webhooks: `Authorization: <hex>`, over the app key and the body, with the app secret. The only time that is signed
+/// is the body's `timestamp`.
 /// Source: partner.tiktokshop.com/docv2/page/tts-webhooks-overview.
 extension TikTokShop: OperatorConfigured {
     /// How deliveries are signed. One is chosen by the settings; what comes in another way is refused, whatever it is.
@@ -28,7 +29,8 @@ extension TikTokShop: OperatorConfigured {
 
         var tolerance: WebhookScheme.Tolerance? {
             switch self {
-            case .shop: nil
+            // Its last repetition comes after fifteen and a half hours.
+            case .shop: .init(late: .hours(24))
             case .open: .init(late: .hours(72))
             case .timestamped: .init()
             }
@@ -48,6 +50,7 @@ extension TikTokShop: OperatorConfigured {
                 FindableValue("package or product", json: "data.package_id", "data.product_id"),
                 FindableValue("shop", json: "shop_id")),
             events: Self.events(in:))
+        if variant == .shop { scheme.timeInBody = { Self.time(in: $0) } }
         scheme.alternatives = Variant.allCases.filter { $0 != variant }.map {
             .init("\(Self.setting)=\($0.rawValue)", $0.scheme)
         }

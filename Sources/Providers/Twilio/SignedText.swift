@@ -6,15 +6,21 @@ enum SignedText {
     static let hashParameter = "bodySHA256"
 
     /// What follows the address: of a form each name with each distinct value, sorted by bytes, nothing between; of
-    /// any other body nothing, since the address holds its hash.
+    /// any other body nothing, since the address holds its hash; of a GET nothing, since the address holds all.
     static func parameters(of delivery: Delivery, at url: String) throws(Forged) -> [UInt8] {
-        guard delivery.method != "GET", !delivery.body.isEmpty else {
-            guard delivery.body.isEmpty else {
+        let hashes = FormFields(queryOf: url)?.values(of: hashParameter) ?? []
+        if delivery.method == "GET" {
+            guard delivery.body.isEmpty || delivery.body == delivery.query else {
                 throw .malformedBody(problem: "of a GET is not covered by any signature")
+            }
+            // The method is not signed: whoever has the signed address of a body must not make another event of it.
+            guard hashes.isEmpty else {
+                throw .malformedBody(
+                    problem: "of a GET is its query, and the address has \(hashParameter), as it has for others")
             }
             return []
         }
-        let hashes = FormFields(queryOf: url)?.values(of: hashParameter) ?? []
+        guard !delivery.body.isEmpty else { return [] }
         let type = delivery.contentType
         guard isForm(type) || type == nil && hashes.isEmpty else {
             guard hashes.count == 1 else {

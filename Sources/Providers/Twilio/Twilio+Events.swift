@@ -3,16 +3,20 @@ import Kit
 /// One event a delivery: a status of a message or a call, or an inbound message.
 ///
 /// Twilio gives its events no names, so the status is the name: `message.delivered`, `message.received`,
-/// `call.completed`. A status comes once for each message: the message's sid and it are the identity. The header
+/// `call.completed`. A status comes once for each message: the message's sid and it are the identity; of a call many
+/// requests have the same status, so there all that is signed is part of it. The header
 /// `I-Twilio-Idempotency-Token` is not signed and not believed.
 /// Source: twilio.com/docs/messaging/guides/track-outbound-message-status.
 extension Twilio {
     static func events(in delivery: Delivery) throws(Unreadable) -> [Event] {
-        guard SignedText.isForm(delivery.contentType) || delivery.contentType == nil else { return [whole(delivery)] }
+        let isForm = delivery.method == "GET" || SignedText.isForm(delivery.contentType) || delivery.contentType == nil
+        guard isForm else { return [whole(delivery)] }
         guard let form = FormFields(delivery.body) else { throw Unreadable("The form has too many fields.") }
         for (sid, statuses, noun) in kinds {
             guard let id = try one(sid, in: form), let status = try statuses.firstText(in: form) else { continue }
-            let parts = [noun, id, status].map { Array($0.utf8) }
+            var parts = [noun, id, status].map { Array($0.utf8) }
+            // A call asks again and again while it is in progress: what was gathered, where it goes on.
+            if noun == "call" { parts.append(signed(delivery) ?? delivery.body) }
             return [
                 Event(
                     identity: EventIdentity(day: 0, ofParts: parts), providerEventID: OutsideText.bounded(id),
@@ -32,11 +36,15 @@ extension Twilio {
 
     /// What else Twilio sends here is named by what is signed of it: of a form the fields, however they are written.
     private static func whole(_ delivery: Delivery) -> Event {
-        var name = delivery.body
-        if let url = delivery.url, let signed = try? SignedText.parameters(of: delivery, at: url), !signed.isEmpty {
-            name = signed  // What cannot be read so was not believed.
-        }
-        return Event(identity: EventIdentity(day: 0, of: name), type: "webhook", body: delivery.body.indices)
+        Event(
+            identity: EventIdentity(day: 0, of: signed(delivery) ?? delivery.body), type: "webhook",
+            body: delivery.body.indices)
+    }
+
+    /// What is signed besides the address; nil for nothing. What cannot be read so was not believed.
+    private static func signed(_ delivery: Delivery) -> [UInt8]? {
+        guard let url = delivery.url, let text = try? SignedText.parameters(of: delivery, at: url) else { return nil }
+        return text.isEmpty ? nil : text
     }
 
     /// - Throws: where it stands there twice: the signature does not say which of them counts.

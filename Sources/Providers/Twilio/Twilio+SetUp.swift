@@ -14,9 +14,10 @@ extension Twilio: SelfExplaining {
                     commands: ["TWILIO_AUTH_TOKEN=…\nPATCHBAY_PUBLIC_URL=https://patchbay.example.com"]),
                 .init(
                     "Tell Twilio where to send",
-                    "Phone Numbers, your number, Messaging, A message comes in: Webhook, `{address}`, HTTP POST. For "
-                        + "the states of what you send, name it as `StatusCallback` with each message. Without "
-                        + "credentials and without a `#` in it: whether those are signed is not documented."),
+                    "Phone Numbers, your number, Messaging, A message comes in: Webhook, `{address}`, HTTP POST (GET "
+                        + "is taken too). For the states of what you send, name it as `StatusCallback` with each "
+                        + "message. Without credentials and without a `#` in it: whether those are signed is not "
+                        + "documented."),
                 .init(
                     "Check it", "Send a signed sample, and look.",
                     commands: [

@@ -6,7 +6,14 @@ public import Kit
 extension Twilio: OperatorConfigured {
     public var webhooks: WebhookScheme { Self.scheme }
 
-    private static let scheme = WebhookScheme(
+    private static let scheme = {
+        var scheme = posted
+        // The console lets each address be called by GET: the parameters stand in the query then.
+        scheme.comesByGET = true
+        return scheme
+    }()
+
+    private static let posted = WebhookScheme(
         .proof(WebhookProof("HMAC-SHA1", headers: [signatureHeader], prove: prove, sign: sign)),
         secrets: .text,
         tolerance: nil,

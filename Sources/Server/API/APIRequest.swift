@@ -24,6 +24,8 @@ public struct APIRequest: Sendable {
     var fileLength: Int64? { headers[.contentLength].flatMap { Int64($0) } }
     /// Of actions that take one.
     let idempotencyKey: String?
+    /// Ends its connection at once, whatever waits to be written to it.
+    private(set) var hangUp: @Sendable () -> Void = {}
 
     /// A path parameter, checked by the action's schema.
     func pathText(_ name: String = "id") -> String { path[name] ?? "" }
@@ -49,6 +51,7 @@ extension APIRequest {
         target = request.uri.string
         headers = request.headers
         correlation = context.correlation
+        hangUp = context.hangUp
         now = app.now()
         path = try Self.path(context, action)
         query = try QueryReader(action.query).read(request.uri.query ?? "")

@@ -41,7 +41,9 @@ enum AppsAPI {
             "As the platform shows them: `whsec_…`, `whpk_…`. Where a secret has a public name, as TikTok Shop's and "
                 + "Braintree's have, `name:secret`."),
         .optional(
-            ConnectionApps.purpose, .line(1...1000), "With the client id: what accounts are connected by."),
+            ConnectionApps.purpose, .line(1...1000),
+            "With the client id: what accounts are connected by, or the platform is asked by whether it sent a webhook."
+        ),
     ])
     private static let clientID = Property.optional(
         "client_id", .line(1...256), "What the platform calls the app: client id, client key.")
@@ -210,13 +212,15 @@ extension APIRequest {
         return row
     }
 
-    /// The client id, which goes with a client secret, at platforms where accounts are connected.
+    /// The client id, which goes with a client secret, at platforms where accounts are connected, or that are asked as
+    /// an app.
     fileprivate func clientID(
         of provider: String, has ready: [AppCredentials.Ready], before: AppRow?
     ) throws(Problem) -> String? {
         let (id, hasSecret) = (body["client_id"]?.text, ready.contains { $0.purpose == ConnectionApps.purpose })
         guard id != nil || hasSecret else { return nil }
-        guard app.hooks.connecting?.platform(provider) != nil else {
+        let isAsked = Providers.appAsked.contains { $0.about.id == provider }
+        guard isAsked || app.hooks.connecting?.platform(provider) != nil else {
             throw Problem(.invalidFields, [FieldProblem("client_id", "is nothing that \(provider) has.")])
         }
         guard id != nil || before?.clientID != nil else {

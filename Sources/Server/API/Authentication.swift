@@ -46,7 +46,7 @@ extension App {
         guard row.isActive(at: now()) else { throw Problem(.invalidKey, "This key has expired.") }
         var caller = Caller(
             id: row.id.text, name: row.name, scopes: row.scopes.compactMap { Scope($0) },
-            version: try version(asked: request.headers[.apiVersion], pinned: row.apiVersion))
+            version: try version(asked: request.headers[.apiVersion], pinned: row.apiVersion), owner: row.family.text)
         caller.proxyRules = row.proxyPaths?.compactMap { ProxyRule($0) }
         return caller
     }

@@ -4,16 +4,19 @@ import Kit
 public struct Caller: Sendable, Equatable {
     /// The key's id: the actor in audit entries.
     public let id: String
-    /// The key's name: the owner of idempotency keys, the same before and after a rotation.
+    /// The key's name, for people. Two keys may have the same.
     public let name: String
+    /// Whose the idempotency keys are: the first of the keys that were made of each other by rotation.
+    let owner: String
     public let scopes: [Scope]
     /// The version of the API that its answers have.
     public let version: String
     /// Where its calls on a connection's behalf may go; nil for anywhere.
     var proxyRules: [ProxyRule]?
 
-    public init(id: String, name: String, scopes: [Scope], version: String) {
+    public init(id: String, name: String, scopes: [Scope], version: String, owner: String? = nil) {
         self.id = id
+        self.owner = owner ?? id
         self.name = name
         self.scopes = scopes
         self.version = version

@@ -92,7 +92,8 @@ extension ChangesAPI {
         let jitter = request.app.ids.unit()
         answer.stream = { writer in
             try await ChangeStream(
-                changes: hub.subscribe(after: after, to: filter), time: request.app.sleep, jitter: jitter
+                changes: hub.subscribe(after: after, to: filter), time: request.app.sleep, jitter: jitter,
+                hangUp: request.hangUp
             ).write(to: &writer)
         }
         return answer

@@ -63,6 +63,7 @@ struct ErasureView: View {
     /// What stays after an erasure, and why: the same for every one.
     private static let kept = [
         ("event_identities", "Hashes and days, so that a repeated delivery is known as one."),
+        ("used_proofs", "Hashes and days, so that a platform's proof counts for one body alone."),
         ("events", "Platform, type, id and times, without user, customer and content: what happened stays countable."),
         ("payments", "Amounts, states and the platform's ids, without user and customer: the accounts stay right."),
         ("audit", "Who did what, with a digest in place of the user's id."),

@@ -42,7 +42,10 @@ extension App {
     fileprivate func dependencies() async -> [(name: String, reason: String?)] {
         var dependencies: [(name: String, reason: String?)] = []
         do {
-            _ = try await database.read("ready") { try $0.feedHead() }
+            if let away = database.away { throw away }
+            _ = try await Deadline(limit: .seconds(2)).of { [database] in
+                try await database.read("ready") { try $0.feedHead() }
+            }
             dependencies.append(("database", nil))
         } catch {
             dependencies.append(("database", "\((error as? StoreError)?.description ?? "It does not answer.")"))

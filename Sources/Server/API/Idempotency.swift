@@ -18,7 +18,7 @@ extension APIRequest {
             app.hooks.changesWritten()
         }
         guard let key = idempotencyKey else { return try await app.database.write(name, in: .work, act) }
-        let (owner, operation, now) = (caller.name, operation, now)
+        let (owner, operation, now) = (caller.owner, operation, now)
         let fingerprint = fingerprint(content)
         return try await settled { [database = app.database] in
             try await database.write(name, in: .work) { session in
@@ -38,7 +38,7 @@ extension APIRequest {
     /// The stored answer to this request, for acts that are too long for one transaction and harmless when repeated.
     func storedAnswer() async throws -> Answer? {
         guard let key = idempotencyKey else { return nil }
-        let (owner, operation) = (caller.name, operation)
+        let (owner, operation) = (caller.owner, operation)
         let record = try await app.database.read("idempotency") { session in
             try session.idempotencyRecord(owner: owner, operation: operation, key: key)
         }
@@ -57,13 +57,17 @@ extension APIRequest {
         }
     }
 
-    private static func replay(_ record: IdempotencyRecord, of fingerprint: [UInt8]) throws(Problem) -> Answer {
+    static func replay(_ record: IdempotencyRecord, of fingerprint: [UInt8]) throws(Problem) -> Answer {
         guard record.fingerprint == fingerprint else {
             throw Problem(.keyReused, "This Idempotency-Key came with another request. Use a new one.")
         }
         guard !record.heldSecret else {
             throw Problem(
                 .alreadyShown, "The answer held a secret, which is shown once. If it is lost, make a new one.")
+        }
+        guard !record.wasTooLarge else {
+            let place = record.location.map { " What came of it is at \($0)" } ?? ""
+            throw Problem(.answerNotKept, "It is done, and was answered \(record.status).\(place)")
         }
         var answer = Answer(
             status: record.status, contentType: record.answer.isEmpty ? nil : "application/json", body: record.answer)

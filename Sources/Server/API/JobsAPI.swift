@@ -1,3 +1,4 @@
+import Engine
 import Hummingbird
 import Kit
 import Store
@@ -46,7 +47,7 @@ enum JobsAPI {
     ) { request in
         let changeID = request.app.ids.make(ChangeKind.self)
         let answer = try await request.wish("job.retried") { session, id, now in
-            let wish = try session.retry(id, at: now)
+            let wish = try session.retry(id, applying: EventApplying.kind, at: now)
             if case .done = wish { try session.resolve(.jobDead, id.text, changeID: changeID, at: now) }
             return wish
         }
@@ -94,6 +95,7 @@ extension APIRequest {
             switch try act(session, id, now) {
             case .unknown: throw Problem(.notFound, "There is no job \(id).")
             case .refused(let state): throw Problem(.wrongState, "The job is \(state).")
+            case .twin(let twin): throw Problem(.wrongState, "The same work is queued already, as job \(twin).")
             case .done: break
             }
             try session.audit(NewAudit(auditID, action, id.text, by: self))

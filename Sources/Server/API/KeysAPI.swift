@@ -76,14 +76,15 @@ enum KeysAPI {
             throw Problem(.notFound, "There is no key \(id).")
         }
         let new = try NewKey(
-            name: old.name, scopes: old.scopes, expiresAt: nil, proxyPaths: old.proxyPaths, in: request)
+            name: old.name, scopes: old.scopes, expiresAt: nil, proxyPaths: old.proxyPaths, family: old.family,
+            in: request)
         let auditID = app.ids.make(AuditKind.self)
         let answer = try await request.once("rotate_key") { session in
             guard let old = try session.key(id), old.isActive(at: now) else {
                 throw Problem(.wrongState, "The key is not active.")
             }
-            guard try session.activeKeys(named: old.name, at: now) < 2 else {
-                throw Problem(.wrongState, "Two keys of the name \(old.name) are active already. Revoke one.")
+            guard try session.activeKeys(of: old.family, at: now) < 2 else {
+                throw Problem(.wrongState, "The key and one made of it are active already. Revoke one.")
             }
             try session.expire(id, at: now + overlap)
             try session.add(new.row, hash: KeyText.hash(new.key))
@@ -117,7 +118,8 @@ struct NewKey: Sendable {
     let key: Secret
 
     init(
-        name: String, scopes: [String], expiresAt: Timestamp?, proxyPaths: [String]?, in request: APIRequest
+        name: String, scopes: [String], expiresAt: Timestamp?, proxyPaths: [String]?, family: ID<KeyKind>? = nil,
+        in request: APIRequest
     ) throws(Problem) {
         for (index, rule) in (proxyPaths ?? []).enumerated() where ProxyRule(rule) == nil {
             throw Problem(
@@ -129,17 +131,18 @@ struct NewKey: Sendable {
         }
         self.init(
             name: name, scopes: scopes, expiresAt: expiresAt, mode: request.app.settings.mode, ids: request.app.ids,
-            at: request.now, proxyPaths: proxyPaths)
+            at: request.now, proxyPaths: proxyPaths, family: family)
     }
 
     init(
         name: String, scopes: [String], expiresAt: Timestamp?, mode: Settings.Mode, ids: Identifiers,
-        at now: Timestamp, proxyPaths: [String]? = nil
+        at now: Timestamp, proxyPaths: [String]? = nil, family: ID<KeyKind>? = nil
     ) {
         key = KeyText.make(mode, ids)
         row = KeyRow(
             id: ids.make(), name: name, scopes: Array(Set(scopes)).sorted(), hint: KeyText.hint(key),
-            apiVersion: APIVersion.current, createdAt: now, expiresAt: expiresAt, proxyPaths: proxyPaths)
+            apiVersion: APIVersion.current, createdAt: now, expiresAt: expiresAt, proxyPaths: proxyPaths,
+            family: family)
     }
 
     func answer(at now: Timestamp) -> Answer {

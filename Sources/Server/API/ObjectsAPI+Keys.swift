@@ -84,10 +84,10 @@ extension APIRequest {
     func takeFile(_ store: ObjectStore) async throws -> (kept: ObjectStore.Kept, name: String?, type: String?) {
         guard let file else { throw Problem(.invalidRequest, "The request has no body.") }
         // Of a form that a page has read, the file is a body of its own.
-        guard FormParts<RequestBody.AsyncIterator>.isMultipart(headers[.contentType]) else {
+        guard SentParts.isMultipart(headers[.contentType]) else {
             return (try await store.taking { try await $0.take(file, length: fileLength) }, nil, declaredType)
         }
-        guard var parts = FormParts(file.makeAsyncIterator(), contentType: headers[.contentType]) else {
+        guard var parts = SentParts(BodyBytes(file), contentType: headers[.contentType]) else {
             throw Problem(.invalidRequest, "The form names no boundary. Send it as a browser does.")
         }
         var found: (kept: ObjectStore.Kept, name: String?, type: String?)?
@@ -116,7 +116,7 @@ extension APIRequest {
             return found
         } catch {
             if let found { await store.discard(found.kept) }
-            guard error is FormParts<RequestBody.AsyncIterator>.Broken else { throw error }
+            guard error is SentParts.Broken else { throw error }
             throw Problem(.invalidRequest, "The form did not come whole. Send it again.")
         }
     }

@@ -13,15 +13,7 @@ struct Cursor: Equatable {
 
     var text: String {
         let bytes = [UInt8(1)] + filter + [ascending ? 1 : 0] + last.utf8
-        return String(
-            decoding: Base64.encode(bytes).compactMap { byte -> UInt8? in
-                switch byte {
-                case UInt8(ascii: "+"): UInt8(ascii: "-")
-                case UInt8(ascii: "/"): UInt8(ascii: "_")
-                case UInt8(ascii: "="): nil
-                default: byte
-                }
-            }, as: UTF8.self)
+        return String(decoding: Base64URL.encode(bytes), as: UTF8.self)
     }
 
     init(filter: [UInt8], ascending: Bool, last: String) {
@@ -31,10 +23,7 @@ struct Cursor: Equatable {
     }
 
     init?(_ text: String) {
-        let standard = text.utf8.map { byte in
-            byte == UInt8(ascii: "-") ? UInt8(ascii: "+") : byte == UInt8(ascii: "_") ? UInt8(ascii: "/") : byte
-        }
-        guard let bytes = Base64.decode(standard, padding: .optional), bytes.first == 1,
+        guard let bytes = Base64URL.decode(text.utf8), bytes.first == 1,
             bytes.count > Self.filterCount + 2, bytes[Self.filterCount + 1] <= 1,
             let last = String(validating: bytes.dropFirst(Self.filterCount + 2), as: UTF8.self), !last.utf8.contains(0)
         else { return nil }

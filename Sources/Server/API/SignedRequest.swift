@@ -63,7 +63,8 @@ extension App {
             throw Problem(.addressRefused, "The API key that made the address is no longer active.")
         }
         return Caller(
-            id: row.id.text, name: row.name, scopes: row.scopes.compactMap { Scope($0) }, version: APIVersion.current)
+            id: row.id.text, name: row.name, scopes: row.scopes.compactMap { Scope($0) }, version: APIVersion.current,
+            owner: row.family.text)
     }
 }
 

@@ -59,7 +59,7 @@ struct BulkWorker: JobWorker {
                 guard id != job.id else { continue }  // Not the very job that does it.
                 let wish =
                     switch act {
-                    case .retry: try session.retry(id, at: now)
+                    case .retry: try session.retry(id, applying: EventApplying.kind, at: now)
                     case .cancel: try session.cancel(id, reason: "Cancelled by a person, with others.", at: now)
                     }
                 switch wish {
@@ -68,6 +68,8 @@ struct BulkWorker: JobWorker {
                     try session.resolve(.jobDead, id.text, changeID: change, at: now)
                 case .unknown: (step.refused, step.reason) = (step.refused + 1, "It is no longer kept.")
                 case .refused(let state): (step.refused, step.reason) = (step.refused + 1, "It is \(state).")
+                case .twin(let twin):
+                    (step.refused, step.reason) = (step.refused + 1, "It is queued already, as \(twin).")
                 }
             }
             guard try session.advance(run.id, by: step, at: now) else { throw Fenced(job: job.id.text) }

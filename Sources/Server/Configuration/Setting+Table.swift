@@ -58,7 +58,11 @@ extension Setting {
             Setting(
                 "PATCHBAY_ENCRYPTION_KEYS",
                 "id:base64 of 32 bytes, newest first, commas between. Make one with: patchbay vault key",
-                example: "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", isSecret: true)
+                example: "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", isSecret: true),
+            Setting(
+                "PATCHBAY_SEAL_BODIES",
+                "on: what platforms send is sealed in the database, under a key a month. Needs the keys above.",
+                usual: "off", example: "on"),
         ])
 
     private static let behaviour = Group(
@@ -190,12 +194,6 @@ extension Setting {
     }
 
     private static let unbuilt: [(String, [String])] = [
-        (
-            "PayPal's API",
-            [
-                "PAYPAL_CLIENT_ID", "PAYPAL_CLIENT_SECRET", "PAYPAL_SANDBOX_CLIENT_ID", "PAYPAL_SANDBOX_CLIENT_SECRET",
-            ]
-        ),
         (
             "Braintree's API",
             ["BRAINTREE_MERCHANT_ID", "BRAINTREE_ENVIRONMENT", "BRAINTREE_BASE_URL"]

@@ -40,6 +40,10 @@ extension Setting {
                 Setting(
                     "META_WEBHOOK_SHA1", "on: X-Hub-Signature, SHA-1, counts where no other signature is there.",
                     usual: "off", example: "on"),
+                Setting(
+                    "META_WEBHOOK_ESCAPES",
+                    "on: a body in which a proxy wrote escapes as letters is proven as it was before.",
+                    usual: "off", example: "on"),
             ]),
         Group(
             title: "PayPal's webhooks",
@@ -51,8 +55,17 @@ extension Setting {
                     "PAYPAL_MODE", "live or sandbox: whose certificates count. Sandbox in a test instance if not set.",
                     example: "live"),
                 Setting(
-                    "PAYPAL_BASE_URL", "Another address under which certificates may stand: a simulation's.",
+                    "PAYPAL_BASE_URL", "Another address of the API, and of certificates: a simulation's.",
                     example: "http://127.0.0.1:12112"),
+                Setting(
+                    "PAYPAL_VERIFICATION",
+                    "certificate proves deliveries here; api asks PayPal about each, as the app below.",
+                    usual: "certificate", example: "api"),
+                Setting("PAYPAL_CLIENT_ID", "The app that asks, with PAYPAL_MODE=live.", example: "AZDxjDScFp…"),
+                secret("PAYPAL_CLIENT_SECRET", "Its secret.", "EGnHDxD_qRPd…"),
+                Setting(
+                    "PAYPAL_SANDBOX_CLIENT_ID", "The app that asks, with PAYPAL_MODE=sandbox.", example: "AZDxjDScFp…"),
+                secret("PAYPAL_SANDBOX_CLIENT_SECRET", "Its secret.", "EGnHDxD_qRPd…"),
             ]),
         Group(
             title: "SendGrid's event webhook",

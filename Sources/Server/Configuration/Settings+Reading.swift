@@ -19,6 +19,12 @@ extension Settings {
         log = try values.read("PATCHBAY_LOG", LogSettings.init(setting:)) ?? log
         try readListening(values)
         encryptionKeys = try values.read("PATCHBAY_ENCRYPTION_KEYS", EncryptionKey.list) ?? []
+        sealsBodies = try values.read("PATCHBAY_SEAL_BODIES", Self.onOrOff) ?? false
+        if sealsBodies, encryptionKeys.isEmpty {
+            throw BadSetting(
+                "PATCHBAY_SEAL_BODIES",
+                "needs PATCHBAY_ENCRYPTION_KEYS, which is not set. Make a key with: patchbay vault key")
+        }
         allowedPrivateAddresses = try values.read("PATCHBAY_ALLOW_PRIVATE_ADDRESSES", Self.ranges) ?? []
         webhookAliases = try values.read("PATCHBAY_WEBHOOK_ALIASES", Self.aliases) ?? [:]
         returnOrigins = try values.read("PATCHBAY_RETURN_ORIGINS", Self.origins) ?? []

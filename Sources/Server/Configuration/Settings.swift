@@ -27,6 +27,8 @@ public struct Settings: Sendable {
     public internal(set) var allowedPrivateAddresses: [CIDR] = []
     /// Newest first. Empty where nothing is set.
     public internal(set) var encryptionKeys: [EncryptionKey] = []
+    /// Whether what platforms send is sealed at rest.
+    public internal(set) var sealsBodies = false
     /// From the name in an address to the provider.
     public internal(set) var webhookAliases: [String: String] = [:]
     /// `https://app.example.com`.

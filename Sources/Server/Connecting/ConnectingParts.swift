@@ -18,13 +18,21 @@ struct ConnectingParts: Sendable {
     ) async throws {
         try await self.init(
             settings, database: database, vault: vault, wire: HTTPTokenWire(client: client), traffic: traffic,
-            node: node, ids: ids, time: time, bells: bells, logger: logger)
+            node: node, ids: ids, time: time, bells: bells, logger: logger
+        ) { connections in
+            AccountSubscribing(
+                Providers.accountSubscriptionSources,
+                caller: Instance.connectionCaller(
+                    settings, connections, traffic: traffic, wire: HTTPWire(client: client)),
+                base: settings.addressForPlatforms)
+        }
     }
 
+    /// - Parameter ordering: what orders accounts' webhooks; nil where nobody does.
     init(
         _ settings: Settings, database: any Database, vault: Vault, wire: any TokenWire, traffic: Traffic? = nil,
         node: @escaping @Sendable () -> ID<NodeKind>, ids: Identifiers, time: TimeSource, bells: Bells,
-        logger: Logger
+        logger: Logger, ordering: ((Connections) -> AccountSubscribing)? = nil
     ) async throws {
         let platforms = Dictionary(
             uniqueKeysWithValues: Providers.connectable(settings).map { ($0.about.id, $0) })
@@ -49,14 +57,19 @@ struct ConnectingParts: Sendable {
             bells: bells, logger: logger, base: settings.browserAddress)
         importing = ConnectionImporting(
             platforms: platforms, apps: apps, database: database, vault: vault, ids: ids, time: time, bells: bells)
-        workers = [
-            RefreshWorker(refreshing),
-            RevokeWorker(
-                platforms: platforms, apps: apps, desk: desk, database: database, vault: vault, time: time,
-                logger: logger),
-            ConnectionSweep(
-                platforms: platforms, connections: connections, database: database, ids: ids, time: time),
-        ]
+        let subscribing = ordering?(connections)
+        let orders: [any JobWorker] = [subscribing].compactMap { $0 }.map {
+            AccountSubscriptionWorker($0, database: database, ids: ids, time: time, bells: bells)
+        }
+        workers =
+            orders + [
+                RefreshWorker(refreshing),
+                RevokeWorker(
+                    platforms: platforms, apps: apps, desk: desk, subscribing: subscribing, database: database,
+                    vault: vault, time: time, logger: logger),
+                ConnectionSweep(
+                    platforms: platforms, connections: connections, database: database, ids: ids, time: time),
+            ]
     }
 }
 

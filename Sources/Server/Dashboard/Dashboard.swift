@@ -35,7 +35,9 @@ struct Dashboard: Sendable {
             }
         }
         let live = OtherRoute("GET", "/dashboard/stream") { request, context in
-            try await answered(request, context) { try await stream($0, headers: request.headers) }
+            try await answered(request, context) {
+                try await stream($0, headers: request.headers, hangUp: context.hangUp)
+            }
         }
         let once = OtherRoute("GET", "/dashboard/fragments") { request, context in
             try await answered(request, context) { try await fragments($0) }

@@ -10,8 +10,8 @@ extension PageRequest {
     func withFile(_ raw: Request, of visitor: Visitor) async throws -> PageRequest {
         let type = raw.headers[.contentType]
         // Another form was read already, and a body has one reader.
-        guard FormParts<RequestBody.AsyncIterator>.isMultipart(type) else { return self }
-        guard var parts = FormParts(raw.body.makeAsyncIterator(), contentType: type) else {
+        guard SentParts.isMultipart(type) else { return self }
+        guard var parts = SentParts(BodyBytes(raw.body), contentType: type) else {
             throw Problem(.invalidRequest, "The form names no boundary. Send it as a browser does.")
         }
         var (form, held): ([String: String], Int) = ([:], 0)
@@ -39,7 +39,7 @@ extension PageRequest {
                 let text = String(decoding: value, as: UTF8.self).replacing("\r\n", with: "\n")
                 if form[part.name] == nil, form.count < 500 { form[part.name] = text }
             }
-        } catch is FormParts<RequestBody.AsyncIterator>.Broken {
+        } catch is SentParts.Broken {
             throw Problem(.invalidRequest, "The form did not come whole. Send it again.")
         }
         return with(form: form, visitor: visitor)
@@ -47,7 +47,7 @@ extension PageRequest {
 
     /// Keeps a file as an object; the same form sent again finds the one that it made.
     private func keep(
-        _ part: FormParts<RequestBody.AsyncIterator>.Part, _ parts: inout FormParts<RequestBody.AsyncIterator>
+        _ part: SentParts.Part, _ parts: inout SentParts
     ) async throws -> String? {
         var headers: HTTPFields = [:]
         headers[.contentType] = part.contentType.map { OutsideText.bounded($0, 128) }

@@ -30,7 +30,7 @@ extension PageRequest {
     func signedIn(_ request: Request, _ context: Context, _ sessions: Sessions) async throws -> PageRequest {
         var form: [String: String] = [:]
         // A form with a file is read where its page takes one.
-        if request.method == .post, !FormParts<RequestBody.AsyncIterator>.isMultipart(request.headers[.contentType]) {
+        if request.method == .post, !SentParts.isMultipart(request.headers[.contentType]) {
             let buffer = try await request.body.collect(upTo: Self.formMax)
             form = BrowserText.fields(String(decoding: buffer.readableBytesView, as: UTF8.self))
         }

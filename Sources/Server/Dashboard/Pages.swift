@@ -23,8 +23,8 @@ enum Pages {
             ReviewPage.page, EndpointsPage.page, EndpointForms.newPage, EndpointPage.page, EndpointForms.editPage,
             EndpointReplayPage.page, AttemptPage.page, SearchPage.page, TracePage.page,
             UsersPage.page, UserPage.page, UserForms.erasePage, UserForms.erasure, HealthPage.page, AlertsPage.page,
-            NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage,
-            OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
+            NodesPage.page, KeysPage.page, KeysPage.revokePage, AppsPage.page, AppsPage.deletePage, AppPage.page,
+            AppPage.removePage, OperatorsPage.page, AuditPage.page, StoragePage.page, SettingsPage.page,
             ConnectionsPage.page, ConnectionForms.newPage, ConnectionPage.page, ConnectionForms.disconnectPage,
             SyncPage.page, StreamPage.page, RecordPage.page, ReconciliationPage.page, PublishPage.page,
             ComposePage.page, PublicationPage.page, RadarPage.page,
@@ -35,6 +35,6 @@ enum Pages {
             JobsPlanPage.form, RunPage.form, ReviewPlanPage.form, EndpointReplayPage.form, AttemptPage.form,
             HealthPage.form, HealthPage.ask, AlertsPage.form,
         ] + JobPage.forms + ReviewPage.forms + EndpointForms.forms + UserForms.forms + KeysPage.forms
-        + AppsPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms + StreamForms.forms
-        + PublicationForms.forms + ComposePage.forms + [ReconciliationPage.form]
+        + AppsPage.forms + AppPage.forms + OperatorsPage.forms + ConnectionForms.forms + SyncForms.forms
+        + StreamForms.forms + PublicationForms.forms + ComposePage.forms + [ReconciliationPage.form]
 }

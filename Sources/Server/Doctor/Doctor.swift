@@ -156,6 +156,8 @@ public struct Doctor: Sendable {
         findings += [DoctorRules.mode(facts.mode, settings.mode)].compactMap { $0 }
         findings += SettingsRules.apps(apps, settings) + subscriptions.map(SettingsRules.subscription)
         findings += DoctorRules.keys(settings.encryptionKeys.map(\.id), sealed: sealed)
+        let months = sealed.filter { $0.table == .bodies }.reduce(0) { $0 + $1.rows }
+        findings.append(DoctorRules.bodies(areSealed: settings.sealsBodies, months: months))
         findings.append(DoctorRules.eventSize(facts, bytes: health.bytes))
         findings.append(DoctorRules.room(facts, bytes: health.bytes, space: space, at: moment))
         findings.append(DoctorRules.clock(facts, at: now()))

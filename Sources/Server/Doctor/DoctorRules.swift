@@ -104,6 +104,15 @@ enum DoctorRules {
         ]
     }
 
+    /// - Parameter months: how many months have a key for bodies.
+    static func bodies(areSealed: Bool, months: Int64) -> Finding {
+        let old =
+            months == 0 ? "" : " \(months) \(months == 1 ? "month has" : "months have") a key that opens older ones."
+        return areSealed
+            ? Finding("bodies", .ok, "What platforms send is sealed at rest, under a key a month.")
+            : Finding("bodies", .off, "What platforms send is not sealed at rest (PATCHBAY_SEAL_BODIES).\(old)")
+    }
+
     // MARK: Room
 
     static func eventSize(_ facts: StoreFacts, bytes: Int64) -> Finding {

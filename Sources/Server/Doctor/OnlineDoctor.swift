@@ -111,10 +111,7 @@ struct OnlineDoctor: Sendable {
             ) { source.failure(in: $0, at: $1) }
             return [Asked(name: name, platform: platform, probe: probe, question: question)]
         case .client:
-            guard let source = platform as? any Connectable, let client = settings.clients[id],
-                let key = client.id, let secret = client.secret
-            else { return [] }
-            let credentials = ClientCredentials(id: key, secret: secret, address: client.address)
+            guard let source = platform as? any TokenGiving, let credentials = client(id) else { return [] }
             return [
                 Asked(
                     name: name, platform: platform, probe: probe,
@@ -144,6 +141,15 @@ struct OnlineDoctor: Sendable {
             }
             return asked
         }
+    }
+
+    /// The app of the settings: through which accounts are connected, or which asks about webhooks.
+    private func client(_ id: String) -> ClientCredentials? {
+        if let client = settings.clients[id], let key = client.id, let secret = client.secret {
+            return ClientCredentials(id: key, secret: secret, address: client.address)
+        }
+        guard case .asked(let proof)? = settings.webhookRoutes[id]?.scheme.verification else { return nil }
+        return proof.client.map { ClientCredentials(id: $0.id, secret: $0.secret, address: proof.address) }
     }
 
     /// The smallest age at which a webhook that is on is refused.

@@ -81,10 +81,14 @@ enum SettingsRules {
         let page = "\(base(settings))/docs/providers/\(id)"
         guard on.isEmpty else {
             let left = known.filter { !$0.isNeeded && settings.given[$0.name] == nil }.map(\.name)
+            let asked = on.compactMap { key -> String? in
+                guard case .asked(let proof)? = settings.webhookRoutes[key]?.scheme.verification else { return nil }
+                return " Each is asked about at \(proof.address)."
+            }
             return Finding(
                 name, .ok,
                 "Webhooks at \(on.map { "\(base(settings))/webhooks/\($0)" }.joined(separator: ", "))."
-                    + (left.isEmpty ? "" : " Not set: \(left.joined(separator: ", "))."))
+                    + asked.joined() + (left.isEmpty ? "" : " Not set: \(left.joined(separator: ", "))."))
         }
         let missing = known.filter { $0.isNeeded && settings.given[$0.name] == nil }.map(\.name)
         let needed = missing.isEmpty ? known.prefix(1).map(\.name) : missing
@@ -101,9 +105,15 @@ enum SettingsRules {
     /// App credentials that were added through the API, each with its own address.
     static func apps(_ apps: [AppRow], _ settings: Settings) -> [Finding] {
         apps.filter { $0.source == "api" && $0.disabledAt == nil }.map { app in
-            Finding(
-                "provider.\(app.provider)", .ok,
-                "\(app.name): webhooks at \(base(settings))/webhooks/\(app.provider)/\(app.id).")
+            let address = "\(base(settings))/webhooks/\(app.provider)/\(app.id)"
+            if case .asked? = settings.webhookScheme(of: app.provider)?.verification, app.clientID == nil {
+                return Finding(
+                    "provider.\(app.provider)", .failed,
+                    "\(app.name): the platform is asked about each webhook at \(address), and the app cannot ask: "
+                        + "nothing is believed there.",
+                    advice: "Give it client_id and secrets.client_secret: PATCH /v1/apps/\(app.id)")
+            }
+            return Finding("provider.\(app.provider)", .ok, "\(app.name): webhooks at \(address).")
         }
     }
 

@@ -210,7 +210,7 @@ extension Action {
         if isSignable { all.append(.addressRefused) }
         if !headers.isEmpty { all.append(.invalidHeader) }
         if body != nil || isIdempotent { all += [.contentTooLarge, .invalidFields] }
-        if isIdempotent { all += [.invalidHeader, .twinRunning, .keyReused] }
+        if isIdempotent { all += [.invalidHeader, .twinRunning, .keyReused, .answerNotKept] }
         if isConditional { all += [.invalidHeader, .preconditionFailed] }
         var seen = Set<String>()
         return all.filter { seen.insert($0.code).inserted }

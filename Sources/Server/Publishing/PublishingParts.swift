@@ -29,7 +29,8 @@ extension Instance {
     /// The files, and what publishes them on behalf of connected accounts.
     static func publishing(
         _ settings: Settings, _ database: any Database, _ vault: Vault, _ connections: Connections,
-        _ traffic: Traffic, _ client: HTTPClient, ids: Identifiers, time: TimeSource, logger: Logger
+        _ traffic: Traffic, _ client: HTTPClient, _ guarded: GuardedWire, ids: Identifiers, time: TimeSource,
+        logger: Logger
     ) async -> (ObjectStore?, PublishingHooks?) {
         let objects = await objects(settings, database, ids: ids, time: time, logger: logger)
         guard !settings.encryptionKeys.isEmpty else { return (objects, nil) }
@@ -39,7 +40,7 @@ extension Instance {
         }
         let caller = StepCaller(
             platforms: Dictionary(uniqueKeysWithValues: platforms), traffic: traffic, wire: HTTPWire(client: client),
-            objects: objects
+            outside: guarded, objects: objects
         ) { id, refused in
             let held = try await connections.credential(of: ID(stored: id), refusing: refused)
             return Proxying.Credential(token: held.access, version: held.version)

@@ -4,7 +4,7 @@ import Glibc
 /// One connection to PostgreSQL. Belongs to one thread; `cancel` and `cut` may be called from another.
 final class PostgresConnection {
     private let handle: OpaquePointer
-    private let canceller: OpaquePointer?
+    private let canceller: PostgresCanceller?
     private var prepared: [String: String] = [:]
     private(set) var changedRows = 0
     private static let statementsMax = 512
@@ -32,13 +32,10 @@ final class PostgresConnection {
             throw StoreError.unavailable("PostgreSQL cannot be reached: \(reason)")
         }
         handle = opened
-        canceller = PQgetCancel(opened)
+        canceller = PQgetCancel(opened).map(PostgresCanceller.init)
     }
 
-    deinit {
-        if let canceller { PQfreeCancel(canceller) }
-        PQfinish(handle)
-    }
+    deinit { PQfinish(handle) }
 
     var isAlive: Bool { PQstatus(handle) == CONNECTION_OK }
     var isInTransaction: Bool { PQtransactionStatus(handle) != PQTRANS_IDLE }
@@ -47,10 +44,9 @@ final class PostgresConnection {
     /// The server's process, as whoever answered the connection names it; a pooler names one of its own.
     var serverProcess: Int32 { PQbackendPID(handle) }
 
-    /// Asks the server to end the running statement.
+    /// Asks the server to end the running statement; does not wait for it.
     func cancel() {
-        var reason = [CChar](repeating: 0, count: 256)
-        if let canceller { PQcancel(canceller, &reason, 256) }
+        if let canceller { startThread("pg-cancel") { canceller.cancel() } }
     }
     /// Ends the connection under whoever waits on it: the blocked call returns with an error.
     func cut() { shutdown(PQsocket(handle), Int32(SHUT_RDWR)) }
@@ -71,6 +67,21 @@ final class PostgresConnection {
         try check(result)
         changedRows = PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0
         return Self.cells(of: result)
+    }
+
+    /// Whether the server answers a question within `milliseconds`. If not, the connection is of no use any more.
+    func answers(within milliseconds: Int32) throws -> Bool {
+        guard PQsendQuery(handle, "SELECT 1") == 1 else { throw lost() }
+        while true {
+            while PQisBusy(handle) == 1 {
+                var watched = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+                guard poll(&watched, 1, milliseconds) != 0 else { return false }
+                guard PQconsumeInput(handle) == 1 else { throw lost() }
+            }
+            guard let result = PQgetResult(handle) else { return true }
+            defer { PQclear(result) }
+            try check(result)
+        }
     }
 
     /// Waits for notifications up to `milliseconds`; answers the channels that were heard from others.
@@ -200,6 +211,22 @@ final class PostgresConnection {
     private static func firstLine(_ message: UnsafePointer<CChar>?) -> String {
         guard let message else { return "no reason given" }
         return String(String(cString: message).split(separator: "\n").first ?? "no reason given")
+    }
+}
+
+/// Asks a server to end what one of its connections runs; outlives that connection. libpq waits for the answer without
+/// a bound, and a server that hangs gives none: only on a thread of its own.
+///
+/// `@unchecked Sendable`: libpq reads it and nothing writes it.
+private final class PostgresCanceller: @unchecked Sendable {
+    private let handle: OpaquePointer
+
+    init(_ handle: OpaquePointer) { self.handle = handle }
+    deinit { PQfreeCancel(handle) }
+
+    func cancel() {
+        var reason = [CChar](repeating: 0, count: 256)
+        PQcancel(handle, &reason, 256)
     }
 }
 

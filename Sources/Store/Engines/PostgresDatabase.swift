@@ -12,57 +12,86 @@ public final class PostgresDatabase: Database {
     private let ingest = WorkQueue<Work>(limit: 256)
     private let other = WorkQueue<Work>(limit: 1024)
     private let workers: [PostgresWorker]
+    private let prober: PostgresProber
     private let watchdog: PostgresWatchdog
     private let ids: Identifiers
     private let isPooled: Bool
+    private let patience: PostgresPatience
 
     /// - Parameters:
     ///   - url: `postgresql://user:password@host:port/database?…`, as libpq reads it.
-    ///   - connections: for reads and work; two more serve ingest alone.
+    ///   - connections: for reads and work; two more serve ingest alone, one asks whether the server answers.
+    ///   - bodies: what opens and seals bodies at rest.
     /// - Throws: `StoreError.unavailable` when it cannot be reached, `.refused` when it is too old.
-    public init(url: String, connections: Int = 8, ingestConnections: Int = 2, logger: Logger) throws {
+    public convenience init(
+        url: String, connections: Int = 8, ingestConnections: Int = 2, bodies: BodyKeys? = nil, logger: Logger
+    ) throws {
+        try self.init(
+            url: url, connections: connections, ingestConnections: ingestConnections, bodies: bodies,
+            patience: PostgresPatience(), logger: logger)
+    }
+
+    init(
+        url: String, connections: Int, ingestConnections: Int, bodies: BodyKeys? = nil, patience: PostgresPatience,
+        logger: Logger
+    ) throws {
         self.url = url
+        self.patience = patience
         let probe = try PostgresConnection(url: url)
         guard probe.serverVersion >= 140_000 else {
             throw StoreError.refused("PostgreSQL \(probe.serverVersion / 10_000) is too old. Use 14 or newer.")
         }
-        try probe.execute("CREATE SCHEMA IF NOT EXISTS patchbay")
         isPooled = try probe.run("SELECT pg_backend_pid()", []) != [[.integer(Int64(probe.serverProcess))]]
         let (ingest, other) = (ingest, other)
+        let prober = PostgresProber(url: url, connection: probe, patience: patience, logger: logger)
+        self.prober = prober
+        func worker(_ name: String, _ queue: WorkQueue<Work>) -> PostgresWorker {
+            PostgresWorker(
+                name, url: url, queue: queue, prober: prober, patience: patience, bodies: bodies, logger: logger)
+        }
         workers =
-            (0..<ingestConnections).map { PostgresWorker("pg-ingest-\($0)", url: url, queue: ingest, logger: logger) }
-            + (0..<connections).map { PostgresWorker("pg-\($0)", url: url, queue: other, logger: logger) }
-        watchdog = PostgresWatchdog(workers: workers, logger: logger)
+            (0..<ingestConnections).map { worker("pg-ingest-\($0)", ingest) }
+            + (0..<connections).map { worker("pg-\($0)", other) }
+        watchdog = PostgresWatchdog(workers: workers, queues: [ingest, other], prober: prober)
         ids = Identifiers(now: { Timestamp(microseconds: Int64(Date().timeIntervalSince1970 * 1e6)) })
         for worker in workers { worker.start() }
+        prober.start()
         watchdog.start()
     }
 
     public func read<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .snapshot, id: [], work) { other.add($0, to: .work) }
+        try await awaiting(name, .snapshot, id: [], work) { add($0, to: .work) }
     }
 
     public func write<Value: Sendable>(
         _ name: StaticString, in lane: WriteLane, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .serializable, id: ids.bytes(16), work) { queue(lane).add($0, to: lane) }
+        try await awaiting(name, .serializable, id: ids.bytes(16), work) { add($0, to: lane) }
     }
 
     public func set<Value: Sendable>(
         _ name: StaticString, in lane: WriteLane, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .readCommitted, id: ids.bytes(16), work) { queue(lane).add($0, to: lane) }
+        try await awaiting(name, .readCommitted, id: ids.bytes(16), work) { add($0, to: lane) }
     }
 
     public func schema<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .schema, id: [], work) { other.add($0, to: .work) }
+        try await awaiting(name, .schema, id: [], work) { add($0, to: .work) }
     }
 
-    private func queue(_ lane: WriteLane) -> WorkQueue<Work> { lane == .ingest ? ingest : other }
+    public var away: StoreError? { prober.away }
+
+    /// Why it was not taken.
+    private func add(_ work: Work, to lane: WriteLane) -> StoreError? {
+        if let away { return away }
+        var work = work
+        work.deadline = SQLiteConnection.monotonic() + patience.closure
+        return (lane == .ingest ? ingest : other).add(work, to: lane) ? nil : .overloaded
+    }
 
     public func health() async throws -> StoreHealth {
         let (place, isPooled) = (Self.withoutPassword(url), isPooled)
@@ -84,6 +113,8 @@ public final class PostgresDatabase: Database {
         other.close()
         for worker in workers { await worker.ended.wait() }
         watchdog.stop()
+        prober.stop()
+        await prober.ended.wait()
     }
 
     /// The address for logs and pages: scheme, host, port and database only.
@@ -100,34 +131,60 @@ public final class PostgresDatabase: Database {
 ///
 /// `@unchecked Sendable`: its state belongs to its thread, but for `running`, which `lock` guards.
 final class PostgresWorker: @unchecked Sendable {
-    /// For a closure with all its repetitions, reconnecting included.
-    private static let secondsMax = 12.0
     /// Serializable transactions that met are run again so often.
     private static let conflictsMax = 5
+    /// A transaction slower than this is named in the log.
+    private static let slowSeconds = 0.05
 
     let ended = Gate()
     private let name: String
     private let url: String
     private let queue: WorkQueue<Work>
+    private let bodies: BodyKeys?
+    private let prober: PostgresProber
+    private let patience: PostgresPatience
     private let logger: Logger
     private var connection: PostgresConnection?
     private let lock = NSLock()
-    private var running: (connection: PostgresConnection, name: StaticString, since: Double)?
+    private var running: Running?
+    private struct Running {
+        let connection: PostgresConnection
+        let name: StaticString
+        let since = SQLiteConnection.monotonic()
+        var isCancelled = false
+        var isCut = false
+    }
 
-    init(_ name: String, url: String, queue: WorkQueue<Work>, logger: Logger) {
+    init(
+        _ name: String, url: String, queue: WorkQueue<Work>, prober: PostgresProber, patience: PostgresPatience,
+        bodies: BodyKeys?, logger: Logger
+    ) {
+        self.bodies = bodies
         self.name = name
         self.url = url
         self.queue = queue
+        self.prober = prober
+        self.patience = patience
         self.logger = logger
     }
 
     func start() { startThread(name) { self.loop() } }
 
-    /// What runs for longer than `seconds`, for the watchdog.
-    func overdue(by seconds: Double) -> (connection: PostgresConnection, name: StaticString)? {
+    /// Ends what runs for too long. True when it makes one doubt that the server answers. Never waits.
+    func curb() -> Bool {
         lock.withLock {
-            guard let running, SQLiteConnection.monotonic() - running.since > seconds else { return nil }
-            return (running.connection, running.name)
+            guard let current = running else { return false }
+            let seconds = SQLiteConnection.monotonic() - current.since
+            if seconds > patience.cut, !current.isCut {
+                logger.error("store.connection_cut", metadata: ["closure": "\(current.name)"])
+                current.connection.cut()
+                running?.isCut = true
+            } else if seconds > patience.cancel, !current.isCancelled {
+                logger.warning("store.closure_cancelled", metadata: ["closure": "\(current.name)"])
+                current.connection.cancel()
+                running?.isCancelled = true
+            }
+            return seconds > patience.doubt
         }
     }
 
@@ -151,21 +208,23 @@ final class PostgresWorker: @unchecked Sendable {
     /// Runs a closure until it is committed, refused, or out of time.
     ///
     /// An answer to COMMIT that was lost is neither: the same transaction runs again, and its id in `writes` says
-    /// whether the first had committed.
+    /// whether the first had committed. For that it waits to the end of its time, for all else only for a moment.
     private func perform(_ work: Work) throws {
-        let end = SQLiteConnection.monotonic() + Self.secondsMax
         var conflicts = 0
         var mayHaveCommitted = false
+        guard work.deadline > SQLiteConnection.monotonic() else { throw StoreError.overloaded }
+        if let away = prober.away { throw away }
         while true {
             do {
-                let open = try connected(until: end)
-                if try attempt(work, on: open, mayHaveCommitted: &mayHaveCommitted) { return }
+                if try attempt(work, on: try connected(), mayHaveCommitted: &mayHaveCommitted) { return }
             } catch StoreError.conflict where conflicts < Self.conflictsMax {
                 conflicts += 1
                 Thread.sleep(forTimeInterval: Double.random(in: 0...0.005) * Double(conflicts * conflicts))
             } catch let error as StoreError where connection == nil || connection?.isAlive == false {
                 connection = nil
-                guard error.passes, SQLiteConnection.monotonic() < end else { throw error }
+                guard error.passes, prober.answers(before: work.deadline, patient: mayHaveCommitted) else {
+                    throw error
+                }
                 Thread.sleep(forTimeInterval: 0.05)
             }
         }
@@ -173,10 +232,22 @@ final class PostgresWorker: @unchecked Sendable {
 
     /// One transaction. True when it is known to be committed.
     private func attempt(_ work: Work, on open: PostgresConnection, mayHaveCommitted: inout Bool) throws -> Bool {
-        lock.withLock { running = (open, work.name, SQLiteConnection.monotonic()) }
-        defer { lock.withLock { running = nil } }
+        let began = lock.withLock {
+            let new = Running(connection: open, name: work.name)
+            running = new
+            return new.since
+        }
+        defer {
+            lock.withLock { running = nil }
+            let seconds = SQLiteConnection.monotonic() - began
+            if seconds > Self.slowSeconds {
+                logger.warning(
+                    "store.closure_slow", metadata: ["closure": "\(work.name)", "ms": "\(Int(seconds * 1000))"])
+            }
+        }
         let transaction = Transaction(
-            placeholder: "$", execute: { try open.run($0, $1) }, changed: { open.changedRows })
+            placeholder: "$", bodies: bodies, execute: { try open.run($0, $1) }, changed: { open.changedRows })
+        var isCommitting = false
         do {
             do {
                 try open.execute(Self.begin(work))
@@ -184,13 +255,15 @@ final class PostgresWorker: @unchecked Sendable {
                 try open.execute("ROLLBACK")
                 return true
             }
+            mayHaveCommitted = false  // Its id was free: no earlier try is kept.
             defer { transaction.end() }
             try work.body(Session(dialect: .postgres, transaction: transaction))
+            isCommitting = true
             mayHaveCommitted = work.isolation == .serializable || work.isolation == .readCommitted
             try open.execute("COMMIT")
         } catch {
             if open.isAlive {
-                mayHaveCommitted = false  // The server said no: nothing of this try is kept.
+                if isCommitting { mayHaveCommitted = false }  // The server said no: nothing of this try is kept.
                 if open.isInTransaction { try open.execute("ROLLBACK") }
             }
             throw error
@@ -211,18 +284,11 @@ final class PostgresWorker: @unchecked Sendable {
         }
     }
 
-    private func connected(until end: Double) throws -> PostgresConnection {
-        while true {
-            if let connection, connection.isAlive { return connection }
-            do {
-                let opened = try PostgresConnection(url: url)
-                connection = opened
-                return opened
-            } catch {
-                guard SQLiteConnection.monotonic() < end else { throw error }
-                Thread.sleep(forTimeInterval: 0.1)
-            }
-        }
+    private func connected() throws -> PostgresConnection {
+        if let connection, connection.isAlive { return connection }
+        let opened = try PostgresConnection(url: url)
+        connection = opened
+        return opened
     }
 
     /// Right after the commit and without waiting for the disk: a crash between the two is mended by
@@ -239,44 +305,6 @@ final class PostgresWorker: @unchecked Sendable {
         } catch {
             logger.notice("store.lanes_not_woken", metadata: ["problem": "\(error)"])
             if open.isAlive, open.isInTransaction { try? open.execute("ROLLBACK") }  // The sweep wakes them.
-        }
-    }
-}
-
-/// Ends what takes too long: first by asking the server, then by cutting the connection.
-final class PostgresWatchdog: @unchecked Sendable {  // `lock` guards the flag.
-    private static let cancelSeconds = 10.0
-    private static let cutSeconds = 13.0
-
-    private let workers: [PostgresWorker]
-    private let logger: Logger
-    private let lock = NSLock()
-    private var stopped = false
-
-    init(workers: [PostgresWorker], logger: Logger) {
-        self.workers = workers
-        self.logger = logger
-    }
-
-    func start() {
-        startThread("pg-watchdog") {
-            while !self.lock.withLock({ self.stopped }) {
-                Thread.sleep(forTimeInterval: 0.5)
-                self.look()
-            }
-        }
-    }
-    func stop() { lock.withLock { stopped = true } }
-
-    private func look() {
-        for worker in workers {
-            if let (connection, name) = worker.overdue(by: Self.cutSeconds) {
-                logger.error("store.connection_cut", metadata: ["closure": "\(name)"])
-                connection.cut()
-            } else if let (connection, name) = worker.overdue(by: Self.cancelSeconds) {
-                logger.warning("store.closure_cancelled", metadata: ["closure": "\(name)"])
-                connection.cancel()
-            }
         }
     }
 }

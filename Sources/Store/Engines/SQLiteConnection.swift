@@ -7,6 +7,8 @@ final class SQLiteConnection {
     private var statements: [String: OpaquePointer] = [:]
     /// True after an I/O error: nothing written may be trusted until the file was closed and opened again.
     private(set) var diskFailed = false
+    /// Of all texts and blobs that statements were given so far.
+    private(set) var boundBytes = 0
     /// More than the program has texts; beyond it the cache is emptied.
     private static let statementsMax = 512
 
@@ -106,6 +108,7 @@ final class SQLiteConnection {
 
     private func bind(_ value: Cell, at index: Int32, to statement: OpaquePointer) throws {
         let transient = patchbay_sqlite_transient()
+        if case .blob(let blob) = value { boundBytes &+= blob.count }
         let code: Int32 =
             switch value {
             case .null: sqlite3_bind_null(statement, index)
@@ -113,7 +116,8 @@ final class SQLiteConnection {
             case .real(let real): sqlite3_bind_double(statement, index, real)
             case .text(var text):
                 text.withUTF8 { utf8 in
-                    utf8.withMemoryRebound(to: CChar.self) {
+                    boundBytes &+= utf8.count
+                    return utf8.withMemoryRebound(to: CChar.self) {
                         sqlite3_bind_text(statement, index, $0.baseAddress ?? Self.nothing, Int32($0.count), transient)
                     }
                 }

@@ -18,11 +18,15 @@ public final class SQLiteDatabase: Database {
     ///
     /// - Parameter owner: whether this process serves the file alone (`serve`); a second owner is refused.
     ///   The command line's verbs open it beside a running server and take SQLite's own locks.
+    /// - Parameter bodies: what opens and seals bodies at rest.
     /// - Throws: `StoreError.refused` when another process serves it, `.unavailable` when it cannot be opened.
-    public init(path: String, owner: Bool, readers count: Int = 3, pagesMax: Int? = nil, logger: Logger) throws {
+    public init(
+        path: String, owner: Bool, readers count: Int = 3, pagesMax: Int? = nil, bodies: BodyKeys? = nil,
+        logger: Logger
+    ) throws {
         self.path = path
         lock = try owner ? FileLock(path + ".lock", for: path) : nil
-        let file = SQLiteFile(path: path, pagesMax: pagesMax)
+        let file = SQLiteFile(path: path, pagesMax: pagesMax, bodies: bodies)
         let first = try file.openWriter()
         let reading = reading
         writer = SQLiteWriter(file: file, connection: first, queue: writing, logger: logger)
@@ -34,13 +38,13 @@ public final class SQLiteDatabase: Database {
     public func read<Value: Sendable>(
         _ name: StaticString, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .snapshot, id: [], work) { reading.add($0, to: .work) }
+        try await awaiting(name, .snapshot, id: [], work) { reading.add($0, to: .work) ? nil : .overloaded }
     }
 
     public func write<Value: Sendable>(
         _ name: StaticString, in lane: WriteLane, _ work: @escaping @Sendable (Session) throws -> Value
     ) async throws -> Value {
-        try await awaiting(name, .serializable, id: [], work) { writing.add($0, to: lane) }
+        try await awaiting(name, .serializable, id: [], work) { writing.add($0, to: lane) ? nil : .overloaded }
     }
 
     public func set<Value: Sendable>(
@@ -103,6 +107,7 @@ func size(of path: String) -> Int64 {
 struct SQLiteFile: Sendable {
     let path: String
     let pagesMax: Int?
+    var bodies: BodyKeys?
 
     /// What must be chosen before the first table exists comes first; the rest belongs to the connection. Without
     /// `temp_store` each batch would write the old pages of its savepoints to a file, as many as it writes to the WAL.

@@ -7,8 +7,9 @@ import Logging
 ///
 /// `@unchecked Sendable`: its state belongs to its thread once started.
 final class SQLiteWriter: @unchecked Sendable {
-    /// A batch ends at so many closures or so much time, so that no one waits long for the commit.
+    /// A batch ends at so many closures, so many bytes or so much time, so that no one waits long for the commit.
     private static let closuresMax = 256
+    private static let bytesMax = 4 << 20
     private static let batchSeconds = 0.005
     /// A closure slower than this is named in the log.
     private static let slowSeconds = 0.05
@@ -61,9 +62,12 @@ final class SQLiteWriter: @unchecked Sendable {
             return []
         }
         var done: [Work] = []
-        let start = SQLiteConnection.monotonic()
+        let (start, bytes) = (SQLiteConnection.monotonic(), connection.boundBytes)
         for (index, work) in batch.enumerated() {
-            if index > 0, SQLiteConnection.monotonic() - start > Self.batchSeconds {
+            if index > 0,
+                SQLiteConnection.monotonic() - start > Self.batchSeconds
+                    || connection.boundBytes &- bytes > Self.bytesMax
+            {
                 commit(done)
                 return Array(batch[index...])
             }
@@ -88,7 +92,8 @@ final class SQLiteWriter: @unchecked Sendable {
         guard let connection else { return StoreError.unavailable("the file is closed") }
         let start = SQLiteConnection.monotonic()
         let transaction = Transaction(
-            placeholder: "?", execute: { try connection.run($0, $1) }, changed: { connection.changedRows })
+            placeholder: "?", bodies: file.bodies, execute: { try connection.run($0, $1) },
+            changed: { connection.changedRows })
         defer {
             transaction.end()
             let seconds = SQLiteConnection.monotonic() - start
@@ -297,7 +302,8 @@ final class SQLiteReader: @unchecked Sendable {  // Its state belongs to its thr
             connection = open
             open.limit(to: Self.secondsMax)
             let transaction = Transaction(
-                placeholder: "?", execute: { try open.run($0, $1) }, changed: { open.changedRows })
+                placeholder: "?", bodies: file.bodies, execute: { try open.run($0, $1) },
+                changed: { open.changedRows })
             defer { transaction.end() }
             try open.execute("BEGIN")
             defer { if open.isInTransaction { try? open.execute("ROLLBACK") } }  // A read has nothing to keep.

@@ -44,15 +44,18 @@ final class WorkQueue<Item>: @unchecked Sendable {
         }
     }
 
-    /// Everything that waits, for answering it with an error.
-    func drain() -> [Item] {
+    /// Takes out what waits and is over, for answering it with an error.
+    func drain(where isOver: (Item) -> Bool) -> [Item] {
         condition.withLock {
-            let all = lanes.indices.flatMap { lanes[$0][heads[$0]...] }
+            var over: [Item] = []
             for lane in lanes.indices {
-                lanes[lane] = []
+                let waiting = lanes[lane][heads[lane]...]
+                guard waiting.contains(where: isOver) else { continue }
+                over += waiting.filter(isOver)
+                lanes[lane] = waiting.filter { !isOver($0) }
                 heads[lane] = 0
             }
-            return all
+            return over
         }
     }
 
@@ -85,19 +88,21 @@ struct Work: @unchecked Sendable {  // The closures are run by one thread at a t
     let finish: (StoreError?, (any Error)?) -> Void
     let isolation: Isolation
     let id: [UInt8]
+    /// Until when it may wait in line and be tried again, by the clock that does not jump; SQLite tries once.
+    var deadline = 0.0
     var retried = false
 
     enum Isolation { case snapshot, serializable, readCommitted, schema }
 }
 
-/// Hands a closure to `enqueue` as `Work` and waits for its value.
+/// Hands a closure to `enqueue` as `Work` and waits for its value; `enqueue` says why it was not taken.
 func awaiting<Value: Sendable>(
     _ name: StaticString, _ isolation: Work.Isolation, id: [UInt8],
-    _ work: @escaping @Sendable (Session) throws -> Value, enqueue: (Work) -> Bool
+    _ work: @escaping @Sendable (Session) throws -> Value, enqueue: (Work) -> StoreError?
 ) async throws -> Value {
     try await withCheckedThrowingContinuation { continuation in
         let box = Box<Value>()
-        let accepted = enqueue(
+        let refusal = enqueue(
             Work(
                 name: name,
                 body: { box.value = try work($0) },
@@ -111,7 +116,7 @@ func awaiting<Value: Sendable>(
                     }
                 },
                 isolation: isolation, id: id))
-        if !accepted { continuation.resume(throwing: StoreError.overloaded) }
+        if let refusal { continuation.resume(throwing: refusal) }
     }
 }
 

@@ -83,6 +83,15 @@ CREATE TABLE bodies (
     checksum            $INTEGER NOT NULL,
     key_id              $TEXT
 ) $STRICT;
+CREATE INDEX bodies_key ON bodies (key_id) WHERE key_id IS NOT NULL;
+
+-- The key of a month, under which bodies are sealed where the operator wants it; sealed by one of the operator's keys.
+CREATE TABLE body_keys (
+    id                  $TEXT PRIMARY KEY,
+    sealed              $BLOB NOT NULL,
+    key_id              $TEXT NOT NULL,
+    created_at          $INTEGER NOT NULL
+) $STRICT;
 
 CREATE TABLE deliveries (
     id                  $TEXT PRIMARY KEY,
@@ -112,6 +121,16 @@ CREATE TABLE event_identities (
     PRIMARY KEY (scope, day, hash)
 ) $CLUSTERED;
 
+-- Proofs whose signatures cover a checksum of the body alone: what names each, by the day that it was signed, and the
+-- SHA-256 of the body that came with it first.
+CREATE TABLE used_proofs (
+    scope               $TEXT NOT NULL,
+    day                 $INTEGER NOT NULL,
+    hash                $BLOB NOT NULL,
+    body                $BLOB NOT NULL,
+    PRIMARY KEY (scope, day, hash)
+) $CLUSTERED;
+
 CREATE TABLE events (
     id                  $TEXT PRIMARY KEY,
     provider            $TEXT NOT NULL,
@@ -131,6 +150,7 @@ CREATE TABLE events (
     state               $TEXT NOT NULL CHECK (state IN ('queued', 'applied', 'waiting_review', 'failed', 'ignored')),
     state_reason        $TEXT,
     state_at            $INTEGER NOT NULL,
+    told_at             $INTEGER,
     duplicates          $INTEGER NOT NULL DEFAULT 0,
     last_duplicate_at   $INTEGER,
     last_duplicate_from $TEXT,
@@ -211,6 +231,7 @@ CREATE TABLE jobs_done (
     state               $TEXT NOT NULL CHECK (state IN ('succeeded', 'cancelled', 'dead')),
     input               $BLOB NOT NULL,
     subject             $TEXT,
+    unique_key          $TEXT,
     attempts            $INTEGER NOT NULL,
     deaths              $INTEGER NOT NULL,
     created_at          $INTEGER NOT NULL,
@@ -683,6 +704,17 @@ CREATE TABLE credentials (
     retry_at            $INTEGER,
     revoking_at         $INTEGER
 ) $HOT;
+-- Webhooks ordered for one account with its own token: how it was when it was last looked at. Gone with the tokens.
+CREATE TABLE account_subscriptions (
+    connection_id       $TEXT PRIMARY KEY,
+    provider            $TEXT NOT NULL,
+    state               $TEXT NOT NULL CHECK (state IN ('registered', 'failed')),
+    remote_id           $TEXT,
+    problem             $TEXT,
+    registered_at       $INTEGER,
+    checked_at          $INTEGER NOT NULL
+) $STRICT;
+
 CREATE INDEX credentials_due ON credentials (refresh_at, id) WHERE refresh_at IS NOT NULL AND revoking_at IS NULL;
 CREATE INDEX credentials_revoking ON credentials (revoking_at, id) WHERE revoking_at IS NOT NULL;
 
@@ -786,7 +818,8 @@ CREATE TABLE api_keys (
     expires_at          $INTEGER,
     last_used_at        $INTEGER,
     revoked_at          $INTEGER,
-    proxy_paths         $TEXT
+    proxy_paths         $TEXT,
+    family              $TEXT NOT NULL
 ) $STRICT;
 CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
 
@@ -799,6 +832,7 @@ CREATE TABLE idempotency (
     location            $TEXT,
     answer              $BLOB NOT NULL,
     secret              $INTEGER NOT NULL DEFAULT 0,
+    too_large           $INTEGER NOT NULL DEFAULT 0,
     at                  $INTEGER NOT NULL,
     PRIMARY KEY (owner, operation, key)
 ) $STRICT;

@@ -17,6 +17,8 @@ public enum AlertName: String, Sendable, CaseIterable {
     case storeDamaged = "store_damaged"
     case subscriptionUnclear = "subscription_unclear"
     case syncFailed = "sync_failed"
+    /// SQLite's log is not emptied: it grows, and with it the time that a restart takes.
+    case walLarge = "wal_large"
     /// What was ordered at a platform by its API is off, or cannot be looked after.
     case webhookSubscription = "webhook_subscription"
     case webhooksSilent = "webhooks_silent"

@@ -53,7 +53,44 @@ public struct SealedRow: Sendable {
     public let expiresAt: Timestamp?
 }
 
+/// What a platform's answers have said of an app lately.
+public struct AppStanding: Sendable {
+    /// When a refusal came last, by its code; none of those that did not come.
+    public let seen: [String: Timestamp]
+    /// Accounts for which the app has begun posts.
+    public let accounts: Int64
+}
+
 extension Session {
+    /// So many failed calls are looked at, the newest.
+    private static var failuresLookedAt: Int { 10_000 }
+
+    /// - Parameters:
+    ///   - codes: of refusals that tell something of the app.
+    ///   - since: posts that began then or later count.
+    public func standing(of app: ID<AppKind>, codes: [String], since: Timestamp) throws -> AppStanding {
+        let seen = try rows(
+            """
+            SELECT c.code, max(c.at)
+              FROM (SELECT code, at, connection_id FROM calls
+                     WHERE outcome <> 'ok' ORDER BY id DESC LIMIT \(Self.failuresLookedAt)) c
+              JOIN oauth_accounts o ON o.id = c.connection_id
+             WHERE o.app_id = \(app) AND c.code IN (\(SQL.list(codes)))
+             GROUP BY c.code
+            """
+        ) { row in (try row.text(), try row.time()) }
+        let accounts = try row(
+            """
+            SELECT count(DISTINCT t.account_id)
+              FROM publications p
+              JOIN publication_targets t ON t.publication_id = p.id
+              JOIN oauth_accounts o ON o.id = t.connection_id
+             WHERE p.updated_at >= \(since) AND t.started_at >= \(since) AND o.app_id = \(app)
+            """
+        ) { try $0.integer() }
+        return AppStanding(seen: Dictionary(seen) { max($0, $1) }, accounts: accounts ?? 0)
+    }
+
     /// The row that stands for a platform's secrets from settings: one an address, whatever the secrets, so that a
     /// rotation does not change the scope of identities.
     public func settingsApp(

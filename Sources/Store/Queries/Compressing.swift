@@ -4,6 +4,7 @@ public import Kit
 public struct LooseBody: Sendable {
     public let id: String
     public let bytes: [UInt8]
+    let encoding: String
     let checksum: Int64
 }
 
@@ -31,7 +32,8 @@ extension Session {
         var (last, total): (String?, Int) = (nil, 0)
         var wanted: [String] = []
         for body in seen {
-            let isWorth = body.encoding == BodyCoding.raw && body.size >= BodyCoding.bytesMin
+            let isLoose = body.encoding == BodyCoding.raw || body.encoding == BodyCoding.sealed
+            let isWorth = isLoose && body.size >= BodyCoding.bytesMin
             if isWorth {
                 guard wanted.isEmpty || total + body.size <= bytesMax else { break }
                 total += body.size
@@ -40,10 +42,16 @@ extension Session {
             last = body.id
         }
         guard !wanted.isEmpty else { return LooseBodies(bodies: [], last: last) }
-        let bodies = try rows("SELECT id, bytes, checksum FROM bodies WHERE id IN (\(SQL.list(wanted)))") { row in
-            LooseBody(id: try row.text(), bytes: try row.blob(), checksum: try row.integer())
+        let encodings = Dictionary(uniqueKeysWithValues: seen.map { ($0.id, $0.encoding) })
+        let bodies = try rows(
+            "SELECT id, bytes, encoding, checksum FROM bodies WHERE id IN (\(SQL.list(wanted)))"
+        ) { row in (id: try row.text(), body: try row.storedBody()) }
+        // One that is sealed and cannot be opened stays as it is.
+        let loose = bodies.filter { $0.body.encoding == BodyCoding.raw }.map { id, body in
+            LooseBody(
+                id: id, bytes: body.stored, encoding: encodings[id] ?? BodyCoding.raw, checksum: body.checksum)
         }
-        return LooseBodies(bodies: bodies, last: last)
+        return LooseBodies(bodies: loose, last: last)
     }
 
     /// Stores bodies compressed, those that are still what they were, and notes how far this has come.
@@ -52,11 +60,13 @@ extension Session {
     public func compress(_ packed: [(body: LooseBody, stored: [UInt8])], upTo last: String) throws -> Int {
         var count = 0
         for (body, stored) in packed.sorted(by: { $0.body.id < $1.body.id }) {
+            let form = try form(of: body.bytes, packed: stored)
             count += try run(
                 """
                 UPDATE bodies
-                   SET bytes = \(stored), encoding = \(BodyCoding.zlib) \(dialect.movingRow(of: "bodies"))
-                 WHERE id = \(body.id) AND encoding = \(BodyCoding.raw) AND checksum = \(body.checksum)
+                   SET bytes = \(form.bytes), encoding = \(form.encoding), key_id = \(form.keyID)
+                       \(dialect.movingRow(of: "bodies"))
+                 WHERE id = \(body.id) AND encoding = \(body.encoding) AND checksum = \(body.checksum)
                 """)
         }
         try setInstanceFact(Self.compressedTo, last)

@@ -220,6 +220,18 @@ extension Session {
         ) { try $0.id() }
     }
 
+    /// Whether a user has an account connected through an app that has not ended.
+    public func hasConnection(_ user: String, at provider: String, through app: ID<AppKind>) throws -> Bool {
+        try row(
+            """
+            SELECT 1 FROM oauth_accounts
+             WHERE user_id = \(user) AND provider = \(provider) AND app_id = \(app) AND deleted_at IS NULL
+               AND state <> 'revoked'
+             LIMIT 1
+            """
+        ) { try $0.integer() } != nil
+    }
+
     /// Forgets what is known of the account; the row stays, so that its id still names something.
     public func forgetAccount(of id: ID<ConnectionKind>, reason: String, at now: Timestamp) throws {
         try forgetSyncs(of: id, at: now)

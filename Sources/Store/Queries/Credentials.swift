@@ -195,8 +195,10 @@ extension Session {
     public func isConnectedAnew(_ credential: CredentialRow) throws -> Bool {
         try isConnected(to: credential.openID, at: credential.provider, through: credential.app, besides: credential.id)
     }
+    /// With what is known of webhooks that were ordered by it.
     public func dropCredential(of id: ID<ConnectionKind>) throws -> Bool {
-        try run("DELETE FROM credentials WHERE id = \(id)") == 1
+        try forgetSubscription(of: id)
+        return try run("DELETE FROM credentials WHERE id = \(id)") == 1
     }
 
     private static var credentialColumns: SQL {

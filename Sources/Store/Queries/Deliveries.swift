@@ -1,3 +1,4 @@
+import Crypto
 public import Kit
 
 /// A believed delivery with all that is kept of it in one commit.
@@ -22,9 +23,13 @@ public struct Arrival: Sendable {
     public let review: NewReview?
     /// Counts where all its events are known, and leaves no trace otherwise: its signature is right, its time is over.
     public let repeatsOnly: Bool
-    /// What stands for the content of a body in which no event can be read, where it may come again and again: its
+    /// What stands for the content of a body in which no event can be read, since it may come again and again: its
     /// identity is kept, and no event.
     public let unread: ArrivingEvent?
+    /// What its proof is known by, where the signature does not cover the body.
+    public var proof: UsedProof?
+    /// Nothing names what it says: it is kept, whatever came before.
+    var isUnique: Bool { events.isEmpty && unread == nil }
 
     public init(
         id: ID<DeliveryKind>, provider: String, app: ID<AppKind>, receivedAt: Timestamp, method: String,
@@ -51,6 +56,19 @@ public struct Arrival: Sendable {
     }
 }
 
+/// A proof that is good for one body alone.
+public struct UsedProof: Sendable, Equatable {
+    /// What names the proof, by the day that it was signed.
+    public let identity: EventIdentity
+    /// SHA-256 of the body that came with it.
+    public let body: [UInt8]
+
+    public init(nonce: [UInt8], signedAt: Timestamp, body: [UInt8]) {
+        identity = EventIdentity(day: signedAt.day, of: nonce)
+        self.body = Array(SHA256.hash(data: body))
+    }
+}
+
 /// One fact of an arrival, and what it sets off.
 public struct ArrivingEvent: Sendable {
     public let id: ID<EventKind>
@@ -73,20 +91,30 @@ public struct ArrivingEvent: Sendable {
 public struct Kept: Sendable, Equatable {
     public let new: Int
     public let duplicates: Int
-    public init(new: Int, duplicates: Int) {
+    /// Nothing of it is kept: its proof came before, with another body.
+    public let hasUsedProof: Bool
+    public init(new: Int, duplicates: Int, hasUsedProof: Bool = false) {
         self.new = new
         self.duplicates = duplicates
+        self.hasUsedProof = hasUsedProof
     }
 }
 
 extension Session {
+    /// So many repetitions of an event have a line each; more are only counted.
+    public static var repetitionsKept: Int64 { 32 }
+
     /// Keeps deliveries with bodies, identities, events and jobs, all or nothing. A repetition keeps a line and a
-    /// count; whether it is one is decided by the unique index, after whoever came first has committed.
+    /// count; whether it is one is decided by the unique index, after whoever came first has committed. One of a body
+    /// in which nothing can be read keeps nothing.
     ///
     /// - Returns: what became of each, in order; of one that may only repeat and does not, nothing.
     public func keep(_ arrivals: [Arrival]) throws -> [Kept] {
-        let candidates = arrivals.enumerated().flatMap { number, arrival in
-            arrival.events.map { Candidate(arrival: number, scope: arrival.app.text, event: $0) }
+        let forged = try provenOtherwise(arrivals)
+        let candidates = arrivals.enumerated().filter { !forged.contains($0.offset) }.flatMap { number, arrival in
+            (arrival.events + [arrival.unread].compactMap(\.self)).map {
+                Candidate(arrival: number, scope: arrival.app.text, event: $0)
+            }
         }
         let new = try claimIdentities(of: candidates.filter { !arrivals[$0.arrival].repeatsOnly })
         let strangers = try unknown(among: candidates.filter { arrivals[$0.arrival].repeatsOnly })
@@ -94,20 +122,25 @@ extension Session {
         let repeated = candidates.filter { !new.contains($0.event.id.text) && !strangers.contains($0.arrival) }
         let newByArrival = Dictionary(grouping: fresh, by: \.arrival)
         let repeatedByArrival = Dictionary(grouping: repeated, by: \.arrival)
-        // A delivery is kept whole when it brought anything new, or when nothing in it can be read.
-        let whole = arrivals.indices.filter { newByArrival[$0] != nil || arrivals[$0].events.isEmpty }
+        // A delivery is kept whole when it brought anything new, be it that nobody can read it.
+        let whole = arrivals.indices.filter { number in
+            newByArrival[number] != nil || arrivals[number].isUnique && !forged.contains(number)
+        }
+        let events = fresh.filter { arrivals[$0.arrival].unread == nil }
 
         try insertBodies(whole.map { arrivals[$0] })
-        try insertEvents(fresh, of: arrivals)
-        let originals = try count(repeated, of: arrivals)
-        let numbers = arrivals.indices.filter { !strangers.contains($0) }
-        try insertDeliveries(arrivals, numbers, whole: Set(whole), firstEvents: fresh, originals: originals)
-        try enqueue(fresh.compactMap(\.event.job))
-        try append(fresh.compactMap(\.event.change))
-        for erasure in fresh.compactMap(\.event.erasure) { try begin(erasure) }
-        for review in arrivals.compactMap(\.review) { _ = try open(review) }
+        try insertEvents(events, of: arrivals)
+        let counted = try count(repeated.filter { arrivals[$0.arrival].unread == nil }, of: arrivals)
+        let numbers = Set(whole).union(counted.lines).sorted()
+        try insertDeliveries(arrivals, numbers, whole: Set(whole), firstEvents: events, originals: counted.originals)
+        try enqueue(events.compactMap(\.event.job))
+        try append(events.compactMap(\.event.change))
+        for erasure in events.compactMap(\.event.erasure) { try begin(erasure) }
+        for review in whole.compactMap({ arrivals[$0].review }) { _ = try open(review) }
         return arrivals.indices.map {
-            Kept(new: newByArrival[$0]?.count ?? 0, duplicates: repeatedByArrival[$0]?.count ?? 0)
+            Kept(
+                new: newByArrival[$0]?.count ?? 0, duplicates: repeatedByArrival[$0]?.count ?? 0,
+                hasUsedProof: forged.contains($0))
         }
     }
 
@@ -151,11 +184,12 @@ extension Session {
         let new = try claimIdentities(of: candidates)
         let fresh = candidates.filter { new.contains($0.event.id.text) }
         try insertEvents(fresh, of: [arrival])
-        let originals = try count(candidates.filter { !new.contains($0.event.id.text) }, of: [arrival])
+        let counted = try count(candidates.filter { !new.contains($0.event.id.text) }, of: [arrival])
         try run(
             """
             UPDATE deliveries
-               SET flags = \(arrival.flags), reason = NULL, event_id = \(fresh.first?.event.id.text ?? originals[0])
+               SET flags = \(arrival.flags), reason = NULL,
+                   event_id = \(fresh.first?.event.id.text ?? counted.originals[0])
              WHERE id = \(arrival.id)
             """)
         try enqueue(fresh.compactMap(\.event.job))
@@ -167,9 +201,9 @@ extension Session {
     /// Keeps the first bytes of deliveries that were not believed, and why.
     public func keepRejected(_ rejections: [Rejection]) throws {
         try insert(
-            "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
+            "INSERT INTO bodies (id, bytes, encoding, key_id, checksum) VALUES",
             rejections.filter { !$0.body.isEmpty }.map {
-                [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)]
+                [$0.id.cell] + (try form(of: $0.body).cells) + [.integer($0.checksum)]
             })
         try insert(
             """
@@ -203,6 +237,40 @@ extension Session {
     }
 
     // MARK: The parts of keep
+
+    /// The arrivals whose proof is known with another body. Other proofs are noted, but for those whose time is over:
+    /// of them nothing is kept.
+    private func provenOtherwise(_ arrivals: [Arrival]) throws -> Set<Int> {
+        let proofs = arrivals.enumerated().compactMap { number, arrival in
+            arrival.proof.map { (number: number, scope: arrival.app.text, proof: $0) }
+        }
+        guard !proofs.isEmpty else { return [] }
+        // Sorted for the same reason as identities.
+        let noted = proofs.filter { !arrivals[$0.number].repeatsOnly }.sorted {
+            ($0.scope, $0.proof.identity.day) < ($1.scope, $1.proof.identity.day)
+                || ($0.scope, $0.proof.identity.day) == ($1.scope, $1.proof.identity.day)
+                    && $0.proof.identity.hash.lexicographicallyPrecedes($1.proof.identity.hash)
+        }
+        try insert(
+            "INSERT INTO used_proofs (scope, day, hash, body) VALUES",
+            noted.map {
+                [
+                    .text($0.scope), .integer($0.proof.identity.day), .blob($0.proof.identity.hash),
+                    .blob($0.proof.body),
+                ]
+            }, "ON CONFLICT DO NOTHING")
+        var forged: Set<Int> = []
+        for (number, scope, proof) in proofs {
+            let body = try row(
+                """
+                SELECT body FROM used_proofs
+                 WHERE scope = \(scope) AND day = \(proof.identity.day) AND hash = \(proof.identity.hash)
+                """
+            ) { try $0.blob() }
+            if let body, body != proof.body { forged.insert(number) }
+        }
+        return forged
+    }
 
     /// The ids of events whose identity was not known. Sorted first, so that two nodes that receive the same
     /// repetitions take the same locks in the same order.
@@ -239,15 +307,16 @@ extension Session {
 
     private func insertBodies(_ arrivals: [Arrival]) throws {
         try insert(
-            "INSERT INTO bodies (id, bytes, encoding, checksum) VALUES",
-            arrivals.map { [$0.id.cell, .blob($0.body), .text("raw"), .integer($0.checksum)] })
+            "INSERT INTO bodies (id, bytes, encoding, key_id, checksum) VALUES",
+            arrivals.map { [$0.id.cell] + (try form(of: $0.body).cells) + [.integer($0.checksum)] })
     }
 
     private func insertEvents(_ candidates: [Candidate], of arrivals: [Arrival]) throws {
         try insert(
             """
             INSERT INTO events (id, provider, app_id, delivery_id, provider_event_id, type, account, subject,
-                                occurred_at, received_at, body_id, body_offset, body_length, state, state_at) VALUES
+                                occurred_at, received_at, body_id, body_offset, body_length, state, state_at,
+                                told_at) VALUES
             """,
             candidates.map { candidate in
                 let (arrival, event) = (arrivals[candidate.arrival], candidate.event.event)
@@ -257,13 +326,18 @@ extension Session {
                     event.occurredAt.cell, arrival.receivedAt.cell, arrival.id.cell,
                     .integer(Int64(event.body.lowerBound)), .integer(Int64(event.body.count)),
                     .text(candidate.event.job == nil ? "ignored" : "queued"), arrival.receivedAt.cell,
+                    // What no job acts on is told with this very commit, or never.
+                    candidate.event.job == nil ? arrival.receivedAt.cell : .null,
                 ]
             })
     }
 
-    /// Counts repetitions on the events they repeat. Answers the first original of each arrival.
-    private func count(_ repeated: [Candidate], of arrivals: [Arrival]) throws -> [Int: String] {
-        var originals: [Int: String] = [:]
+    /// Counts repetitions on the events they repeat. Answers the first original of each arrival, and which arrivals
+    /// have a line of their own.
+    private func count(
+        _ repeated: [Candidate], of arrivals: [Arrival]
+    ) throws -> (originals: [Int: String], lines: Set<Int>) {
+        var (originals, lines): ([Int: String], Set<Int>) = ([:], [])
         for candidate in repeated.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             let arrival = arrivals[candidate.arrival]
             let identity = candidate.event.event.identity
@@ -279,16 +353,20 @@ extension Session {
             guard let original else { continue }
             originals[candidate.arrival] = originals[candidate.arrival] ?? original.id
             let differs = arrival.events.count == 1 && original.checksum != nil && original.checksum != arrival.checksum
-            try run(
+            let count = try row(
                 """
                 UPDATE events
                    SET duplicates = duplicates + 1, last_duplicate_at = \(arrival.receivedAt),
                        last_duplicate_from = \(arrival.remote),
                        bytes_differed = CASE WHEN \(differs) = 1 THEN 1 ELSE bytes_differed END
                  WHERE id = \(original.id)
-                """)
+                RETURNING duplicates
+                """
+            ) { try $0.integer() }
+            // On an event that is no longer kept nobody can count.
+            if let count, count <= Self.repetitionsKept { lines.insert(candidate.arrival) }
         }
-        return originals
+        return (originals, lines)
     }
 
     private func insertDeliveries(

@@ -61,7 +61,7 @@ extension Session {
             let rows = try eraseRows(of: new.user, at: new.at)
             return rows + [
                 ("calls", calls),
-                ("changes", told), ("bodies", try removeBodies(new.bodies)), ("customers", customers.count),
+                ("changes", told), ("bodies", try removeBodies(new.bodies, at: new.at)), ("customers", customers.count),
                 ("users", try run("DELETE FROM users WHERE id = \(new.user)")),
             ]
         }
@@ -242,37 +242,49 @@ extension Session {
             """)
         try run("DELETE FROM fetched WHERE event_id = \(id)")
         try dropEventTerms(of: [id.text])
-        try run(
-            """
-            UPDATE reviews
-               SET state = 'decided', decision = 'dismiss', decided_by = 'erasure', decided_at = \(now)
-             WHERE kind = 'unreadable_delivery' AND subject = \(id) AND state <> 'decided'
-            """)
-        let bodies = try eraseBytes(range)
+        try dismissUnreadable([id.text], at: now)
+        let bodies = try eraseBytes(range, at: now)
         return (bodies, try eraseChanges(about: [id.text]))
     }
 
     /// A body that is nothing else goes; of one that holds other facts, too, this one becomes blanks. One that cannot
     /// be read is of use to nobody, and goes, too.
-    private func eraseBytes(_ range: BodyRange) throws -> Int {
+    private func eraseBytes(_ range: BodyRange, at now: Timestamp) throws -> Int {
         let body = try row("SELECT bytes, encoding FROM bodies WHERE id = \(range.body) \(dialect.forUpdate)") {
             try $0.optionalStoredBytes()
         }
         guard let readable = body else { return 0 }
-        guard var bytes = readable else { return try removeBodies([range.body]) }
+        guard var bytes = readable else { return try removeBodies([range.body], at: now) }
         let end = min(range.offset + range.length, bytes.count)
-        guard range.offset > 0 || end < bytes.count, range.offset < end else { return try removeBodies([range.body]) }
+        guard range.offset > 0 || end < bytes.count, range.offset < end else {
+            return try removeBodies([range.body], at: now)
+        }
         bytes.replaceSubrange(range.offset..<end, with: repeatElement(0x20, count: end - range.offset))
+        let form = try form(of: bytes)
         return try run(
             """
-            UPDATE bodies SET bytes = \(bytes), encoding = \(BodyCoding.raw), checksum = \(Checksum.of(bytes))
+            UPDATE bodies
+               SET bytes = \(form.bytes), encoding = \(form.encoding), key_id = \(form.keyID),
+                   checksum = \(Checksum.of(bytes))
              WHERE id = \(range.body)
             """)
     }
 
-    func removeBodies(_ ids: [String]) throws -> Int {
+    /// What stood there waits for nobody any more: a body has the id of its delivery.
+    func removeBodies(_ ids: [String], at now: Timestamp) throws -> Int {
         guard !ids.isEmpty else { return 0 }
+        try dismissUnreadable(ids, at: now)
         return try run("DELETE FROM bodies WHERE id IN (\(SQL.list(ids)))")
+    }
+
+    /// Of events that could not be applied, and of deliveries in which nothing could be read.
+    private func dismissUnreadable(_ subjects: [String], at now: Timestamp) throws {
+        try run(
+            """
+            UPDATE reviews
+               SET state = 'decided', decision = 'dismiss', decided_by = 'erasure', decided_at = \(now)
+             WHERE kind = 'unreadable_delivery' AND subject IN (\(SQL.list(subjects))) AND state <> 'decided'
+            """)
     }
 
     // MARK: What was told

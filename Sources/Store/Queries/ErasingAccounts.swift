@@ -107,7 +107,7 @@ extension Session {
             }
             erased.rows = [
                 ("connections", erased.ended.count), ("calls", calls), ("publications", publications),
-                ("changes", changes), ("bodies", try removeBodies(bodies)),
+                ("changes", changes), ("bodies", try removeBodies(bodies, at: now)),
             ]
             return erased
         }

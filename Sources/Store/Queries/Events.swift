@@ -52,6 +52,12 @@ extension Session {
             """)
     }
 
+    /// Whether nobody was told of an event so far. From this transaction on somebody is: whatever becomes of the event
+    /// later (released by a review, dead and run again, replayed), followers hear of it once. Holds its row.
+    public func tells(of id: ID<EventKind>, at now: Timestamp) throws -> Bool {
+        try run("UPDATE events SET told_at = \(now) WHERE id = \(id) AND told_at IS NULL") == 1
+    }
+
     private static func storedEvent(_ row: inout Row) throws -> StoredEvent {
         let (id, provider, app, delivery): (ID<EventKind>, String, ID<AppKind>, ID<DeliveryKind>) = (
             try row.id(), try row.text(), try row.id(), try row.id()

@@ -6,8 +6,11 @@ public enum JobEnd: Sendable, Equatable {
     case cancelled(reason: String)
     /// Runs again at this time; the attempt counts.
     case retry(at: Timestamp, error: String)
-    /// Goes back untouched: a gate, a shutdown, a version that this node does not know. The attempt does not count.
+    /// Goes back untouched: a gate, a shutdown. The attempt does not count.
     case released
+    /// Goes back untouched and comes again at this time: a version that this node does not know. The attempt does not
+    /// count, and nothing has failed.
+    case deferred(to: Timestamp, reason: String)
     /// Runs again at this time, as planned: nothing has failed, and the attempt does not count.
     case postponed(to: Timestamp)
     case dead(reason: String)
@@ -70,7 +73,7 @@ extension Session {
     private func remove(_ ended: [EndedJob]) throws -> Set<String> {
         guard !ended.isEmpty else { return [] }
         let sorted = ended.sorted { $0.job.id < $1.job.id }
-        var gone = Set<String>()
+        var gone: [String: String?] = [:]
         var start = 0
         while start < sorted.count {
             var size = 64
@@ -80,33 +83,35 @@ extension Session {
                 part.map { [$0.job.id.cell, $0.job.node.cell, .integer($0.job.fence)] },
                 casts: ["TEXT", "TEXT", "BIGINT"])
             // The ids twice: SQLite uses no index for a row of values and would scan the table.
-            gone.formUnion(
-                try rows(
-                    """
-                    DELETE FROM jobs
-                     WHERE id IN (\(SQL.list(part.map(\.job.id.text)))) AND again = 0
-                       AND (id, node, fence) IN (VALUES \(held))
-                    RETURNING id
-                    """
-                ) { try $0.text() })
+            let removed = try rows(
+                """
+                DELETE FROM jobs
+                 WHERE id IN (\(SQL.list(part.map(\.job.id.text)))) AND again = 0
+                   AND (id, node, fence) IN (VALUES \(held))
+                RETURNING id, unique_key
+                """
+            ) { row in (try row.text(), try row.optionalText()) }
+            gone.merge(removed) { $1 }
             start += size
         }
-        let asked = sorted.filter { !gone.contains($0.job.id.text) }
+        let asked = sorted.filter { gone[$0.job.id.text] == nil }
         let restarted = try asked.filter { try restart($0) }
         try insert(
             """
-            INSERT INTO jobs_done (id, kind, version, lane, class, state, input, subject, attempts, deaths, created_at,
-                                   finished_at, reason) VALUES
+            INSERT INTO jobs_done (id, kind, version, lane, class, state, input, subject, unique_key, attempts, deaths,
+                                   created_at, finished_at, reason) VALUES
             """,
-            sorted.filter { gone.contains($0.job.id.text) }.map { ended in
+            sorted.compactMap { ended -> [Cell]? in
                 let job = ended.job
+                guard let uniqueKey = gone[job.id.text] else { return nil }
                 return [
                     job.id.cell, .text(job.kind), job.version.cell, .text(job.lane), .text(job.priority.name),
-                    ended.end.state.cell, .blob(job.input), job.subject.cell, job.attempt.cell, job.deaths.cell,
+                    ended.end.state.cell, .blob(job.input), job.subject.cell, uniqueKey.cell, job.attempt.cell,
+                    job.deaths.cell,
                     job.createdAt.cell, ended.at.cell, ended.end.reason.cell,
                 ]
             })
-        return gone.union(restarted.map(\.job.id.text))
+        return Set(gone.keys).union(restarted.map(\.job.id.text))
     }
 
     /// A unique job that was asked for while it ran begins again.
@@ -145,6 +150,14 @@ extension Session {
                 """)
             if changed == 1 { try arrived(in: [Lane(stored: job.lane, job.priority)]) }
             return changed == 1
+        case .deferred(let time, let reason):
+            return try run(
+                """
+                UPDATE jobs
+                   SET state = 'scheduled', due_at = \(time), node = NULL, attempts = attempts - 1,
+                       last_error = \(reason)
+                 WHERE id = \(job.id) AND node = \(job.node) AND fence = \(job.fence)
+                """) == 1
         case .postponed(let time):
             return try run(
                 """
@@ -168,13 +181,13 @@ extension JobEnd {
         case .succeeded: "succeeded"
         case .cancelled: "cancelled"
         case .dead: "dead"
-        case .retry, .released, .postponed: nil
+        case .retry, .released, .deferred, .postponed: nil
         }
     }
     var reason: String? {
         switch self {
         case .cancelled(let reason), .dead(let reason): reason
-        case .retry(_, let error): error
+        case .retry(_, let reason), .deferred(_, let reason): reason
         case .succeeded, .released, .postponed: nil
         }
     }

@@ -15,13 +15,16 @@ public struct KeyRow: Sendable, Equatable {
     public let expiresAt: Timestamp?
     public let lastUsedAt: Timestamp?
     public let revokedAt: Timestamp?
+    /// The first of the keys that were made of each other by rotation: one owner, whatever the names.
+    public let family: ID<KeyKind>
 
     public init(
         id: ID<KeyKind>, name: String, scopes: [String], hint: String, apiVersion: String, createdAt: Timestamp,
         expiresAt: Timestamp? = nil, lastUsedAt: Timestamp? = nil, revokedAt: Timestamp? = nil,
-        proxyPaths: [String]? = nil
+        proxyPaths: [String]? = nil, family: ID<KeyKind>? = nil
     ) {
         self.proxyPaths = proxyPaths
+        self.family = family ?? id
         self.id = id
         self.name = name
         self.scopes = scopes
@@ -46,9 +49,11 @@ extension Session {
     public func add(_ key: KeyRow, hash: [UInt8]) throws {
         try run(
             """
-            INSERT INTO api_keys (id, name, scopes, hash, hint, api_version, created_at, expires_at, proxy_paths)
+            INSERT INTO api_keys (id, name, scopes, hash, hint, api_version, created_at, expires_at, proxy_paths,
+                                  family)
             VALUES (\(key.id), \(key.name), \(key.scopes.joined(separator: " ")), \(hash), \(key.hint),
-                    \(key.apiVersion), \(key.createdAt), \(key.expiresAt), \(key.proxyPaths?.joined(separator: "\n")))
+                    \(key.apiVersion), \(key.createdAt), \(key.expiresAt), \(key.proxyPaths?.joined(separator: "\n")),
+                    \(key.family))
             """)
     }
 
@@ -72,6 +77,16 @@ extension Session {
             """
             SELECT count(*) FROM api_keys
              WHERE name = \(name) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > \(now))
+            """
+        ) { Int(try $0.integer()) } ?? 0
+    }
+
+    /// The same of one owner's keys.
+    public func activeKeys(of family: ID<KeyKind>, at now: Timestamp) throws -> Int {
+        try row(
+            """
+            SELECT count(*) FROM api_keys
+             WHERE family = \(family) AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > \(now))
             """
         ) { Int(try $0.integer()) } ?? 0
     }
@@ -119,7 +134,7 @@ extension Session {
         Listed(
             columns: """
                 t.id, t.name, t.scopes, t.hint, t.api_version, t.created_at, t.expires_at, t.last_used_at, t.revoked_at,
-                t.proxy_paths
+                t.proxy_paths, t.family
                 """, from: "api_keys t", createdAt: "t.created_at", prefix: "key")
     }
     private static func key(_ row: inout Row) throws -> KeyRow {
@@ -127,6 +142,6 @@ extension Session {
             id: try row.id(), name: try row.text(), scopes: try row.text().split(separator: " ").map(String.init),
             hint: try row.text(), apiVersion: try row.text(), createdAt: try row.time(),
             expiresAt: try row.optionalTime(), lastUsedAt: try row.optionalTime(), revokedAt: try row.optionalTime(),
-            proxyPaths: try row.optionalText()?.split(separator: "\n").map(String.init))
+            proxyPaths: try row.optionalText()?.split(separator: "\n").map(String.init), family: try row.id())
     }
 }

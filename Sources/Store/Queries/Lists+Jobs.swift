@@ -49,6 +49,8 @@ public enum JobWish: Sendable, Equatable {
     case unknown
     /// Its state does not allow it.
     case refused(state: String)
+    /// The same work, under the same unique key, waits or runs already.
+    case twin(ID<JobKind>)
 }
 
 extension Session {
@@ -126,7 +128,9 @@ extension Session {
     }
 
     /// Runs an ended job anew under its id, with all its attempts before it, or a scheduled one now.
-    public func retry(_ id: ID<JobKind>, at now: Timestamp) throws -> JobWish {
+    ///
+    /// - Parameter applying: the kind of the jobs that apply events: an event on which its job gave up is queued again.
+    public func retry(_ id: ID<JobKind>, applying: String, at now: Timestamp) throws -> JobWish {
         let state = try row("SELECT state FROM jobs WHERE id = \(id) \(dialect.forUpdate)") { try $0.text() }
         if let state {
             guard state == "scheduled" else { return .refused(state: state) }
@@ -146,14 +150,29 @@ extension Session {
         }
         guard let ended else { return .unknown }
         guard ended.state != "succeeded" else { return .refused(state: ended.state) }
+        let added = try run(
+            """
+            INSERT INTO jobs (id, kind, version, lane, class, state, rank, due_at, input, subject, unique_key,
+                              created_at)
+            SELECT id, kind, version, lane, class, 'available', CAST(\(now) AS BIGINT), CAST(\(now) AS BIGINT), input,
+                   subject, unique_key, created_at
+              FROM jobs_done WHERE id = \(id)
+            ON CONFLICT DO NOTHING
+            """)
+        guard added == 1 else {
+            let twin = try row(
+                "SELECT j.id FROM jobs j JOIN jobs_done d ON d.unique_key = j.unique_key WHERE d.id = \(id)"
+            ) { try $0.id(JobKind.self) }
+            // Gone meanwhile: the transaction runs once more.
+            guard let twin else { throw StoreError.conflict }
+            return .twin(twin)
+        }
+        try run("DELETE FROM jobs_done WHERE id = \(id)")
         try run(
             """
-            INSERT INTO jobs (id, kind, version, lane, class, state, rank, due_at, input, subject, created_at)
-            SELECT id, kind, version, lane, class, 'available', CAST(\(now) AS BIGINT), CAST(\(now) AS BIGINT), input,
-                   subject, created_at
-              FROM jobs_done WHERE id = \(id)
+            UPDATE events SET state = 'queued', state_reason = NULL, state_at = \(now)
+             WHERE state = 'failed' AND id = (SELECT subject FROM jobs WHERE id = \(id) AND kind = \(applying))
             """)
-        try run("DELETE FROM jobs_done WHERE id = \(id)")
         try arrived(in: [ended.lane])
         return .done
     }

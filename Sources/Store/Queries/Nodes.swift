@@ -67,6 +67,8 @@ extension Session {
     ///
     /// - Returns: how many came back, and those that died.
     public func reclaim(_ limit: Int, deathsMax: Int, at now: Timestamp) throws -> (back: Int, dead: [ID<JobKind>]) {
+        // Every node does this at once. Whoever waited for another's update looks once more (outside of the list, which
+        // was read before the wait): the job is given back, or even running again, and no longer the ended session's.
         let lost = try rows(
             """
             UPDATE jobs
@@ -75,6 +77,8 @@ extension Session {
                            WHERE j.state = 'running' AND (n.revoked_at IS NOT NULL OR n.stopped_at IS NOT NULL)
                            ORDER BY j.id
                            LIMIT \(limit))
+               AND state = 'running'
+               AND node IN (SELECT id FROM nodes WHERE revoked_at IS NOT NULL OR stopped_at IS NOT NULL)
             RETURNING id, lane, class, deaths
             """
         ) { row in
@@ -96,10 +100,10 @@ extension Session {
     public func end(_ id: ID<JobKind>, as state: String, reason: String, at now: Timestamp) throws -> Bool {
         let moved = try run(
             """
-            INSERT INTO jobs_done (id, kind, version, lane, class, state, input, subject, attempts, deaths, created_at,
-                                   started_at, finished_at, reason)
-            SELECT id, kind, version, lane, class, \(state), input, subject, attempts, deaths, created_at, started_at,
-                   CAST(\(now) AS BIGINT), \(reason)
+            INSERT INTO jobs_done (id, kind, version, lane, class, state, input, subject, unique_key, attempts, deaths,
+                                   created_at, started_at, finished_at, reason)
+            SELECT id, kind, version, lane, class, \(state), input, subject, unique_key, attempts, deaths, created_at,
+                   started_at, CAST(\(now) AS BIGINT), \(reason)
               FROM jobs WHERE id = \(id) AND state <> 'running'
             """)
         guard moved == 1 else { return false }

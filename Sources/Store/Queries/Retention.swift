@@ -91,7 +91,15 @@ extension Session {
                                            WHERE scope = \(app) AND day > 0 AND day < \((now - life).day)
                                            ORDER BY day, hash LIMIT \(limit))
             """)
+        let proofs = try run(
+            """
+            DELETE FROM used_proofs
+             WHERE (scope, day, hash) IN (SELECT scope, day, hash FROM used_proofs
+                                           WHERE scope = \(app) AND day < \((now - life).day)
+                                           ORDER BY day, hash LIMIT \(limit))
+            """)
         guard dated < limit else { return dated }
+        guard proofs < limit else { return proofs }
         return dated
             + (try run(
                 """

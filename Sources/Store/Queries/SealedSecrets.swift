@@ -6,20 +6,22 @@ public enum SealedTable: String, Sendable, CaseIterable {
     case credentials
     /// Saved steps: they may hold addresses that authorize by themselves.
     case works
+    /// The keys of months, under which bodies are sealed.
+    case bodies = "body_keys"
 
     /// The column that says whose secret it is.
     fileprivate var owner: SQL {
         switch self {
         case .apps: "app_id"
         case .endpoints: "endpoint_id"
-        case .credentials, .works: "id"
+        case .credentials, .works, .bodies: "id"
         }
     }
     /// Endpoints' secrets have one purpose and no column for it; tokens are bound to their version.
     fileprivate var purpose: SQL {
         switch self {
         case .apps: "purpose"
-        case .endpoints, .works: "''"
+        case .endpoints, .works, .bodies: "''"
         case .credentials: "'tokens/' || CAST(version AS TEXT)"
         }
     }

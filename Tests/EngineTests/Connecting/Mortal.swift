@@ -32,6 +32,8 @@ final class Mortal: Sendable {
         }
         if isDead { throw Died() }
     }
+    /// The next process, which goes on where this one ended.
+    func revive() { state.withLock { $0.isDead = false } }
     func checkLife() throws { if isDead { throw Died() } }
 }
 

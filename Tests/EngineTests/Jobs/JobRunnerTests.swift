@@ -38,11 +38,28 @@ struct JobRunnerTests {
         }
     }
 
+    @Test("a job of a newer version waits for a newer program: no attempt counts and nothing has failed")
+    func newer() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let job = NewJob(
+                id: Identifiers(now: { Timestamp.system }).make(), kind: "test.count", version: 2,
+                lane: Lane("u", .event), dueAt: .system, createdAt: .system, input: [])
+            let worker = CountingWorker { _ in .done }
+            _ = try await run(worker, jobs: 1, besides: [job], on: database)
+
+            #expect(worker.runs.count == 1)
+            let row = try #require(try await database.read("job") { try $0.job(job.id, at: .system) })
+            #expect(row.state == "scheduled" && row.attempts == 0 && row.reason?.contains("newer Patchbay") == true)
+            let failures = try await database.read("failures") { try $0.failures(of: job.id) }
+            #expect(failures.isEmpty)
+        }
+    }
+
     // MARK: Running
 
     /// Enqueues, runs until so many are done and nothing is held, stops as SIGTERM would.
     private func run(
-        _ worker: CountingWorker, jobs count: Int, on database: any Database,
+        _ worker: CountingWorker, jobs count: Int, besides others: [NewJob] = [], on database: any Database,
         inputs: (Int) -> [UInt8] = { _ in [1] }
     ) async throws -> [ID<JobKind>] {
         let ids = Identifiers(now: { Timestamp.system })
@@ -59,7 +76,7 @@ struct JobRunnerTests {
         let runner = JobRunner(
             workers: [worker], database: database, node: node, ids: ids, time: .system, bell: bell, metrics: Metrics(),
             logger: logger)
-        try await database.set("enqueue", in: .work) { try $0.enqueue(jobs) }
+        try await database.set("enqueue", in: .work) { try $0.enqueue(others + jobs) }
         try await node.open()
         let group = ServiceGroup(
             configuration: .init(services: [.init(service: runner)], gracefulShutdownSignals: [], logger: logger))

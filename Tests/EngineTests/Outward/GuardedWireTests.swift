@@ -1,4 +1,5 @@
 import Kit
+import NIOCore
 import NIOHTTP1
 import Synchronization
 import Testing
@@ -38,6 +39,31 @@ struct GuardedWireTests {
         }
     }
 
+    @Test("bodies of any size pass the same guard: a refused address is not dialled, a vetted one is")
+    func streams() async throws {
+        let good = try #require(IPAddress("127.0.0.2"))
+        let bad = try #require(IPAddress("127.0.0.1"))
+        let resolver = FixedResolver([[bad], [good]])
+        let trap = Sink()
+        try await Self.with(policy: Self.second, resolver: resolver, trap: trap) { wire, sink in
+            let parts = AsyncThrowingStream<ByteBuffer, any Error> { source in
+                for _ in 0..<3 { source.yield(ByteBuffer(repeating: 0x61, count: 100_000)) }
+                source.finish()
+            }
+            let request = StreamRequest(
+                method: .put, url: "http://a.example:\(sink.port)/up", headers: [Field("X-Mine", "1")],
+                authorization: Secret([]), body: .stream(parts, length: 300_000))
+
+            let failure = await failure { _ = try await wire.send(request, within: .seconds(20)) }
+            #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
+            #expect(sink.connected == 0 && trap.connected == 0)
+
+            #expect(try await wire.send(request, within: .seconds(20)).status == 200)
+            let seen = try #require(sink.all.first)
+            #expect(seen.body.count == 300_000 && seen.uri == "/up" && seen.headers.first(name: "x-mine") == "1")
+        }
+    }
+
     @Test("one refused answer among good ones refuses all")
     func mixed() async throws {
         let answers = try [#require(IPAddress("127.0.0.2")), #require(IPAddress("127.0.0.1"))]
@@ -55,28 +81,25 @@ struct GuardedWireTests {
     func rebound() async throws {
         let (good, bad) = try (#require(IPAddress("127.0.0.2")), #require(IPAddress("127.0.0.1")))
         let resolver = FixedResolver([[good], [bad]])
-        try await Self.with(policy: Self.second, resolver: resolver, vettedFor: .zero, at: "127.0.0.2") { wire, sink in
-            let trap = Sink()
-            try await trap.start(port: sink.port)
+        let trap = Sink()
+        try await Self.with(policy: Self.second, resolver: resolver, vettedFor: .zero, trap: trap) { wire, sink in
             let request = OutsideRequest(url: "http://a.example:\(sink.port)/", headers: [], body: [])
 
-            #expect(try await wire.post(request).status == 200)
+            let first = try await wire.post(request)
             let failure = await failure { _ = try await wire.post(request) }
 
             #expect(failure.map { if case .refusedAddress = $0 { true } else { false } } == true)
+            #expect(first.status == 200)
             #expect(sink.all.count == 1)
             #expect(trap.connected == 0)
-            try await trap.stop()
         }
     }
 
     @Test("the vetted address is dialled, whatever the machine's resolver says of the name")
     func pinned() async throws {
         let good = try #require(IPAddress("127.0.0.2"))
-        try await Self.with(policy: Self.second, resolver: FixedResolver([[good]]), at: "127.0.0.2") { wire, sink in
-            let trap = Sink()
-            try await trap.start(port: sink.port)
-
+        let trap = Sink()
+        try await Self.with(policy: Self.second, resolver: FixedResolver([[good]]), trap: trap) { wire, sink in
             // The machine itself would find 127.0.0.1.
             let answer = try await wire.post(
                 OutsideRequest(url: "http://localhost:\(sink.port)/", headers: [], body: []))
@@ -84,7 +107,6 @@ struct GuardedWireTests {
             #expect(answer.status == 200)
             #expect(sink.all.first?.headers.first(name: "host") == "localhost:\(sink.port)")
             #expect(trap.connected == 0)
-            try await trap.stop()
         }
     }
 
@@ -236,13 +258,14 @@ struct GuardedWireTests {
     /// Takes 127.0.0.2 for public; 127.0.0.1 stays what it is.
     static let second = AddressPolicy(allowed: CIDR("127.0.0.2/32").map { [$0] } ?? [], allowsPlainHTTP: true)
 
+    /// - Parameter trap: listens at the same port of 127.0.0.1, and the sink then at 127.0.0.2.
     static func with(
         policy: AddressPolicy, resolver: any Resolver, vettedFor: Duration = .seconds(30),
-        at host: String = "127.0.0.1",
+        trap: Sink? = nil,
         _ body: (GuardedWire, Sink) async throws -> Void
     ) async throws {
         let sink = Sink()
-        try await sink.start(host: host)
+        if let trap { try await sink.start(host: "127.0.0.2", beside: trap) } else { try await sink.start() }
         var limits = GuardedWire.Limits()
         limits.vettedFor = vettedFor
         let wire = GuardedWire(policy: policy, resolver: resolver, limits: limits)
@@ -254,6 +277,7 @@ struct GuardedWireTests {
         }
         await wire.close()
         try await sink.stop()
+        try await trap?.stop()
     }
 }
 

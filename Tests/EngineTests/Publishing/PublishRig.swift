@@ -180,7 +180,7 @@ struct PublishRig: Sendable {
             time: time)
         let caller = StepCaller(
             platforms: ["tiktok": .init(TikTok(), base: PlatformInProcess.base)], traffic: traffic, wire: way,
-            objects: objects
+            outside: way, objects: objects
         ) { [connections] id, refused in
             let held = try await connections.credential(of: ID(stored: id), refusing: refused)
             return Proxying.Credential(token: held.access, version: held.version)

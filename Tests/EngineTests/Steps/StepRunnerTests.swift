@@ -22,6 +22,85 @@ struct SampleShop: AccountCallable {
     }
 }
 
+@Suite("Addresses that a platform's answers name")
+struct NamedAddressTests {
+    /// Notes where it is sent, and is refused.
+    private final class Way: StreamWire {
+        private let seen = Mutex<[String]>([])
+        private let failure: WireFailure?
+        init(_ failure: WireFailure? = nil) { self.failure = failure }
+        var urls: [String] { seen.withLock { $0 } }
+        func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
+            seen.withLock { $0.append(request.url) }
+            if let failure { throw failure }
+            return StreamAnswer(status: 200, headers: []) { _ in }
+        }
+    }
+
+    private func sent(
+        to url: String, base: String?, _ wire: Way, _ outside: Way, in database: any Database
+    ) async throws -> StepCaller.Heard {
+        let (time, ids) = (TestClock().source, Identifiers(now: { .testNow }))
+        let traffic = Traffic(
+            quotas: Quotas(
+                book: QuotaBook([]), limiter: Limiter(time: time, lastAlive: nil), keeper: nil, isShared: false,
+                node: { "n" }, time: time, logger: .quiet),
+            circuits: Circuits(database: database, time: time, logger: .quiet),
+            recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
+            time: time)
+        let caller = StepCaller(
+            platforms: ["shop": .init(SampleShop(), base: base)], traffic: traffic, wire: wire, outside: outside,
+            objects: nil
+        ) { _, _ in Proxying.Credential(token: Secret("t"), version: 1) }
+        var call = Outgoing(.put, "/upload")
+        call.host = .given(Secret(url), within: ["shop.example"])
+        return try await caller.send(
+            call,
+            on: StepCaller.Errand(
+                connection: "c", account: "a", userID: nil, app: "app", provider: "shop", purpose: "test",
+                claimant: Claimant("c", .publishing)))
+    }
+
+    @Test("are reached through the guard; the operator's own are not")
+    func ways() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let (wire, outside) = (Way(), Way())
+            let named = try await sent(
+                to: "https://up.shop.example/1", base: nil, wire, outside, in: database)
+            let own = try await sent(
+                to: "http://127.0.0.1:4011/1", base: "http://127.0.0.1:4010", wire, outside, in: database)
+            #expect(named.failure == nil && own.failure == nil)
+            #expect(outside.urls == ["https://up.shop.example/1"] && wire.urls == ["http://127.0.0.1:4011/1"])
+        }
+    }
+
+    @Test(
+        "at another host, another port or without https are not dialled at all",
+        arguments: [
+            "https://shop.example.evil.example/", "http://up.shop.example/", "https://up.shop.example:8443/",
+            "https://127.0.0.1/", "https://up.shop.example@127.0.0.1/",
+        ])
+    func refused(url: String) async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let (wire, outside) = (Way(), Way())
+            let heard = try await sent(to: url, base: nil, wire, outside, in: database)
+            #expect(heard.failure?.kind == .refused && heard.failure?.effect == Failure.Effect.none)
+            #expect(wire.urls.isEmpty && outside.urls.isEmpty)
+        }
+    }
+
+    @Test("that lead to a private address end the call, and nothing was sent")
+    func inward() async throws {
+        try await TestDatabase.with(.sqlite) { database in
+            let outside = Way(.refusedAddress("10.0.0.1 is private."))
+            let heard = try await sent(
+                to: "https://up.shop.example/", base: nil, Way(), outside, in: database)
+            #expect(heard.failure?.kind == .refused && heard.failure?.effect == Failure.Effect.none)
+            #expect(outside.urls.count == 1)
+        }
+    }
+}
+
 /// Posts once; where nobody heard it, looks at the list twice, a listing's lag apart.
 struct ShopSteps: Steps, Equatable {
     typealias Subject = Repetition?
@@ -224,7 +303,7 @@ struct StepRunnerTests {
                 time: time)
             let way: any StreamWire = mortal.map { MortalStreamWire(real: wire, mortal: $0) } ?? wire
             let caller = StepCaller(
-                platforms: ["shop": .init(SampleShop())], traffic: traffic, wire: way, objects: nil
+                platforms: ["shop": .init(SampleShop())], traffic: traffic, wire: way, outside: way, objects: nil
             ) { _, _ in Proxying.Credential(token: Secret("t"), version: 1) }
             return StepRunner(
                 database: mortal.map { MortalDatabase(real: database, mortal: $0) } ?? database, vault: vault,

@@ -27,7 +27,7 @@ extension FuzzTarget {
             "moment",
             seeds: [
                 "2026-11-29T00:15:00Z", "2024-02-29T23:59:60.999999999+14:00", "-0001-01-01t00:00:00z",
-                "YWJjZA==", "9999-12-31T23:59:59-12:00",
+                "YWJjZA==", "Sat, 28 Nov 2026 10:00:00 GMT", "86399.5", "9999-12-31T23:59:59-12:00",
             ], run: moment),
         FuzzTarget("media", seeds: pictures, run: { _ = try MediaFacts(reading: $0) }),
     ]
@@ -111,6 +111,13 @@ extension FuzzTarget {
             try hold(Timestamp(rfc3339: moment.rfc3339) == moment, "a moment reads its own text")
             try hold(!moment.httpDate.isEmpty, "a moment has a date")
         }
+        if let moment = Timestamp(httpDate: String(decoding: bytes, as: UTF8.self)) {
+            try hold(Timestamp(httpDate: moment.httpDate) == moment, "a date reads its own text")
+        }
+        let answer = Answer(
+            status: 429, headers: [Field("Retry-After", String(decoding: bytes, as: UTF8.self))], body: [])
+        let wait = answer.retryAfter(at: Timestamp(seconds: 1_795_255_200))
+        try hold(wait.map { (.seconds(1)...Duration.days(1)).contains($0) } ?? true, "nobody waits longer than a day")
         if let decoded = Base64.decode(bytes) { try hold(Base64.encode(decoded) == bytes, "base64 has one text") }
         try hold(Base64.decode(Base64.encode(bytes)) == bytes, "base64 reads its own text")
     }

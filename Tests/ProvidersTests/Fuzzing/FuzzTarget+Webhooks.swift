@@ -48,7 +48,17 @@ extension FuzzTarget {
             Desk(TikTokShop(.timestamped), "key:" + hex, "key:" + other),
             Desk(Braintree(), "key:" + hex, "key:" + other), Desk(SendGrid(), p256, p256),
             Desk(PayPal(), "4JH86294D6297924G", "4JH86294D6297924H"), Desk(ActivityPub(), "*", "*"),
-        ] + Instagram().callbacks.map { Desk(Instagram(), hex, other, by: $0.scheme) }
+        ] + more
+    private static let more: [Desk?] =
+        Instagram().callbacks.map { Desk(Instagram(), hex, other, by: $0.scheme) }
+        + [Desk(PayPal(), "4JH86294D6297924G", "4JH86294D6297924H", by: asked)]
+    private static let asked: WebhookScheme? = {
+        let settings: [String: String] = [
+            "PAYPAL_WEBHOOK_ID": "4JH86294D6297924G", "PAYPAL_VERIFICATION": "api", "PAYPAL_CLIENT_ID": "a",
+            "PAYPAL_CLIENT_SECRET": "s",
+        ]
+        return (try? PayPal.routes(OperatorSettings { settings[$0] }))?.first?.scheme  // Its count says so.
+    }()
     private static let desks = made.compactMap { $0 }
     /// Whether each line of the table could be used.
     static var areDesksWhole: Bool { desks.count == made.count }
@@ -80,6 +90,14 @@ extension FuzzTarget {
             try hold(!proves(delivery, desk.scheme, desk.foreign), "one secret's signature is not another's")
         }
         try hold(!proves(delivery, desk.scheme, []), "nothing proves without a secret")
+        try holdQuestion(about: delivery, desk)
+        if desk.scheme.comesByGET {
+            let said = Delivery(
+                method: "GET", target: target, url: delivery.url, headers: headers, body: delivery.query,
+                receivedAt: now)
+            _ = proves(said, desk.scheme, desk.secrets)
+            _ = try? desk.scheme.events(said)  // Unreadable.
+        }
         _ = desk.scheme.explained(delivery, with: desk.secrets)
         _ = try? desk.scheme.handshake?.answer(delivery, with: desk.secrets)  // Refused.
         guard let events = try? desk.scheme.events(delivery) else { return }  // Unreadable.
@@ -93,6 +111,20 @@ extension FuzzTarget {
             _ = try? (desk.source as? any GrantTeller)?.revocation(in: content)  // Unreadable.
             _ = try? (desk.source as? any Publisher)?.news(in: content)  // Unreadable.
         }
+    }
+
+    /// Whatever comes, our question to the platform is about our own webhook and holds the body as it is.
+    private static func holdQuestion(about delivery: Delivery, _ desk: Desk) throws {
+        guard case .asked(let proof) = desk.scheme.verification,
+            let call = (try? proof.question(delivery, desk.secrets))?.calls.first  // Forged.
+        else { return }
+        let members = try JSON.parse(call.outgoing.body).members ?? []
+        try hold(
+            members.count == 7 && members.filter { $0.name == "webhook_id" }.map(\.value) == ["4JH86294D6297924G"],
+            "a question is about our own webhook")
+        try hold(
+            call.outgoing.body.dropLast().suffix(delivery.body.count).elementsEqual(delivery.body),
+            "a question holds the body as it came")
     }
 
     private static func proves(_ delivery: Delivery, _ scheme: WebhookScheme, _ secrets: [WebhookSecret]) -> Bool {

@@ -22,7 +22,7 @@ struct FuzzTarget: Sendable {
         (self.name, self.seeds, self.run) = (name, seeds, run)
     }
 
-    static let all: [FuzzTarget] = values + [webhooks, answers, actors]
+    static let all: [FuzzTarget] = values + [webhooks, answers, actors, certificate, csv, multipart]
 
     static func hold(_ claim: Bool, _ property: String) throws {
         guard claim else { throw Broken(description: property) }

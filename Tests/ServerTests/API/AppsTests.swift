@@ -191,8 +191,8 @@ extension TestAPI {
         try await with(engine, assemble: gateway([StandardWebhooks(), Stripe()]), body)
     }
 
-    /// The webhook routes over a gateway that knows the apps of the API and none of the settings.
-    static func gateway(_ sources: [any WebhookSource])
+    /// The webhook routes over a gateway that knows the apps of the API and those of the settings given.
+    static func gateway(_ sources: [any WebhookSource], settings: [String: OwnedSecrets] = [:])
         -> @Sendable (any Database, Identifiers, TurningClock) -> (
             Hooks, [OtherRoute]
         )
@@ -201,7 +201,7 @@ extension TestAPI {
             let time = TimeSource(now: { clock.now }, uptime: { clock.now - .testNow }, sleep: { clock.advance($0) })
             let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
             let secrets = WebhookSecrets(
-                settings: [:], source: AppSecrets(database: database, vault: vault, time: time), time: time)
+                settings: settings, source: AppSecrets(database: database, vault: vault, time: time), time: time)
             let gateway = Gateway(
                 sources: sources, secrets: secrets, database: database,
                 rejections: RejectionLog(database: database, logger: .quiet), ids: ids, bells: Bells(),

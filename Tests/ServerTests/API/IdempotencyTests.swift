@@ -56,14 +56,76 @@ struct IdempotencyTests {
         }
     }
 
+    @Test("two applications whose keys have one name do not get each other's answers", arguments: TestEngine.all)
+    func owners(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            let id = try await api.keep(1)[0]
+            let (mine, theirs) = (
+                try await TestAPI.makeKey(api.app, ["write"], name: "shop"),
+                try await TestAPI.makeKey(api.app, ["write"], name: "shop")
+            )
+            let wish: (String) async throws -> Reply = { key in
+                try await api.post("/v1/events/\(id)/replay", nil, ["Idempotency-Key": "order-17"], as: key)
+            }
+
+            #expect(try await wish(mine).header("Idempotent-Replayed") == nil)
+            #expect(try await wish(theirs).header("Idempotent-Replayed") == nil)
+            #expect(try await wish(mine).header("Idempotent-Replayed") == "true")
+        }
+    }
+
+    @Test("a key that was made of another by rotation gets its answers", arguments: TestEngine.all)
+    func rotated(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            let id = try await api.keep(1)[0]
+            let made = try await api.post("/v1/keys", ["name": "shop", "scopes": ["write"]]).json
+            let (old, oldID) = (try #require(made["key"]?.text), try #require(made["id"]?.text))
+            let wish: (String) async throws -> Reply = { key in
+                try await api.post("/v1/events/\(id)/replay", nil, ["Idempotency-Key": "order-17"], as: key)
+            }
+            #expect(try await wish(old).status == 202)
+
+            let new = try #require(try await api.post("/v1/keys/\(oldID)/rotate", [:]).json["key"]?.text)
+
+            #expect(try await wish(new).header("Idempotent-Replayed") == "true")
+        }
+    }
+
+    @Test("an answer over 64 KiB is not stored; who repeats is told that it is done", arguments: TestEngine.all)
+    func large(engine: TestEngine) async throws {
+        try await TestAPI.with(engine) { api async throws in
+            let fingerprint = [UInt8](repeating: 1, count: 32)
+            let large = IdempotencyRecord(
+                fingerprint: fingerprint, status: 201, location: "/v1/things/1",
+                answer: [UInt8](repeating: 32, count: IdempotencyRecord.answerMax + 1), heldSecret: false)
+            let just = IdempotencyRecord(
+                fingerprint: fingerprint, status: 201, location: nil,
+                answer: [UInt8](repeating: 32, count: IdempotencyRecord.answerMax), heldSecret: false)
+            let (first, second) = try await api.database.write("records", in: .work) { session in
+                try session.record(large, owner: "o", operation: "POST /v1/things", key: "a", at: .testNow)
+                try session.record(just, owner: "o", operation: "POST /v1/things", key: "b", at: .testNow)
+                return (
+                    try session.idempotencyRecord(owner: "o", operation: "POST /v1/things", key: "a"),
+                    try session.idempotencyRecord(owner: "o", operation: "POST /v1/things", key: "b")
+                )
+            }
+
+            #expect(first == large && first?.answer == [] && first?.wasTooLarge == true)
+            #expect(second == just && second?.answer.count == IdempotencyRecord.answerMax)
+            let told = #expect(throws: Problem.self) { try APIRequest.replay(large, of: fingerprint) }
+            #expect(told?.type == .answerNotKept && told?.detail.contains("/v1/things/1") == true)
+        }
+    }
+
     @Test("what fails is not stored", arguments: TestEngine.all)
     func failures(engine: TestEngine) async throws {
         try await TestAPI.with(engine) { api async throws in
             let missing = api.app.ids.make(EventKind.self)
             #expect(try await api.post("/v1/events/\(missing)/replay", nil, ["Idempotency-Key": "a"]).status == 404)
 
+            let owner = try #require(try await api.get("/v1/keys").ids.first)
             let stored = try await api.database.read("record") { session in
-                try session.idempotencyRecord(owner: "test", operation: "POST /v1/events/\(missing)/replay", key: "a")
+                try session.idempotencyRecord(owner: owner, operation: "POST /v1/events/\(missing)/replay", key: "a")
             }
             #expect(stored == nil)
         }

@@ -102,8 +102,10 @@ struct KeysTests {
             let made = try await api.post("/v1/keys", ["name": "shop", "scopes": ["read"]], ["Idempotency-Key": "k"])
             let key = try #require(made.json["key"]?.text)
 
+            let owner = try #require(
+                try await api.get("/v1/keys").data.first { $0["name"]?.text == "test" }?["id"]?.text)
             let stored = try await api.database.read("all") { session in
-                try session.idempotencyRecord(owner: "test", operation: "POST /v1/keys", key: "k")
+                try session.idempotencyRecord(owner: owner, operation: "POST /v1/keys", key: "k")
             }
 
             #expect(stored?.answer == [] && stored?.heldSecret == true)

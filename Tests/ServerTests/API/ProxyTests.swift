@@ -10,12 +10,21 @@ import Store
 import Synchronization
 import TestSupport
 import Testing
+import TikTok
 
 @testable import Server
 
 /// A platform that notes what it was sent and answers what it is told.
 private final class UpstreamWire: StreamWire {
     private let state = Mutex<(requests: [StreamRequest], statuses: [Int])>(([], [200]))
+    /// What it answers, in parts.
+    private let parts: [[UInt8]]
+    private let encoding: String?
+
+    init(parts: [[UInt8]] = [Array(#"{"it":"#.utf8), Array(#""well"}"#.utf8)], encoding: String? = nil) {
+        (self.parts, self.encoding) = (parts, encoding)
+    }
+
     var requests: [StreamRequest] { state.withLock { $0.requests } }
     func answer(_ statuses: [Int]) { state.withLock { $0.statuses = statuses } }
 
@@ -24,13 +33,13 @@ private final class UpstreamWire: StreamWire {
             state.requests.append(request)
             return state.statuses.count > 1 ? state.statuses.removeFirst() : state.statuses[0]
         }
-        let headers = [
-            Field("Content-Type", "application/json"), Field("Set-Cookie", "session=1"), Field("X-Upstream", "yes"),
-            Field("Content-Length", "13"),
-        ]
-        return StreamAnswer(status: status, headers: headers) { take in
-            try await take(ByteBuffer(string: #"{"it":"#))
-            try await take(ByteBuffer(string: #""well"}"#))
+        let headers =
+            [
+                Field("Content-Type", "application/json"), Field("Set-Cookie", "session=1"), Field("X-Upstream", "yes"),
+                Field("Content-Length", "\(parts.map(\.count).reduce(0, +))"),
+            ] + (encoding.map { [Field("Content-Encoding", $0)] } ?? [])
+        return StreamAnswer(status: status, headers: headers) { [parts] take in
+            for part in parts { try await take(ByteBuffer(bytes: part)) }
         }
     }
 }
@@ -91,7 +100,8 @@ struct ProxyTests {
         connection: id, account: "open-1", userID: "user_1", app: "app_1",
         provider: About(id: "tiktok", name: "TikTok", version: "v2", documentation: "https://example.com"),
         base: "https://open.tiktokapis.com",
-        paths: Providers.all.compactMap { $0 as? any PathKnowing }.flatMap(\.paths))
+        paths: Providers.all.compactMap { $0 as? any PathKnowing }.flatMap(\.paths),
+        failure: { TikTok().failure(in: $0, at: $1) })
 
     private final class Counter: Sendable {
         private let count = Atomic(0)
@@ -145,6 +155,43 @@ struct ProxyTests {
             wire.answer([401])
             let refused = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/")
             #expect(refused.status == 401 && wire.requests.count == 4, "and no third time")
+        }
+    }
+
+    /// `{"error":{"code":"scope_not_authorized","message":"","log_id":"1"}}` as gzip writes it.
+    private static let zipped =
+        "H4sIAAAAAAACA6tWSi0qyi9SsqpWSs5PSVWyUipOzi9Ijc/LL4lPLC3JyC/K"
+        + "rEpNUdJRyk0tLk5MBykAcnLy0+MzU4BsQ6XaWgD+Ce2lQwAAAA=="
+
+    @Test("a refusal for want of a permission renews no token and comes back whole", arguments: [false, true])
+    func scope(isZipped: Bool) async throws {
+        let text = #"{"error":{"code":"scope_not_authorized","message":"","log_id":"1"}}"#
+        let bytes = isZipped ? try #require(Data(base64Encoded: Self.zipped)).map { $0 } : Array(text.utf8)
+        let wire = UpstreamWire(
+            parts: [Array(bytes.prefix(20)), Array(bytes.dropFirst(20))], encoding: isZipped ? "gzip" : nil)
+        wire.answer([401])
+        // There is no other token: to ask for one would end with a 409.
+        try await with(wire, hasAnother: false) { api in
+            let reply = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/")
+            #expect(reply.status == 401 && wire.requests.count == 1)
+            #expect(isZipped || reply.body == text)
+            #expect(reply.headers[.contentEncoding] == (isZipped ? "gzip" : nil))
+            #expect(try await eventually(in: api) { $0.count == 1 }.map(\.status) == [401])
+        }
+    }
+
+    @Test(
+        "a refusal that says the token is over, or nothing that can be read, renews it",
+        arguments: [
+            #"{"error":{"code":"access_token_invalid"}}"#, "<html>401</html>", "",
+            #"{"error":{"code":"scope_not_authorized","message":""# + String(repeating: "x", count: 70_000) + #""}}"#,
+        ])
+    func tokenOver(body: String) async throws {
+        let wire = UpstreamWire(parts: [Array(body.utf8)])
+        wire.answer([401, 200])
+        try await with(wire) { api in
+            let reply = try await send(api, "GET", "/v1/proxy/\(Self.id)/v2/user/info/")
+            #expect(reply.status == 200 && wire.requests.count == 2)
         }
     }
 

@@ -73,7 +73,9 @@ struct PublicationsTests {
             circuits: Circuits(database: database, time: time, logger: .quiet),
             recorder: CallRecorder(database: database, metrics: Metrics(), time: time, logger: .quiet), ids: ids,
             time: time)
-        let caller = StepCaller(platforms: [:], traffic: traffic, wire: NoWire(), objects: objects) { _, _ in
+        let caller = StepCaller(
+            platforms: [:], traffic: traffic, wire: NoWire(), outside: NoWire(), objects: objects
+        ) { _, _ in
             throw Failure(.unauthorized, "There are no tokens here.")
         }
         let publishing = Publishing(publishers: Providers.publishers, vault: vault, ids: ids)

@@ -150,6 +150,55 @@ struct SignedCallbackTests {
         }
     }
 
+    @Test(
+        "an app of its own has both addresses with its id behind, proven by its secrets alone",
+        arguments: TestEngine.all)
+    func ofApps(engine: TestEngine) async throws {
+        let app = ID<AppKind>(stored: "app_00000000000000000000000001")
+        try await TestAPI.with(
+            engine, settings: Self.settings,
+            assemble: { database, ids, _ in
+                let time = TestClock().source
+                let vault = Vault(keyring: Keyring([("k1", Secret([UInt8](repeating: 7, count: 32)))]))
+                let sealed = try vault.seal(Secret(Self.secret), in: AppSecrets.place("whs_1"))
+                try await database.write("add_app") { session in
+                    try session.addApp(app, provider: "instagram", name: "second", at: .testNow)
+                    try session.addSecret(
+                        "whs_1", to: app, purpose: AppSecrets.purpose, sealed: sealed.bytes, keyID: sealed.keyID,
+                        expiring: nil, at: .testNow)
+                }
+                let gateway = Gateway(
+                    sources: Providers.webhookSources,
+                    secrets: WebhookSecrets(
+                        settings: [:], source: AppSecrets(database: database, vault: vault, time: time), time: time),
+                    database: database, rejections: RejectionLog(database: database, logger: .quiet), ids: ids,
+                    bells: Bells(), metrics: GatewayMetrics(metrics: Metrics(), logger: .quiet))
+                return (
+                    Hooks(),
+                    WebhookRoutes(
+                        gateway: gateway, aliases: [:], trustedProxies: [], time: time, metrics: Metrics(),
+                        address: "https://pb.example"
+                    ).all
+                )
+            }
+        ) { api in
+            let wish = Array(try Self.wish(of: "218471").utf8)
+            #expect(try await api.send("POST", "\(Self.deauthorize)/\(app)", wish).status == 200)
+            let deletion = try await api.send("POST", "\(Self.deletion)/\(app)", wish)
+            #expect(deletion.status == 200 && deletion.json["confirmation_code"]?.text?.utf8.count == 32)
+            #expect(try await api.get("/v1/events").data.map { $0["type"]?.text } == ["data_deletion", "deauthorize"])
+            #expect(try await api.get("/v1/erasures").data.count == 1)
+
+            let payload = #"{"user_id":"218471","algorithm":"HMAC-SHA256"}"#
+            let foreign = Array(try Self.request(payload, secret: "another-app-secret-of-32-chars!!").utf8)
+            #expect(try await api.send("POST", "\(Self.deletion)/\(app)", foreign).status == 401)
+            let unknown = "app_00000000000000000000000002"
+            for path in [Self.deletion, "\(Self.deletion)/\(unknown)", "\(Self.deletion)/nobody"] {
+                #expect(try await api.send("POST", path, wish).status == 404, "\(path)")
+            }
+        }
+    }
+
     @Test("a deletion has one code, one erasure and a page that says how far it is", arguments: TestEngine.all)
     func page(engine: TestEngine) async throws {
         try await Self.with(engine) { api in

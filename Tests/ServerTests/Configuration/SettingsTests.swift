@@ -85,12 +85,17 @@ struct SettingsTests {
             (["PATCHBAY_PUBLIC_URL": "http://a.example"], "PATCHBAY_PUBLIC_URL: must begin with https://"),
             (["STRIPE_BASE_URL": "http://a.example"], "STRIPE_BASE_URL: must begin with https://"),
             (["PAYPAL_BASE_URL": "http://a.example"], "PAYPAL_BASE_URL: must begin with https://"),
+            (["PAYPAL_VERIFICATION": "both"], "PAYPAL_VERIFICATION: \"both\" is none of certificate, api."),
             (
                 ["PATCHBAY_DATABASE_URL": "mysql://x"],
                 "PATCHBAY_DATABASE_URL: must begin with sqlite: or postgresql://."
             ),
             (["PATCHBAY_REDIS_URL": "localhost"], "PATCHBAY_REDIS_URL: must be redis://"),
             (["PATCHBAY_MIGRATE": "yes"], "PATCHBAY_MIGRATE: \"yes\" is neither on nor off."),
+            (
+                ["PATCHBAY_SEAL_BODIES": "on"],
+                "PATCHBAY_SEAL_BODIES: needs PATCHBAY_ENCRYPTION_KEYS, which is not set."
+            ),
             (["PATCHBAY_LOG": "loud"], "PATCHBAY_LOG: \"loud\" is neither a format"),
             (["PATCHBAY_TLS_CERT": "/x"], "PATCHBAY_TLS_KEY: is not set, but PATCHBAY_TLS_CERT is."),
             (

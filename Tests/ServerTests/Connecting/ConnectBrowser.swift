@@ -97,6 +97,14 @@ final class ConnectBrowser: Sendable {
         let text: String
         let headers: HTTPFields
 
+        /// The form that leads to the platform: where it goes, and what it holds.
+        var consent: (action: String, token: String)? {
+            text.firstMatch(
+                of: /<form method="post" action="(\/connect\/[^"]+)"><input type="hidden" name="token" value="([^"]+)">/
+            )
+            .map { (String($0.1), String($0.2)) }
+        }
+
         /// Of the query of where it leads.
         func query(_ name: String) -> String? {
             let query = location?.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
@@ -110,11 +118,24 @@ final class ConnectBrowser: Sendable {
     init(api: TestAPI) { self.api = api }
 
     func get(_ path: String, language: String = "en") async throws -> Page {
-        var fields = HTTPFields()
-        fields[.acceptLanguage] = language
+        try await send(.get, path, [.acceptLanguage: language])
+    }
+
+    /// Sends a form.
+    ///
+    /// - Parameter origin: the page's that sent it.
+    func post(_ path: String, _ form: String, origin: String = ConnectWorld.publicURL) async throws -> Page {
+        let fields: HTTPFields = [.contentType: "application/x-www-form-urlencoded", .origin: origin]
+        return try await send(.post, path, fields, ByteBuffer(string: form))
+    }
+
+    private func send(
+        _ method: HTTPRequest.Method, _ path: String, _ fields: HTTPFields, _ body: ByteBuffer? = nil
+    ) async throws -> Page {
+        var fields = fields
         let jar = cookies.withLock { $0.map { "\($0.key)=\($0.value)" }.joined(separator: "; ") }
         if !jar.isEmpty { fields[.cookie] = jar }
-        let response = try await api.client.executeRequest(uri: path, method: .get, headers: fields, body: nil)
+        let response = try await api.client.executeRequest(uri: path, method: method, headers: fields, body: body)
         for line in response.headers[values: .setCookie] {
             let pair = (line.split(separator: ";").first ?? "").split(separator: "=", maxSplits: 1).map(String.init)
             if pair.count == 2 { cookies.withLock { $0[pair[0]] = pair[1] } }
@@ -124,10 +145,16 @@ final class ConnectBrowser: Sendable {
             text: String(decoding: response.body.readableBytesView, as: UTF8.self), headers: response.headers)
     }
 
+    /// On from the page that names application and user.
+    func consent(_ page: Page) async throws -> Page {
+        let form = try #require(page.consent, "\(page.text)")
+        return try await post(form.action, "token=\(form.token)")
+    }
+
     /// From our link to the platform's page. Answers the state that it was given.
     func leave(_ link: String) async throws -> String {
         let first = try await get(link)
-        let away = first.location == nil ? try await get(link + "/go") : first
+        let away = first.location == nil ? try await consent(first) : first
         #expect(away.status == 303 && away.location?.hasPrefix("https://www.tiktok.com/v2/auth/authorize/?") == true)
         return try #require(away.query("state"))
     }

@@ -19,7 +19,8 @@ struct ConnectLinkTests {
                 let (mine, other) = (world.browser(), world.browser())
                 _ = try await mine.leave(link)
 
-                let page = try await other.get(more.isEmpty ? link + "/go" : link)
+                let first = try await other.get(link)
+                let page = more.isEmpty ? try await other.consent(first) : first
 
                 #expect(page.status == 400 && page.text.contains("opened in another browser"))
                 #expect(page.location == nil)
@@ -31,6 +32,36 @@ struct ConnectLinkTests {
         }
     }
 
+    @Test("leads nobody to the platform who was not shown whose application and which user it is for")
+    func consentFirst() async throws {
+        try await ConnectWorld.with { world in
+            let (_, link) = try await world.session()
+            let (victim, attacker) = (world.browser(), world.browser())
+
+            let cold = try await victim.get(link + "/go")
+            #expect(cold.status == 303 && cold.location == link)
+            let theirs = try #require(try await attacker.get(link).consent)
+            for token in ["", "x", theirs.token] {
+                let page = try await victim.post(link + "/go", "token=\(token)")
+                #expect(page.status == 403 && page.location == nil, "without a page, by somebody else's token")
+            }
+
+            let page = try await victim.get(link)
+            #expect(page.text.contains("Rye and Salt") && page.text.contains("user-42"))
+            let own = try #require(page.consent)
+            for token in ["", theirs.token, String(own.token.dropLast())] {
+                #expect(try await victim.post(link + "/go", "token=\(token)").status == 403)
+            }
+            let foreign = try await victim.post(
+                link + "/go", "token=\(own.token)", origin: "https://evil.example")
+            #expect(foreign.status == 403, "by a page from elsewhere")
+            let other = try await world.session().link
+            #expect(try await victim.post(other + "/go", "token=\(own.token)").status == 403, "of another link")
+            let away = try await victim.post(own.action, "token=\(own.token)")
+            #expect(away.status == 303 && away.location?.hasPrefix("https://www.tiktok.com/") == true)
+        }
+    }
+
     @Test("that has connected an account leads nowhere any more", arguments: [[], [back]])
     func used(more: [JSONMember]) async throws {
         try await ConnectWorld.with { world in
@@ -38,11 +69,8 @@ struct ConnectLinkTests {
             let browser = world.browser()
             try await world.connect(link, in: browser)
 
-            for path in [link, link + "/go"] {
-                let page = try await browser.get(path)
-                #expect(
-                    page.status == 410 && page.location == nil && page.text.contains("has done its work"), "\(path)")
-            }
+            let page = try await browser.get(link)
+            #expect(page.status == 410 && page.location == nil && page.text.contains("has done its work"))
             #expect(try await world.api.get("/v1/connections").data.count == 1)
             #expect(try await world.api.get("/v1/connect-sessions/\(id)").json["code"] == .null)
         }
@@ -62,6 +90,49 @@ struct ConnectLinkTests {
 
             #expect(page.status == 400 && page.text.contains("another TikTok account"))
             #expect(try await world.api.get("/v1/connections").data.compactMap { $0["account_id"]?.text } == ["open-1"])
+        }
+    }
+
+    // MARK: Grants that nobody keeps
+
+    /// A session that is for `open-1`, and comes back with another account.
+    private func comeBackWrong(_ world: ConnectWorld) async throws -> ConnectBrowser.Page {
+        let (id, link) = try await world.session()
+        let browser = world.browser()
+        try await world.connect(link, in: browser)
+        world.api.clock.advance(.seconds(1))
+        let state = try #require(try await browser.get("/connect/again/\(id)").query("state"))
+        return try await browser.get("/callback/tiktok?code=\(world.code("open-9"))&state=\(state)")
+    }
+
+    @Test("what was granted of another account does not stay at the platform", arguments: TestEngine.all)
+    func wrongAccount(engine: TestEngine) async throws {
+        try await ConnectWorld.with(engine) { world in
+            let page = try await comeBackWrong(world)
+            #expect(page.status == 400 && world.platform.revocations == 1)
+        }
+    }
+
+    @Test("but it stays where another user is connected to that account")
+    func linkedElsewhere() async throws {
+        try await ConnectWorld.with { world in
+            try await world.connect(try await world.session(user: "user-43").link, as: "open-9")
+            let page = try await comeBackWrong(world)
+            #expect(page.status == 400 && world.platform.revocations == 0)
+        }
+    }
+
+    @Test("a grant whose account nobody names is taken back, where it is none that the user has")
+    func unnamed() async throws {
+        try await ConnectWorld.with { world in
+            for revocations in [1, 1] {
+                let tokens = #"{"access_token":"a","refresh_token":"r","token_type":"Bearer","expires_in":86400}"#
+                world.platform.fail(.answer(200, tokens), .answer(200, "{}"))
+                let page = try await world.connect(try await world.session().link)
+                #expect(page.status == 502)
+                #expect(world.platform.revocations == revocations)
+                try await world.connect(try await world.session().link)
+            }
         }
     }
 
@@ -162,6 +233,7 @@ struct ConnectLinkTests {
             let page = try await world.connect(link, in: browser)
 
             #expect(page.status == 503 && page.text.contains("being forgotten"))
+            #expect(world.platform.revocations == 1)
             #expect(try await world.api.get("/v1/connect-sessions/\(id)").json["code"] == "erasure_running")
             try await world.api.database.write("done") { try $0.finish(ID(stored: erasure), at: .testNow) }
             #expect(try await world.connect(link, in: browser).status == 200)

@@ -93,7 +93,8 @@ struct ConnectRefusalTests {
 
             let body: JSON = ["user_id": "user-42", "provider": "generic"]
             let url = try await world.api.post("/v1/connect-sessions", body).json["url"]?.text ?? ""
-            let away = try await browser.get(String(url.dropFirst(ConnectWorld.publicURL.count)) + "/go")
+            let away = try await browser.consent(
+                try await browser.get(String(url.dropFirst(ConnectWorld.publicURL.count))))
             let own = try #require(away.query("state"))
             #expect(away.query("code_challenge_method") == "S256" && away.query("code_challenge")?.count == 43)
             let issued = try await browser.get(

@@ -1,7 +1,6 @@
 import Engine
 import Hummingbird
 import Kit
-import NIOCore
 import TestSupport
 import Testing
 
@@ -158,7 +157,7 @@ struct ComposePagesTests {
         let whole = Self.multipart([("text", "a\r\nb"), ("empty", "")], file: film)
         for size in 1...whole.count {
             let pieces = stride(from: 0, to: whole.count, by: size).map {
-                ByteBuffer(bytes: whole[$0..<min(whole.count, $0 + size)])
+                Array(whole[$0..<min(whole.count, $0 + size)])
             }
             var parts = try #require(FormParts(Pieces(left: pieces[...]), contentType: Self.type))
             var found: [String: [UInt8]] = [:]
@@ -171,7 +170,7 @@ struct ComposePagesTests {
         }
         for length in [0, 10, whole.count - 8] {
             var parts = try #require(
-                FormParts(Pieces(left: [ByteBuffer(bytes: whole.prefix(length))]), contentType: Self.type))
+                FormParts(Pieces(left: [Array(whole.prefix(length))]), contentType: Self.type))
             await #expect(throws: FormParts<Pieces>.Broken.self) { while try await parts.next() != nil {} }
         }
         #expect(FormParts(Pieces(left: []), contentType: "multipart/form-data") == nil)
@@ -180,7 +179,7 @@ struct ComposePagesTests {
     private static let type = "multipart/form-data; boundary=--x-y"
 
     private struct Pieces: AsyncIteratorProtocol {
-        var left: ArraySlice<ByteBuffer>
-        mutating func next() async -> ByteBuffer? { left.popFirst() }
+        var left: ArraySlice<[UInt8]>
+        mutating func next() async -> [UInt8]? { left.popFirst() }
     }
 }

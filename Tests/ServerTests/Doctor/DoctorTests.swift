@@ -58,6 +58,15 @@ struct DoctorTests {
         #expect(DoctorRules.durability(health).verdict == .failed)
     }
 
+    @Test("bodies: sealed or not, and whether older ones still need their months' keys")
+    func bodies() {
+        #expect(DoctorRules.bodies(areSealed: true, months: 2).verdict == .ok)
+        let off = DoctorRules.bodies(areSealed: false, months: 0)
+        #expect(off.verdict == .off && off.sentence.hasSuffix("(PATCHBAY_SEAL_BODIES)."))
+        #expect(DoctorRules.bodies(areSealed: false, months: 1).sentence.contains("1 month has a key"))
+        #expect(DoctorRules.bodies(areSealed: false, months: 3).sentence.contains("3 months have a key"))
+    }
+
     @Test("keys: none, one missing, an old one in use, an old one no longer needed")
     func keys() {
         func verdict(_ keys: [String], _ sealed: [(String, Int64)]) -> Finding? {

@@ -51,6 +51,9 @@ struct FetchBudget {
         known.insert(host)
     }
 
+    /// Whether one of this host has proven something.
+    func knows(_ host: String) -> Bool { known.contains(host) }
+
     private static func take(_ bucket: inout Bucket, _ burst: Double, _ every: Duration, _ now: Duration) -> Bool {
         let left = min(burst, bucket.left + (now - bucket.at).inSeconds / every.inSeconds)
         bucket = Bucket(left: left, at: now)

@@ -93,9 +93,10 @@ enum DeliveryCommand {
             guard !left.contains(name), !ofConnection.contains(name) else { return nil }
             return " \\\n  -H " + ShellText.quoted(text.filter { !$0.isNewline })
         }
-        let target = base + String(decoding: row.target, as: UTF8.self)
+        let target = base + row.calledTarget(body)
         let head = "curl -X \(row.method) " + ShellText.quoted(target) + headers.joined()
         let text = body.flatMap { $0.count <= bodyMax && !$0.contains(0) ? String(validating: $0, as: UTF8.self) : nil }
+        guard !row.cameByGET else { return head }
         guard let text else { return "patchbay deliveries body \(row.id) | " + head + " \\\n  --data-binary @-" }
         // What begins with @ would be taken for a file's name.
         return head + " \\\n  --data-raw " + ShellText.quoted(text)
@@ -103,4 +104,16 @@ enum DeliveryCommand {
     private static let ofConnection: Set<String> = [
         "host", "content-length", "connection", "accept-encoding", "expect",
     ]
+}
+
+extension DeliveryRow {
+    /// What it says stands in its address; what a platform's list shows is written as if it had been read so, and has a
+    /// body of its own.
+    var cameByGET: Bool { method == "GET" && !flags.contains("listed") }
+
+    /// Path and query as they were called. Of the target only the beginning is kept; by GET the query is the body.
+    func calledTarget(_ body: [UInt8]?) -> String {
+        guard cameByGET, let body else { return String(decoding: target, as: UTF8.self) }
+        return String(decoding: target.prefix { $0 != UInt8(ascii: "?") } + [UInt8(ascii: "?")] + body, as: UTF8.self)
+    }
 }

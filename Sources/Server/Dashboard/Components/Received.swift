@@ -140,7 +140,7 @@ struct ProofModel: Sendable {
             return Field(
                 String(decoding: parts[0], as: UTF8.self), String(decoding: parts[1].dropFirst(), as: UTF8.self))
         }
-        let target = String(decoding: row.target, as: UTF8.self)
+        let target = row.calledTarget(body)
         return Delivery(
             method: row.method, target: target, url: address + target, headers: headers, body: body,
             receivedAt: row.receivedAt)

@@ -16,6 +16,8 @@ struct LiveStream: Sendable {
     private static let pace = Duration.seconds(1)
     /// A line at least so often, so that the page knows that it is up to date.
     private static let silenceMax = Duration.seconds(5)
+    /// A browser that takes nothing for so long is not there any more.
+    private static let stallMax = Duration.seconds(15)
     /// A stream ends by itself and is opened anew.
     private static let life = Duration.minutes(10)
 
@@ -23,24 +25,28 @@ struct LiveStream: Sendable {
     let after: Int64?
     let hub: ChangeHub?
     let dashboard: Dashboard
+    /// Ends the connection, whatever waits to be written to it.
+    let hangUp: @Sendable () -> Void
 
     func write(to writer: inout any ResponseBodyWriter) async throws {
-        try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
+        let pulse = ClientPulse()
         let (events, out) = AsyncStream.makeStream(of: [UInt8].self, bufferingPolicy: .bufferingNewest(64))
         let producers = Task {
-            await cancelWhenGracefulShutdown { await produce(out) }
+            await cancelWhenGracefulShutdown { await produce(out, pulse) }
             out.finish()
         }
         defer { producers.cancel() }
-        for await event in events { try await writer.write(ByteBuffer(bytes: event)) }
+        try await pulse.write(Array("retry: 2000\n\n".utf8), to: &writer)
+        for await event in events { try await pulse.write(event, to: &writer) }
         try await writer.finish(nil)
     }
 
-    private func produce(_ out: AsyncStream<[UInt8]>.Continuation) async {
+    private func produce(_ out: AsyncStream<[UInt8]>.Continuation, _ pulse: ClientPulse) async {
         let bell = Bell()
         await withTaskGroup { group in
             if let hub { group.addTask { await follow(hub, bell) } }
             group.addTask { await drawWhenRung(bell, out) }
+            group.addTask { if await pulse.stops(at: Self.stallMax, on: dashboard.app.sleep) { hangUp() } }
             await group.next()
             group.cancelAll()
         }
@@ -136,7 +142,9 @@ extension Dashboard {
     private static let viewsMax = 4
 
     /// `GET /dashboard/stream?page=/events&after=123`
-    func stream(_ request: PageRequest, headers: HTTPFields) async throws -> Response {
+    func stream(
+        _ request: PageRequest, headers: HTTPFields, hangUp: @escaping @Sendable () -> Void
+    ) async throws -> Response {
         guard request.visitor != nil else { throw PageProblem.forbidden }
         let text = request.target.split(separator: "?", maxSplits: 1).dropFirst().first ?? ""
         let views = text.split(separator: "&").filter { $0.hasPrefix("page=") }.prefix(Self.viewsMax)
@@ -146,7 +154,8 @@ extension Dashboard {
         var fields = Self.headers
         fields[.contentType] = "text/event-stream"
         fields[.cacheControl] = "no-cache"
-        let live = LiveStream(views: Array(views), after: after, hub: app.hooks.hub, dashboard: self)
+        let live = LiveStream(
+            views: Array(views), after: after, hub: app.hooks.hub, dashboard: self, hangUp: hangUp)
         return Response(
             status: .ok, headers: fields,
             body: .init { writer in

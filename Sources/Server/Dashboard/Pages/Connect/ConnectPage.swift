@@ -12,10 +12,18 @@ enum ConnectPage {
         let title: String
         let sentence: String
         let steps: [String]?
+        var consent: Consent?
         let first: Link?
         let second: Link?
         let reference: String?
         let back: Link?
+    }
+
+    /// The way to the platform, for the browser that was shown who asks: a form, which no link from elsewhere sends.
+    struct Consent: Sendable {
+        let label: String
+        let action: String
+        let token: String
     }
 
     /// Who meets whom, in the reader's words.
@@ -46,13 +54,19 @@ enum ConnectPage {
         }
     }
 
-    static func begin(_ session: ConnectSessionRow, link: String, _ request: PageRequest) -> Model {
+    /// - Parameter browser: whose page it is; its form is good for nobody else.
+    static func begin(
+        _ session: ConnectSessionRow, link: String, browser: Secret, _ request: PageRequest
+    ) -> Model {
         let meeting = Meeting(request, provider: session.provider)
         let values = ["user": OutsideText.bounded(session.userID, 64)]
         return Model(
             here: Jack(meeting.app, size: "l"), there: Jack(meeting.platform, size: "l"), isPlugged: false, pill: nil,
             title: meeting.text("connect.begin.title"), sentence: meeting.text("connect.begin.sentence", values),
-            steps: nil, first: Link(meeting.text("connect.go"), "/connect/\(link)/go"), second: nil, reference: nil,
+            steps: nil,
+            consent: Consent(
+                label: meeting.text("connect.go"), action: "/connect/\(link)/go",
+                token: ConnectCookie.formToken(of: browser, for: link)), first: nil, second: nil, reference: nil,
             back: nil)
     }
 

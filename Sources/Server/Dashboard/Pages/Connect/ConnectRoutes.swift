@@ -1,3 +1,4 @@
+import Crypto
 import Engine
 import Hummingbird
 import Kit
@@ -11,10 +12,19 @@ extension Dashboard {
                 let cookie = ConnectCookie.value(request, context, app)
                 return try await answered(request, context) { try await connectLink($0, browser: cookie) }
             },
+            // Whoever loads the form's address anew, or was sent there, sees the page first.
             OtherRoute("GET", "/connect/{link}/go") { request, context in
+                try await answered(request, context) {
+                    Self.redirect("/connect/\(PercentEncoding.encode($0.linkText))")
+                }
+            },
+            OtherRoute("POST", "/connect/{link}/go") { request, context in
                 let cookie = ConnectCookie.value(request, context, app)
                 return try await answered(request, context) { page in
                     guard let hooks = app.hooks.connecting else { throw PageProblem.notFound }
+                    guard FormOrigin.isOurs(request, page), let cookie, page.isConsent(of: cookie) else {
+                        throw PageProblem.foreignForm
+                    }
                     return try await leave(page, browser: cookie) {
                         try await hooks.sessions.depart(page.link, browser: $0)
                     }
@@ -49,14 +59,23 @@ extension Dashboard {
                 try await hooks.sessions.depart(request.link, browser: $0)
             }
         }
-        return connectPage(ConnectPage.begin(session, link: request.parameter("link"), request), 200, request)
+        let browser = browser ?? hooks.sessions.token().secret
+        let begin = ConnectPage.begin(session, link: request.linkText, browser: browser, request)
+        var response = connectPage(begin, 200, request)
+        response.headers.append(.init(name: .setCookie, value: ConnectCookie(request).set(browser)))
+        // Where the form is sent by a page without a referrer, browsers say `Origin: null`; and they hold all that the
+        // platform's own pages redirect to against `form-action`.
+        response.headers[.referrerPolicy] = "same-origin"
+        response.headers[.contentSecurityPolicy] = Self.headers[.contentSecurityPolicy]?
+            .replacing("form-action 'self'", with: "form-action http: https:")
+        return response
     }
 
     /// To the platform, with a cookie that binds the way to this browser.
     private func leave(
         _ request: PageRequest, browser known: Secret?, _ depart: (Secret) async throws -> ConnectSessions.Departure
     ) async throws -> Response {
-        guard request.method == "GET", let hooks = app.hooks.connecting else { return Self.html(200, "") }
+        guard request.method != "HEAD", let hooks = app.hooks.connecting else { return Self.html(200, "") }
         // One secret a browser, whatever it connects at the same time in other tabs.
         let browser = known ?? hooks.sessions.token().secret
         switch try await depart(browser) {
@@ -128,6 +147,12 @@ struct ConnectCookie {
         name = isSecure ? "__Host-patchbay-connect" : "patchbay_connect_\(port)"
     }
 
+    /// What the form of the page that this browser was shown holds: nobody who lacks the cookie can know it.
+    static func formToken(of browser: Secret, for link: String) -> String {
+        let proof = browser.reveal { HMAC<SHA256>.authenticationCode(for: Array(link.utf8), using: .init(data: $0)) }
+        return String(decoding: Base64URL.encode(Array(proof)), as: UTF8.self)
+    }
+
     func set(_ secret: Secret) -> String {
         // Lax: the platform's page sends the browser back by a link, with which it comes along.
         "\(name)=\(SessionToken.text(secret)); Path=/; Max-Age=\(Self.life.components.seconds); HttpOnly; SameSite=Lax"
@@ -144,7 +169,14 @@ extension ConnectCookie {
 }
 
 extension PageRequest {
-    fileprivate var link: Secret { Secret(parameter("link")) }
+    fileprivate var linkText: String { parameter("link") }
+    fileprivate var link: Secret { Secret(linkText) }
+
+    /// Whether the form came from the page that this browser was shown for this link.
+    fileprivate func isConsent(of browser: Secret) -> Bool {
+        constantTimeEqual(
+            Array(ConnectCookie.formToken(of: browser, for: linkText).utf8), Array((form["token"] ?? "").utf8))
+    }
 
     /// A parameter that stands there once; nil for none, for two, for what is no UTF-8.
     fileprivate func single(_ name: String) -> String? {

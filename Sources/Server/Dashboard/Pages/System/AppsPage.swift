@@ -7,6 +7,7 @@ enum AppsPage {
     struct Model: Sendable {
         struct Row: Sendable {
             let id: String
+            let href: String
             let jack: Jack
             let name: String
             let provider: String
@@ -37,6 +38,7 @@ enum AppsPage {
     struct Form: Sendable {
         let providers: [FrameModel.Choice]
         let name: String
+        let fields: AppFields
     }
 
     static let page = Page(path: "/system/apps", entry: .system, template: "apps") {
@@ -51,10 +53,7 @@ enum AppsPage {
             }
         }
         let form = Form(
-            providers: Providers.appSources.map {
-                FrameModel.Choice(
-                    id: $0.about.id, label: $0.about.name, isChosen: request.form["provider"] == $0.about.id)
-            }, name: request.form["name"] ?? "")
+            providers: platforms(request), name: request.form["name"] ?? "", fields: AppFields(nil, request))
         var content = PageContent(
             SystemTab.head(.apps, words, lede: words("apps.lede")),
             Model(
@@ -66,13 +65,27 @@ enum AppsPage {
         return content
     }
 
+    /// Those that send webhooks, and those where accounts are connected.
+    private static func platforms(_ request: PageRequest) -> [FrameModel.Choice] {
+        let known = Providers.appSources.map(\.about) + (request.app.hooks.connecting?.platforms.map(\.about) ?? [])
+        var seen = Set<String>()
+        return known.filter { seen.insert($0.id).inserted }.map {
+            FrameModel.Choice(id: $0.id, label: $0.name, isChosen: request.form["provider"] == $0.id)
+        }
+    }
+
+    static func pill(_ app: AppRow, _ request: PageRequest) -> Pill {
+        app.disabledAt.map { Pill(.paused, request.words("apps.off"), time: request.times.moment($0)) }
+            ?? Pill(.ok, request.words("apps.on"))
+    }
+
     private static func row(_ view: AppView, _ ordered: WebhookSubscriptionRow?, _ request: PageRequest) -> Model.Row {
         let (words, app) = (request.words, view.app)
         let path = app.webhookPath
         return Model.Row(
-            id: app.id.text, jack: Jack(app.provider, size: "m"), name: app.name, provider: app.provider,
-            pill: app.disabledAt.map { Pill(.paused, words("apps.off"), time: request.times.moment($0)) }
-                ?? Pill(.ok, words("apps.on")), address: Command(nil, request.app.settings.browserAddress + path),
+            id: app.id.text, href: "/system/apps/\(app.id)", jack: Jack(app.provider, size: "m"), name: app.name,
+            provider: app.provider, pill: pill(app, request),
+            address: Command(nil, request.app.settings.browserAddress + path),
             secrets: app.isOfSettings ? words("apps.of_settings") : words.count("apps.secrets", view.secrets.count),
             act: app.isOfSettings || !request.mayAct
                 ? nil : Model.Act(base: "/system/apps/\(app.id)", isOn: app.disabledAt == nil),
@@ -121,13 +134,13 @@ enum AppsPage {
 
     static let forms = [
         PageForm(path: "/system/apps") { request in
-            let body: JSON = [
-                "provider": .string(request.form["provider"] ?? ""),
-                "name": .string((request.form["name"] ?? "").trimmedBlanks),
-                "secrets": ["webhook_secret": [.string((request.form["secret"] ?? "").trimmedBlanks)]],
+            var body = [
+                JSONMember("provider", .string(request.form["provider"] ?? "")),
+                JSONMember("name", .string((request.form["name"] ?? "").trimmedBlanks)),
             ]
+            body += AppFields.members(request.form)
             do {
-                _ = try await request.perform(AppsAPI.create, body: body)
+                _ = try await request.perform(AppsAPI.create, body: .object(body))
                 return .seeOther("/system/apps", note: "app_added")
             } catch let problem as Problem where problem.type == .invalidFields {
                 return .again(page, try await content(request, problems: problem.sentences))

@@ -1,22 +1,22 @@
 /// Comma-separated values as RFC 4180 has them: quotes around what holds commas, quotes doubled, lines of CRLF or LF.
-struct CSV: Sequence, IteratorProtocol {
+public struct CSV: Sequence, IteratorProtocol {
     /// A row, and the line of the file on which it begins.
-    struct Row: Equatable {
-        let line: Int
-        let fields: [String]
+    public struct Row: Sendable, Equatable {
+        public let line: Int
+        public let fields: [String]
     }
 
     private let bytes: [UInt8]
     private var position: Int
     private var line = 1
 
-    init(_ bytes: [UInt8]) {
+    public init(_ bytes: [UInt8]) {
         self.bytes = bytes
         position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0  // As some spreadsheets begin.
     }
 
     /// The next row; empty lines are passed over. A quote that is never closed takes the rest.
-    mutating func next() -> Row? {
+    public mutating func next() -> Row? {
         while position < bytes.count {
             let start = line
             let fields = row()

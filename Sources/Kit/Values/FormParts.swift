@@ -1,17 +1,14 @@
-import Hummingbird
-import Kit
-import NIOCore
-
 /// Reads a form with files part by part as it comes (RFC 7578): no more than one piece of a file is held.
-struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuffer {
-    struct Part: Equatable {
-        let name: String
+public struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == [UInt8] {
+    /// What stands before a part's bytes.
+    public struct Part: Sendable, Equatable {
+        public let name: String
         /// Nil for a field; empty where no file was chosen.
-        let fileName: String?
-        let contentType: String?
+        public let fileName: String?
+        public let contentType: String?
     }
     /// It ends early, or is no form.
-    struct Broken: Error {}
+    public struct Broken: Error {}
 
     /// The names of a part and its type take less.
     private static var headMax: Int { 16 << 10 }
@@ -22,12 +19,13 @@ struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuff
     /// What comes before the first part is read as a part without a name.
     private var isInside = true
 
-    static func isMultipart(_ contentType: String?) -> Bool {
+    /// Whether a request's body is such a form.
+    public static func isMultipart(_ contentType: String?) -> Bool {
         contentType?.lowercased().hasPrefix("multipart/form-data") == true
     }
 
     /// Nil where the type names no boundary.
-    init?(_ source: Source, contentType: String?) {
+    public init?(_ source: Source, contentType: String?) {
         guard let contentType, Self.isMultipart(contentType),
             let boundary = Self.parameter("boundary", of: contentType), (1...70).contains(boundary.utf8.count)
         else { return nil }
@@ -36,7 +34,7 @@ struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuff
     }
 
     /// The next part; what is left of the one before is passed over. Nil behind the last.
-    mutating func next() async throws -> Part? {
+    public mutating func next() async throws -> Part? {
         while try await piece() != nil {}
         while held.count < 2 { try await more() }
         if held.starts(with: Array("--".utf8)) { return nil }
@@ -54,7 +52,7 @@ struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuff
     }
 
     /// More of the current part; nil at its end.
-    mutating func piece() async throws -> [UInt8]? {
+    public mutating func piece() async throws -> [UInt8]? {
         while isInside {
             if let found = Self.find(mark, in: held) {
                 let last = Array(held[..<found])
@@ -76,7 +74,7 @@ struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuff
 
     private mutating func more() async throws {
         guard let part = try await source.next() else { throw Broken() }
-        held += part.readableBytesView
+        held += part
     }
 
     private static func find(_ wanted: [UInt8], in bytes: [UInt8]) -> Int? {
@@ -107,24 +105,5 @@ struct FormParts<Source: AsyncIteratorProtocol> where Source.Element == ByteBuff
         let value = header[range.upperBound...]
         guard value.hasPrefix("\"") else { return String(value.prefix { $0 != ";" && $0 != " " }) }
         return String(value.dropFirst().prefix { $0 != "\"" }).replacing("%22", with: "\"")
-    }
-}
-
-extension FormParts {
-    /// Gives the current part's bytes to whoever takes a body, as they come.
-    mutating func pass<Value: Sendable>(
-        to taker: @escaping @Sendable (RequestBody) async throws -> Value
-    ) async throws -> Value {
-        let (body, source) = RequestBody.makeStream()
-        async let taken = taker(body)
-        do {
-            while let piece = try await piece() { await source.yield(ByteBuffer(bytes: piece)) }
-            source.finish()
-        } catch {
-            source.finish(error)
-            _ = try? await taken  // It says the same less well.
-            throw error
-        }
-        return try await taken
     }
 }
