@@ -43,18 +43,23 @@ public struct Failure: Error, Sendable, Equatable {
     public let code: String?
     public let who: Actor
     public let effect: Effect
+    /// The quota that is used up, by its name, where the platform says which; it holds until its window is over unless
+    /// the platform says when.
+    public let quota: String?
 
     /// - Parameters:
     ///   - who: nil for who usually must act on this kind.
     ///   - effect: nil for what usually is known of this kind.
     public init(
-        _ kind: Kind, _ message: String, code: String? = nil, who: Actor? = nil, effect: Effect? = nil
+        _ kind: Kind, _ message: String, code: String? = nil, who: Actor? = nil, effect: Effect? = nil,
+        quota: String? = nil
     ) {
         self.kind = kind
         self.message = message
         self.code = code
         self.who = who ?? kind.who
         self.effect = effect ?? kind.effect
+        self.quota = quota
     }
 
     /// Whether the same call may succeed later without anyone doing anything.

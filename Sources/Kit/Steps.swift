@@ -22,6 +22,9 @@ public protocol Steps: Sendable {
     /// The call that asks the platform to give up what it is working on, once nothing can be taken back here any more;
     /// nil where there is none for this state. Both its ends lead to states without one. It may be sent twice.
     var givingUp: StepCall<Self>? { get }
+    /// Whether nothing of it is out: nothing has left yet, or what had left is known to have come to nothing. Then it
+    /// may be cancelled, and what fails has failed.
+    var isAnew: Bool { get }
     /// From where it begins once more, after a person has decided that a call whose outcome nobody knows did nothing.
     var again: Self { get }
 }
@@ -88,6 +91,7 @@ public struct Unclear: Sendable, Equatable {
 }
 
 extension Steps {
+    public var isAnew: Bool { false }
     /// Of what is saved, in bytes.
     public static var savedMax: Int { 8192 }
     public var givingUp: StepCall<Self>? { nil }

@@ -69,8 +69,8 @@ extension Instance {
             else { return nil }
             let own = platform.oauth.profile?.place.host ?? platform.oauth.token.host
             return Proxying.Target(
-                connection: id.text, userID: row.userID, app: row.app.text, provider: platform.about,
-                base: settings.clients[row.provider]?.address ?? own,
+                connection: id.text, account: row.openID, userID: row.userID, app: row.app.text,
+                provider: platform.about, base: settings.clients[row.provider]?.address ?? own,
                 paths: (platform as? any PathKnowing)?.paths ?? [],
                 failure: (platform as? any AccountCallable).map {
                     callable -> @Sendable (Kit.Answer, Timestamp) -> Failure? in

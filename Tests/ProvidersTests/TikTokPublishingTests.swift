@@ -314,7 +314,27 @@ struct TikTokPublishingTests {
         #expect(call.path.template == "/v2/post/publish/content/init/" && body["post_mode"] == "MEDIA_UPLOAD")
         #expect(body["post_info", "title"] == "Rye" && body["post_info", "description"] == "Loaves")
         #expect(body["post_info", "privacy_level"] == nil && body["source_info", "photo_cover_index"] == 1)
-        #expect(call.spends.map(\.quota) == ["photo_posts", "pending_shares"])
+        #expect(call.spends.map(\.quota) == ["photo_posts", "pending_shares", "app_posts"])
+    }
+
+    @Test(
+        "a call passed on for somebody spends what ours would",
+        arguments: [
+            (#"{"post_mode":"DIRECT_POST"}"#, ["photo_posts", "app_posts", "daily_posts"]),
+            (#"{"post_mode":"MEDIA_UPLOAD"}"#, ["photo_posts", "app_posts", "pending_shares"]),
+            (#"{"post_mode":1}"#, ["photo_posts", "app_posts", "daily_posts", "pending_shares"]),
+            ("{", ["photo_posts", "app_posts", "daily_posts", "pending_shares"]),
+        ])
+    func passedOn(body: String, quotas: [String]) throws {
+        let path = try #require(TikTok().paths.first { $0.template == "/v2/post/publish/content/init/" })
+        #expect(path.spends(with: Array(body.utf8)).map(\.quota) == quotas)
+        #expect(path.spends(with: nil).count == 4)
+    }
+
+    @Test("what TikTok counts for a person is counted by account, whoever is connected to it")
+    func byAccount() {
+        let byApp: Set<String> = ["user_info", "video_list", "video_query", "app_posts"]
+        for quota in TikTok().quotas { #expect(quota.scope == (byApp.contains(quota.name) ? .app : .account)) }
     }
 
     @Test(

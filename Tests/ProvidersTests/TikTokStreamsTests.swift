@@ -112,7 +112,7 @@ struct TikTokStreamsTests {
     func empty() throws {
         let more = #"{"data":{"videos":[],"cursor":1763451000000,"has_more":true},"error":{"code":"ok"}}"#
         #expect(try read(more) == StreamPage(rows: [], next: .page("1763451000000")))
-        let none = #"{"data":{"cursor":0,"has_more":false},"error":{"code":"ok"}}"#
+        let none = #"{"data":{"videos":[],"cursor":0,"has_more":false},"error":{"code":"ok"}}"#
         #expect(try read(none) == StreamPage(rows: [], next: .end))
         let lost = #"{"data":{"videos":[],"has_more":true},"error":{"code":"ok"}}"#
         #expect(try read(lost).next == .lost)
@@ -122,6 +122,10 @@ struct TikTokStreamsTests {
         "what is no page is unreadable, and says why",
         arguments: [
             (#"{"error":{"code":"ok"}}"#, "data is missing."), (#"{"data":{"videos":[{"id":"1""#, "Not JSON at byte"),
+            (#"{"data":{}}"#, "data.videos is missing."),
+            (#"{"data":{"cursor":0,"has_more":false}}"#, "data.videos is missing."),
+            (#"{"data":{"videos":null,"has_more":false}}"#, "data.videos is missing."),
+            (#"{"data":{"videos":[]}}"#, "data.has_more is missing."),
             (#"{"data":{"videos":[{"title":"x"}]}}"#, "id is missing."),
             (#"{"data":{"videos":[{"id":""}]}}"#, "id is missing."),
             (#"{"data":{"videos":[{"id":"1","view_count":"many"}]}}"#, "view_count is not a whole number."),

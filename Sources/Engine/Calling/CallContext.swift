@@ -9,6 +9,8 @@ public struct CallContext: Sendable {
     /// The app credentials that it is made with; the platform's own where there is one.
     public var app: String
     public var connection: String?
+    /// The platform's own id of the account.
+    public var account: String?
     public var userID: String?
     /// The id of what it is done for.
     public var subject: String?
@@ -23,10 +25,14 @@ public struct CallContext: Sendable {
         self.app = app
     }
 
+    /// How quotas that are counted by account name one.
+    public static func subject(ofAccount account: String, through app: String) -> String { "\(app) \(account)" }
+
     /// By whom a quota counts this call.
     func subject(of quota: Quota, path: Path) -> String {
         switch quota.scope {
         case .app: app
+        case .account: account.map { Self.subject(ofAccount: $0, through: app) } ?? connection ?? app
         case .connection: connection ?? app
         case .user: userID ?? connection ?? app
         case .endpoint: "\(app) \(path.template)"

@@ -24,6 +24,8 @@ public struct ConnectionCaller: Sendable {
     /// On whose behalf, what for, and who waits.
     public struct Errand: Sendable {
         public let connection: String
+        /// The platform's own id of the account.
+        public let account: String
         public let userID: String?
         public let app: String
         public let provider: String
@@ -36,10 +38,11 @@ public struct ConnectionCaller: Sendable {
         var lines: CallLines?
 
         public init(
-            connection: String, userID: String?, app: String, provider: String, purpose: String, claimant: Claimant,
-            subject: String? = nil
+            connection: String, account: String, userID: String?, app: String, provider: String, purpose: String,
+            claimant: Claimant, subject: String? = nil
         ) {
             self.connection = connection
+            self.account = account
             self.userID = userID
             self.app = app
             self.provider = provider
@@ -52,6 +55,7 @@ public struct ConnectionCaller: Sendable {
         var context: CallContext {
             var context = CallContext(purpose, as: claimant, app: app)
             context.connection = connection
+            context.account = account
             context.userID = userID
             context.subject = subject
             context.lines = lines
@@ -73,6 +77,8 @@ public struct ConnectionCaller: Sendable {
         /// When the question left that was answered.
         let sentAt: Timestamp
         let at: Timestamp
+        /// It was sent more than once, and one that came before may have done something.
+        var mayHaveActed = false
     }
 
     /// Writes down that a call leaves.
@@ -137,13 +143,29 @@ public struct ConnectionCaller: Sendable {
         }
         // An address that an answer named authorizes by itself.
         guard case .api = outgoing.host else { return try await exchange(outgoing, platform, nil, errand, journal) }
-        do {
-            var held = try await credential(errand.connection, nil)
-            let heard = try await exchange(outgoing, platform, held, errand, journal)
-            guard heard.failure?.kind == .unauthorized else { return heard }
-            held = try await credential(errand.connection, held.version)
-            return try await exchange(outgoing, platform, held, errand, journal)
-        } catch let failure as Failure { return heard(failure) }
+        var held: Proxying.Credential
+        do { held = try await token(of: errand, refusing: nil) } catch let failure as Failure { return heard(failure) }
+        let first = try await exchange(outgoing, platform, held, errand, journal)
+        guard first.failure?.kind == .unauthorized else { return first }
+        do { held = try await token(of: errand, refusing: held.version) } catch let failure as Failure {
+            var refused = heard(failure)
+            refused.mayHaveActed = first.mayHaveActed
+            return refused
+        }
+        var second = try await exchange(outgoing, platform, held, errand, journal)
+        second.mayHaveActed = second.mayHaveActed || first.mayHaveActed
+        return second
+    }
+
+    /// - Throws: `CallProblem.held` where somebody holds the connection back; `Failure` where there is no token.
+    private func token(of errand: Errand, refusing version: Int64?) async throws -> Proxying.Credential {
+        do { return try await credential(errand.connection, version) } catch let failure as Failure {
+            guard let code = failure.code, Connections.heldCodes.contains(code) else { throw failure }
+            throw CallProblem.held(
+                Hold(
+                    until: traffic.time.now() + Connections.heldPause, gate: .connection(errand.connection),
+                    reason: failure.message))
+        }
     }
 
     /// Nothing was sent.
@@ -179,7 +201,9 @@ public struct ConnectionCaller: Sendable {
         } catch {
             if let stop = last.stop { throw stop }
             guard case .failed(let failure) = error else { throw error }
-            return Heard(answer: last.answer, failure: failure, sentAt: last.sentAt, at: traffic.time.now())
+            return Heard(
+                answer: last.answer, failure: failure, sentAt: last.sentAt, at: traffic.time.now(),
+                mayHaveActed: last.mayHaveActed)
         }
     }
 
@@ -204,7 +228,7 @@ public struct ConnectionCaller: Sendable {
         }
         last.sentAt = traffic.time.now()
         let outcome = await send(permit)
-        last.answer = outcome.answer
+        last.note(outcome)
         return outcome
     }
 
@@ -256,6 +280,8 @@ private final class LastAttempt: Sendable {
     private struct State {
         var sentAt: Timestamp
         var answer: Answer?
+        var effect = Failure.Effect.none
+        var mayHaveActed = false
         var stop: (any Error)?
     }
     private let state: Mutex<State>
@@ -267,9 +293,15 @@ private final class LastAttempt: Sendable {
         get { state.withLock { $0.sentAt } }
         set { state.withLock { $0.sentAt = newValue } }
     }
-    var answer: Answer? {
-        get { state.withLock { $0.answer } }
-        set { state.withLock { $0.answer = newValue } }
+    var answer: Answer? { state.withLock { $0.answer } }
+    /// Whether an attempt before the latest may have done something.
+    var mayHaveActed: Bool { state.withLock { $0.mayHaveActed } }
+
+    func note(_ outcome: Traffic.Outcome) {
+        state.withLock { state in
+            if state.effect == .possible { state.mayHaveActed = true }
+            (state.answer, state.effect) = (outcome.answer, outcome.failure?.effect ?? .none)
+        }
     }
     /// What kept it from being sent.
     var stop: (any Error)? {

@@ -16,6 +16,8 @@ public struct Proxying: Sendable {
     /// On whose behalf, and where to.
     public struct Target: Sendable {
         public let connection: String
+        /// The platform's own id of the account.
+        public let account: String
         public let userID: String?
         public let app: String
         public let provider: About
@@ -27,10 +29,11 @@ public struct Proxying: Sendable {
 
         /// - Parameter failure: nil where nobody reads the platform's codes: then its status says it all.
         public init(
-            connection: String, userID: String?, app: String, provider: About, base: String, paths: [KnownPath],
-            failure: (@Sendable (Answer, Timestamp) -> Failure?)? = nil
+            connection: String, account: String, userID: String?, app: String, provider: About, base: String,
+            paths: [KnownPath], failure: (@Sendable (Answer, Timestamp) -> Failure?)? = nil
         ) {
             self.connection = connection
+            self.account = account
             self.userID = userID
             self.app = app
             self.provider = provider
@@ -151,12 +154,13 @@ public struct Proxying: Sendable {
         var context = CallContext(
             "proxy", as: Claimant("proxy \(wish.by) \(target.connection)", .person), app: target.app)
         context.connection = target.connection
+        context.account = target.account
         context.userID = target.userID
         context.correlation = wish.correlation
         return Traffic.Exchange(
             provider: target.provider, host: HostText.of(target.base), method: wish.method.rawValue,
-            path: Path(passedOn: wish.path, known: known), spends: known?.spends ?? [], repeating: .never,
-            deadline: wish.body.deadline, context: context)
+            path: Path(passedOn: wish.path, known: known), spends: known?.spends(with: wish.body.known) ?? [],
+            repeating: .never, deadline: wish.body.deadline, context: context)
     }
 
     private func attempt(
@@ -229,6 +233,14 @@ public struct UnendedBody: Error {}
 extension StreamRequest.Body {
     /// What is in memory of it.
     fileprivate var bytes: [UInt8] { if case .bytes(let bytes) = self { bytes } else { [] } }
+    /// Nil where it comes as it is sent.
+    fileprivate var known: [UInt8]? {
+        switch self {
+        case .none: []
+        case .bytes(let bytes): bytes
+        case .stream: nil
+        }
+    }
 
     var canBeSentAgain: Bool {
         switch self {

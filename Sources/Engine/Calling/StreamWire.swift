@@ -18,7 +18,8 @@ public struct StreamRequest: Sendable {
     /// Empty where the address authorizes by itself.
     public let authorization: Secret
     public let body: Body
-    /// Without which it must not be sent, where there is one.
+    /// Without which it must not be sent, where there is one. It is looked at before the first byte of the body, when
+    /// the connection stands: what has no whole body does nothing.
     public var permit: SendPermit?
 
     public init(method: Outgoing.Method, url: String, headers: [Field], authorization: Secret, body: Body) {
@@ -86,13 +87,20 @@ extension HTTPWire: StreamWire {
             outgoing.headers.add(
                 name: "Authorization", value: request.authorization.reveal { String(decoding: $0, as: UTF8.self) })
         }
-        switch request.body {
-        case .none: break
-        case .bytes(let bytes): outgoing.body = .bytes(ByteBuffer(bytes: bytes))
-        case .stream(let parts, let length):
-            outgoing.body = body(parts, length.map { .known($0) } ?? .unknown)
+        switch (request.body, request.permit) {
+        // Without a body the head is all: nothing can be held back behind it.
+        case (.none, let permit): try permit?.check()
+        case (.bytes(let bytes), nil): outgoing.body = .bytes(ByteBuffer(bytes: bytes))
+        case (.bytes(let bytes), let permit?):
+            let part = AsyncThrowingStream<ByteBuffer, any Error> { continuation in
+                continuation.yield(ByteBuffer(bytes: bytes))
+                continuation.finish()
+            }
+            outgoing.body = .stream(Permitted(base: part, permit: permit), length: .known(Int64(bytes.count)))
+        case (.stream(let parts, let length), let permit):
+            let length = length.map { HTTPClientRequest.Body.Length.known($0) } ?? .unknown
+            outgoing.body = body(parts, length, permit)
         }
-        try request.permit?.check()
         let answer = try await client.execute(outgoing, timeout: .nanoseconds(deadline.microseconds * 1000))
         return StreamAnswer(
             status: Int(answer.status.code), headers: answer.headers.map { Field($0.name, $0.value) }
@@ -102,10 +110,35 @@ extension HTTPWire: StreamWire {
     }
 
     private func body(
-        _ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable, _ length: HTTPClientRequest.Body.Length
+        _ parts: some AsyncSequence<ByteBuffer, any Error> & Sendable, _ length: HTTPClientRequest.Body.Length,
+        _ permit: SendPermit?
     ) -> HTTPClientRequest.Body {
-        .stream(Paced(base: parts, group: client.eventLoopGroup), length: length)
+        let paced = Paced(base: parts, group: client.eventLoopGroup)
+        guard let permit else { return .stream(paced, length: length) }
+        return .stream(Permitted(base: paced, permit: permit), length: length)
     }
+}
+
+/// A body whose first part needs a permit: the client asks for it when the connection stands and the head is out.
+private struct Permitted<Base: AsyncSequence & Sendable>: AsyncSequence, Sendable
+where Base.Element == ByteBuffer, Base.Failure == any Error {
+    let base: Base
+    let permit: SendPermit
+
+    struct AsyncIterator: AsyncIteratorProtocol {
+        var base: Base.AsyncIterator
+        var permit: SendPermit?
+
+        mutating func next() async throws -> ByteBuffer? {
+            // First read, then looked at: a slow disk takes time too.
+            let part = try await base.next()
+            try permit?.check()
+            permit = nil
+            return part
+        }
+    }
+
+    func makeAsyncIterator() -> AsyncIterator { AsyncIterator(base: base.makeAsyncIterator(), permit: permit) }
 }
 
 /// A body that never runs ahead of the network.

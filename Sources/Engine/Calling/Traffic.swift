@@ -126,7 +126,7 @@ public struct Traffic: Sendable {
     func heard(_ head: Answer, _ failure: Failure?, _ ticket: Quotas.Ticket) {
         var refused: Duration?? = nil
         if case .throttled(let wait)? = failure?.kind { refused = .some(wait) }
-        quotas.settle(ticket, learning: head, refusedFor: refused)
+        quotas.settle(ticket, learning: head, refusedFor: refused, of: failure?.quota)
     }
 
     /// What an attempt teaches, and its line in the log.
@@ -140,7 +140,9 @@ public struct Traffic: Sendable {
     ) async {
         var refused: Duration?? = nil
         if case .throttled(let wait)? = outcome.failure?.kind { refused = .some(wait) }
-        if let ticket { quotas.settle(ticket, learning: outcome.answer, refusedFor: refused) }
+        if let ticket {
+            quotas.settle(ticket, learning: outcome.answer, refusedFor: refused, of: outcome.failure?.quota)
+        }
         if !outcome.isOurs {
             var isDown = false
             if case .unavailable? = outcome.failure?.kind { isDown = true }
@@ -175,7 +177,7 @@ extension CallProblem {
         return .failed(
             Failure(
                 last.kind.waiting(max(last.retryAfter ?? .zero, hold.until - now)), last.message, code: last.code,
-                who: last.who, effect: last.effect))
+                who: last.who, effect: last.effect, quota: last.quota))
     }
 }
 

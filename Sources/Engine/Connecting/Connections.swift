@@ -34,6 +34,12 @@ public struct Connections: Sendable {
     /// Tokens that end within this time are refreshed before they are used; but none so soon after it came.
     private static let (nearEnd, freshFor) = (Duration.seconds(60), OAuth2.pause)
 
+    /// The codes of failures that say that somebody holds a connection back: what is to be done with it waits.
+    static let heldCodes: Set<String> = [pausedCode, pendingCode]
+    private static let (pausedCode, pendingCode) = ("connection_paused", "connection_pending")
+    /// Until one that is held back is looked at again.
+    static let heldPause = Duration.minutes(1)
+
     /// The tokens for a call.
     ///
     /// - Parameter version: of tokens that the platform has just refused (401): others are got, once. A refusal that
@@ -93,12 +99,16 @@ public struct Connections: Sendable {
         }
         switch row.state {
         case .active, .refreshing, .suspect: break
-        case .pending: throw Failure(.forbidden, "The connection waits for the application to confirm it.")
-        case .paused: throw Failure(.forbidden, "The connection is paused. Resume it first.")
+        case .pending:
+            throw Failure(
+                .forbidden, "The connection waits for the application to confirm it.", code: Self.pendingCode)
+        case .paused:
+            throw Failure(.forbidden, "The connection is paused. Resume it first.", code: Self.pausedCode)
         case .needsReconnect, .revoked:
             throw Failure(
                 .unauthorized,
-                "\(name(row.provider)) no longer accepts this connection. Connect the account again.", code: row.reason)
+                "\(name(row.provider)) no longer accepts this connection. Connect the account again.", code: row.reason,
+                who: .yourUser)
         }
         guard let held, held.revokingAt == nil else { throw Failure(.unauthorized, "The connection has no tokens.") }
         return (row, held)

@@ -59,7 +59,7 @@ extension RefreshSteps {
     func begin(_ id: ID<ConnectionKind>, _ wish: Wish) async throws -> Start {
         let seen = try await database.read("refresh_look") { try Self.find(id, in: $0, held: false) }
         guard let seen, let platform = platforms[seen.row.provider] else { return .ended }
-        if case .answer(let start) = decide(seen, wish, platform) { return start }
+        if case .answer(let start) = decide(seen, wish, platform, at: time.now()) { return start }
         let opened = try? vault.open(seen.held)  // Nil: `ask` says so.
         if let opened, opened.refresh == nil, wish.insistence != .accessRefused, !seen.held.hasEnded(at: time.now()) {
             return .nothing
@@ -73,7 +73,7 @@ extension RefreshSteps {
             // Those that were opened are not there any more.
             guard found.held.version == seen.held.version else { return .newer(found.held.version) }
             let (row, held) = (found.row, found.held)
-            switch decide(found, wish, platform) {
+            switch decide(found, wish, platform, at: now) {
             case .answer(let start): return start
             case .spare(let verdict):
                 try Self.note(
@@ -102,8 +102,10 @@ extension RefreshSteps {
         return Found(row: row, held: credential, hasEnded: hasEnded)
     }
 
-    private func decide(_ found: Found, _ wish: Wish, _ platform: any Connectable) -> Decision {
-        let (row, held, now) = (found.row, found.held, time.now())
+    private func decide(
+        _ found: Found, _ wish: Wish, _ platform: any Connectable, at now: Timestamp
+    ) -> Decision {
+        let (row, held) = (found.row, found.held)
         guard row.health.isAlive, held.revokingAt == nil else { return .answer(.ended) }
         guard held.version <= wish.version else { return .answer(.newer(held.version)) }
         guard held.attemptNode != nil else {

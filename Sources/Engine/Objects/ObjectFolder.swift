@@ -87,10 +87,11 @@ public struct ObjectFolder: Sendable {
         return (file, Int64(facts.st_size))
     }
 
-    /// How much of a draft is here.
-    func length(ofDraft id: ID<ObjectKind>) throws(ObjectProblem) -> Int64 {
+    /// How much of an upload is here: of its draft, or of the file that it has become.
+    func length(of id: ID<ObjectKind>) throws(ObjectProblem) -> Int64 {
         var facts = stat()
-        guard stat(draft(of: id), &facts) == 0 else { throw problem(errno) }
+        if stat(draft(of: id), &facts) == 0 { return Int64(facts.st_size) }
+        guard errno == ENOENT, stat(place(of: id), &facts) == 0 else { throw problem(errno) }
         return Int64(facts.st_size)
     }
 

@@ -21,7 +21,7 @@ extension ObjectStore {
 
     /// How many bytes of an upload are here.
     public func uploaded(_ id: ID<ObjectKind>) async throws -> Int64 {
-        try await blocking { try $0.length(ofDraft: id) }
+        try await blocking { try $0.length(of: id) }
     }
 
     /// Takes more of an upload. What has come stays, even when the request breaks off.
@@ -31,7 +31,10 @@ extension ObjectStore {
     public func append<Parts: AsyncSequence>(
         _ parts: Parts, to id: ID<ObjectKind>, at offset: Int64, length: Int64
     ) async throws -> (count: Int64, kept: Kept?) where Parts.Element == ByteBuffer {
-        let (file, here) = try await blocking { try $0.resume(id) }
+        let (file, here): (Int32, Int64)
+        do { (file, here) = try await blocking { try $0.resume(id) } } catch ObjectProblem.gone {
+            return (length, try await whole(id, at: offset, length))
+        }
         do {
             guard here == offset else { throw ObjectProblem.elsewhere(here) }
             let count = try await grow(parts, from: here, to: length, in: file)
@@ -82,10 +85,28 @@ extension ObjectStore {
         return count
     }
 
+    /// A file that is in its place and wants only its row: whoever put it there ended before that.
+    private func whole(_ id: ID<ObjectKind>, at offset: Int64, _ length: Int64) async throws -> Kept {
+        let file = try await blocking { try $0.read(id) }
+        guard file.length == length else { throw ObjectProblem.gone }
+        guard offset == length else { throw ObjectProblem.elsewhere(length) }
+        let hash = try await hash(of: file, length)
+        let facts = try await blocking { _ in try MediaFacts(reading: file) }
+        return Kept(id: id, size: length, sha256: hash, facts: facts)
+    }
+
     /// Hashes what came in many requests, and puts it into its place.
     private func settle(_ id: ID<ObjectKind>, _ file: Int32, _ length: Int64) async throws -> Kept {
+        let hash = try await hash(of: try await blocking { try $0.readDraft(id) }, length)
+        let facts = try await blocking { folder in
+            try folder.settle(id, file)
+            return try MediaFacts(reading: try folder.read(id))
+        }
+        return Kept(id: id, size: length, sha256: hash, facts: facts)
+    }
+
+    private func hash(of draft: ObjectFile, _ length: Int64) async throws -> [UInt8] {
         var (hash, offset) = (SHA256(), Int64(0))
-        let draft = try await blocking { try $0.readDraft(id) }
         while offset < length {
             let (from, sofar) = (offset, hash)
             let (more, count) = try await blocking { _ in
@@ -97,24 +118,26 @@ extension ObjectStore {
             guard count > 0 else { throw ObjectProblem.gone }
             (hash, offset) = (more, from + Int64(count))
         }
-        let facts = try await blocking { folder in
-            try folder.settle(id, file)
-            return try MediaFacts(reading: try folder.read(id))
-        }
-        return Kept(id: id, size: length, sha256: Array(hash.finalize()), facts: facts)
+        return Array(hash.finalize())
     }
 
-    /// Leaves nothing of an upload's bytes.
-    public func dropUpload(_ id: ID<ObjectKind>) async throws { try await blocking { $0.removeDraft(id) } }
+    /// Leaves nothing of the bytes of an upload that has ended without an object.
+    public func dropUpload(_ id: ID<ObjectKind>) async throws {
+        try await blocking { folder in
+            folder.removeDraft(id)
+            try folder.remove(id)
+        }
+    }
 
     /// Gives up uploads that take too long. Answers how many.
     func sweepUploads(at now: Timestamp) async throws -> Int {
         let due = try await database.read("old_uploads") { try $0.uploads(before: now - Self.uploadLife, 200) }
         guard !due.isEmpty else { return 0 }
-        try await blocking { folder in for id in due { folder.removeDraft(id) } }
-        try await database.write("end_uploads", in: .maintenance) { session in
-            for id in due { _ = try session.endUpload(id) }
+        // First their end: one that becomes an object meanwhile keeps its bytes.
+        let ended = try await database.write("end_uploads", in: .maintenance) { session in
+            try due.filter { try session.endUpload($0) }
         }
-        return due.count
+        for id in ended { try await dropUpload(id) }
+        return ended.count
     }
 }

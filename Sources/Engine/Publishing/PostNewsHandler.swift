@@ -57,13 +57,13 @@ public struct PostNewsHandler: EventHandler {
         }
 
         /// Events come late and out of order: what is over stays so, but a draft may yet be published, and what was
-        /// published gets its id, or goes.
+        /// published gets its id, or goes. That it is there counts for more than that nobody knew, or that it failed.
         private func move(_ target: TargetRow, _ news: PostNews, in session: Session, at now: Timestamp) throws {
             switch (news.kind, target.state) {
-            case (.published(let postID), .published), (.published(let postID), .failed),
-                (.published(let postID), .cancelled):
+            case (.published, .cancelled): return
+            case (.published(let postID), .published):
                 // Its id, where only that is new.
-                guard target.state == .published, let postID, target.postID == nil else { return }
+                guard let postID, target.postID == nil else { return }
                 var note = TargetNote(.published)
                 (note.postID, note.remoteStatus) = (postID, news.remoteStatus)
                 try session.note(note, of: target.id, at: now)
@@ -75,16 +75,25 @@ public struct PostNewsHandler: EventHandler {
                 var note = TargetNote(.published)
                 (note.postID, note.remoteStatus) = (postID, news.remoteStatus)
                 try finish(target, note, in: session, at: now)
-            case (.inInbox, .uploading), (.inInbox, .processing), (.inInbox, .unknown), (.inInbox, .waiting):
+            case (.inInbox, .uploading), (.inInbox, .processing), (.inInbox, .waiting), (.inInbox, .unknown),
+                (.inInbox, .failed):
                 try finish(
                     target, TargetNote(Published(.inInbox, remoteStatus: news.remoteStatus)), in: session, at: now)
-            case (.failed(let failure), let state) where state.isLive || state == .unknown || state == .inInbox:
+            case (.failed(let failure), .unknown), (.failed(let failure), .inInbox):
                 var note = TargetNote(failure)
                 note.remoteStatus = news.remoteStatus
                 try finish(target, note, in: session, at: now)
             case (.cancelled, let state) where state.isLive || state == .unknown || state == .inInbox:
                 try finish(
                     target, TargetNote(Published(.cancelled, remoteStatus: news.remoteStatus)), in: session, at: now)
+            case (.failed(let failure), let state) where state.isLive:
+                // Whether it begins once more its job decides, which looks: a call may be on its way.
+                var note = TargetNote(state)
+                (note.remoteStatus, note.told, note.reason) = (news.remoteStatus, failure, target.reason)
+                (note.nextAction, note.nextAt) = ("It is looked up in a moment.", now)
+                try session.note(note, of: target.id, at: now)
+                try session.touch(target.publication, at: now)
+                _ = try session.reschedule(Publishing.key(of: target.id), to: now, at: now)
             case (.withdrawn, .published):
                 var note = TargetNote(.published)
                 (note.remoteStatus, note.isWithdrawn) = (news.remoteStatus, true)

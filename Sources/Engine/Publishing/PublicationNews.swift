@@ -55,6 +55,7 @@ extension TargetNote {
         self.init(state)
         (nextAction, reason) = (stage.next, stage.reason)
         (remoteID, remoteStatus, postID, sent) = (stage.remoteID, stage.remoteStatus, stage.postID, stage.sent)
+        isAnew = stage.state == .waiting
     }
 
     init(_ outcome: Published) {

@@ -11,8 +11,9 @@ public struct PublicationWorker: JobWorker {
     public static let usualLateMax = Duration.hours(1)
     /// While somebody is asked, it is looked at again.
     private static let askedPeriod = Duration.days(1)
-    /// A connection that is paused, or refreshed just now, is looked at again.
-    private static let pausePeriod = Duration.minutes(1)
+    /// What has left and cannot be looked at, since the account must be connected again, is looked at again; so long
+    /// after it left a person is asked instead.
+    private static let (unseenPeriod, unseenMax) = (Duration.minutes(10), Duration.hours(24))
 
     public var kind: String { Self.kind }
     private let publishing: Publishing
@@ -66,7 +67,7 @@ public struct PublicationWorker: JobWorker {
         guard var found else { return .cancelled(reason: "The target is over, or gone.") }
         found.post = publishing.addressed(found.post, for: found.target, at: time.now())
         guard let publisher = publishing.publisher(found.target.provider) else {
-            return try await end(found, job, TargetNote(Failure(.refused, "The platform is not known here.")))
+            return try await stop(Failure(.refused, "The platform is not known here."), found, job)
         }
         return try await run(found, by: publisher, job)
     }
@@ -79,20 +80,20 @@ public struct PublicationWorker: JobWorker {
                 reason: "These steps are \(found.work.kind) \(found.work.version); a newer Patchbay knows them.")
         }
         guard let connection = found.connection, connection.deletedAt == nil else {
-            return try await end(found, job, TargetNote(Failure(.notFound, "The connection is gone.", who: .you)))
+            return try await stop(Failure(.notFound, "The connection is gone.", who: .you), found, job)
         }
         if try await asksBecauseLate(found, job) {
             throw JobInterruption.postponed(until: time.now() + Self.askedPeriod)
         }
-        if connection.state == .paused || connection.state == .pending {
-            let why = connection.state == .paused ? "is paused" : "waits to be confirmed"
-            try await wait(found, job, why: "The connection \(why).", until: time.now() + Self.pausePeriod)
-            throw JobInterruption.postponed(until: time.now() + Self.pausePeriod)
-        }
         let target = found.target
+        if let hold = Self.hold(connection, at: time.now()) { return try await settle(held: hold, found, job) }
         var runner = StepRunner<P.Publishing>(
             database: database, vault: vault, time: time, caller: caller, errand: errand(found, connection),
-            subject: found.post, job: job
+            subject: found.post, job: job,
+            pause: { session, now, locks in
+                let row = locks ? try session.holdConnection(connection.id) : try session.connection(connection.id)
+                return row.flatMap { Self.hold($0, at: now) }
+            }
         ) { [ids] in
             let news = PublicationNews(ids)
             return { session, state, now in try Self.note(state.shown, of: target.id, news, in: session, at: now) }
@@ -122,12 +123,24 @@ public struct PublicationWorker: JobWorker {
         }
     }
 
+    /// Where somebody holds a connection back, what is to be done with it waits.
+    private static func hold(_ connection: ConnectionRow, at now: Timestamp) -> Hold? {
+        let why: String
+        switch connection.state {
+        case .paused: why = "is paused"
+        case .pending: why = "waits to be confirmed"
+        case .active, .refreshing, .suspect, .needsReconnect, .revoked: return nil
+        }
+        return Hold(
+            until: now + Connections.heldPause, gate: .connection(connection.id.text), reason: "The connection \(why).")
+    }
+
     private func errand(_ found: Case, _ connection: ConnectionRow) -> ConnectionCaller.Errand {
         // Somebody who publishes now waits for it; what was planned does not.
         let priority: Priority = found.publication.publishAt == nil ? .person : .publishing
         return ConnectionCaller.Errand(
-            connection: connection.id.text, userID: connection.userID, app: connection.app.text,
-            provider: connection.provider, purpose: "publication",
+            connection: connection.id.text, account: connection.openID, userID: connection.userID,
+            app: connection.app.text, provider: connection.provider, purpose: "publication",
             claimant: Claimant("publishing \(connection.id)", priority), subject: found.target.id.text)
     }
 
@@ -156,35 +169,80 @@ public struct PublicationWorker: JobWorker {
             note.sent = state.shown.sent
             return try await end(found, job, note)
         case .failed(let failure): return try await end(found, job, TargetNote(failure))
+        case .unseen(let failure): return try await unseen(failure, found, job)
         case .unclear(let unclear): return try await ask(unclear, found, job)
         case .waits(let until): throw JobInterruption.postponed(until: until)
-        case .held(let hold):
-            try await wait(found, job, why: hold.reason, until: hold.until)
-            throw JobInterruption.postponed(until: hold.until)
-        case .failing(let failure): return try await tryAgain(failure, found, job)
+        case .held(let hold): return try await settle(held: hold, found, job)
+        case .failing(let failure, let hasLeft): return try await tryAgain(failure, hasLeft: hasLeft, found, job)
         case .gone: return .cancelled(reason: "Somebody has ended it meanwhile.")
         }
     }
 
-    private func tryAgain(_ failure: Failure, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
+    /// Nothing can be asked any more: it has failed, unless it has left.
+    private func stop(_ failure: Failure, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
+        guard found.work.finalAt != nil else { return try await end(found, job, TargetNote(failure)) }
+        return try await unseen(failure, found, job)
+    }
+
+    private func settle(held hold: Hold, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
+        try await wait(found, job, why: hold.reason, until: hold.until)
+        throw JobInterruption.postponed(until: hold.until)
+    }
+
+    private func tryAgain(
+        _ failure: Failure, hasLeft: Bool, _ found: Case, _ job: ClaimedJob
+    ) async throws -> JobResult {
         let now = time.now()
         let usual = retries.pause(after: job.attempt, failingFor: now - (job.firstFailedAt ?? now), chance: ids.unit())
-        guard let usual else { return try await end(found, job, TargetNote(failure)) }
+        guard let usual else {
+            return hasLeft ? try await unseen(failure, found, job) : try await end(found, job, TargetNote(failure))
+        }
         let due = now + max(usual, failure.retryAfter ?? .zero)
-        try await wait(found, job, why: failure.message, code: failure.code, until: due)
+        try await wait(found, job, why: failure.message, code: failure.code, who: failure.who.rawValue, until: due)
         throw JobInterruption.later(at: due, reason: failure.message)
+    }
+
+    /// It has left and cannot be taken back, and what became of it cannot be looked up: that is no failure. What the
+    /// platform has told by itself counts; an account may yet be connected again; else a person must look.
+    private func unseen(_ failure: Failure, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
+        let (now, id) = (time.now(), found.target.id)
+        let fresh = try await database.read("publication_unseen") { (try $0.target(id), try $0.work(id.text)) }
+        guard let target = fresh.0, let work = fresh.1 else {
+            return .cancelled(reason: "Somebody has ended it meanwhile.")
+        }
+        // Only an id, or who sees it, was still to be asked for.
+        guard target.state.isLive else { return try await end(found, job, TargetNote(target.state)) }
+        if let told = target.told { return try await end(found, job, TargetNote(told)) }
+        // Its answer may yet come, from a process that is gone or stands still.
+        if let until = work.askedUntil, until > now { throw JobInterruption.postponed(until: until) }
+        if failure.kind == .unauthorized, now < (work.finalAt ?? now) + Self.unseenMax {
+            let next = now + Self.unseenPeriod
+            try await wait(
+                found, job, why: failure.message, code: failure.code, who: failure.who.rawValue,
+                next: "It has left. What became of it is looked up when the account is connected again.", until: next)
+            throw JobInterruption.postponed(until: next)
+        }
+        let name = publishing.publisher(target.provider)?.about.name ?? target.provider
+        return try await ask(
+            Unclear(
+                "It has left for \(name), and nobody can look up what became of it. Is it on the account?",
+                [
+                    .init("problem", .string(failure.message)), .init("code", JSON(failure.code)),
+                    .init("status", JSON(target.remoteStatus)),
+                ]), found, job)
     }
 
     /// It goes on later: shown with the reason. It stays in the state that it has reached.
     private func wait(
-        _ found: Case, _ job: ClaimedJob, why: String, code: String? = nil, until: Timestamp
+        _ found: Case, _ job: ClaimedJob, why: String, code: String? = nil, who: String? = nil,
+        next: String = "It goes on by itself.", until: Timestamp
     ) async throws {
         let (now, id) = (time.now(), found.target.id)
         try await database.set("publication_waits", in: .work) { session in
             try session.hold(job)
             guard let held = try session.holdTarget(id), held.state.isLive else { return }
             var note = TargetNote(held.state == .scheduled ? .waiting : held.state)
-            (note.reason, note.code, note.nextAction, note.nextAt) = (why, code, "It goes on by itself.", until)
+            (note.reason, note.code, note.who, note.nextAction, note.nextAt) = (why, code, who, next, until)
             guard held.reason != why || held.state != note.state else { return }
             try session.note(note, of: id, at: now)
         }
@@ -250,10 +308,14 @@ public struct PublicationWorker: JobWorker {
 
     /// Nobody knows: a person must look. The steps stay as they are until then.
     private func ask(_ unclear: Unclear, _ found: Case, _ job: ClaimedJob) async throws -> JobResult {
-        let (now, news, target) = (time.now(), PublicationNews(ids), found.target)
+        let (now, news, id) = (time.now(), PublicationNews(ids), found.target.id)
+        // What this run has saved belongs to it.
+        let fresh = try await database.read("publication_evidence") { (try $0.target(id), try $0.work(id.text)) }
+        let (target, work) = (fresh.0 ?? found.target, fresh.1 ?? found.work)
         let evidence: [JSONMember] = [
             .init("publication_id", JSON(target.publication)), .init("connection_id", JSON(target.connection)),
-            .init("account_id", .string(target.account)), .init("asked_at", JSON(found.work.askedAt ?? now)),
+            .init("account_id", .string(target.account)),
+            .init("asked_at", JSON(work.askedAt ?? work.finalAt ?? now)),
             .init("provider_post", JSON(target.remoteID)), .init("title", JSON(found.post.title)),
         ]
         let review = NewReview(

@@ -246,8 +246,8 @@ extension Publishing {
     public func choices(of connection: ConnectionRow, by caller: ConnectionCaller) async throws -> PostChoices? {
         guard let call = publishers[connection.provider]?.choices else { return nil }
         let errand = ConnectionCaller.Errand(
-            connection: connection.id.text, userID: connection.userID, app: connection.app.text,
-            provider: connection.provider, purpose: "posting",
+            connection: connection.id.text, account: connection.openID, userID: connection.userID,
+            app: connection.app.text, provider: connection.provider, purpose: "posting",
             claimant: Claimant("posting \(connection.id)", .person), subject: connection.id.text)
         return try await caller.ask(call, on: errand).output
     }

@@ -16,7 +16,7 @@ public struct SendPermit: Sendable {
         self.uptime = uptime
     }
 
-    /// Right before the first byte.
+    /// Right before the first byte of what takes effect.
     func check() throws(PermitOver) {
         guard uptime() < until else { throw PermitOver() }
     }

@@ -16,6 +16,9 @@ struct StepRunner<State: Steps>: Sendable {
     let errand: ConnectionCaller.Errand
     let subject: State.Subject
     let job: ClaimedJob
+    /// Why nothing of it may leave at present, where somebody holds it back: asked before each call. `locks`: what is
+    /// found stays so to the end of the transaction.
+    var pause: @Sendable (Session, _ now: Timestamp, _ locks: Bool) throws -> Hold? = { _, _, _ in nil }
     /// Makes what a saved state means to whoever asked for the work: ids outside the transaction, the act within it.
     let reached: @Sendable () -> @Sendable (Session, State, Timestamp) throws -> Void
     /// What is written down with a call that leaves: as `reached`.
@@ -31,6 +34,10 @@ struct StepRunner<State: Steps>: Sendable {
         var generation: Int64
         var askedAt: Timestamp?
         var askedUntil: Timestamp?
+        /// A call that cannot be taken back has left, or was about to.
+        var hasLeft: Bool
+        /// The call at hand was sent before, and nobody knows what that did: no later refusal says that it did nothing.
+        var isUncertain = false
         var unsaved = 0
     }
 
@@ -44,7 +51,7 @@ struct StepRunner<State: Steps>: Sendable {
         var state = try load(work)
         var position = Position(
             work: work.id, ordinal: work.ordinal, generation: work.generation, askedAt: work.askedAt,
-            askedUntil: work.askedUntil)
+            askedUntil: work.askedUntil, hasLeft: work.finalAt != nil, isUncertain: work.askedAt != nil)
         if let until = work.askedUntil, case .call(let call) = state.next(at: time.now()), !maySendAgain(call, position)
         {
             // It has left, or was about to, and nobody here heard an answer. That may still come, for a while.
@@ -138,7 +145,7 @@ struct StepRunner<State: Steps>: Sendable {
         _ call: StepCall<State>, _ failure: Failure, _ heard: ConnectionCaller.Heard, from state: State,
         _ position: inout Position
     ) async throws -> (State?, StepEnd<State>?) {
-        let hadNoEffect = failure.effect == .none
+        let hadNoEffect = failure.effect == .none && !(call.isJournaled && (position.isUncertain || heard.mayHaveActed))
         if hadNoEffect, call.isJournaled {
             guard try await unask(&position) else { return (nil, .gone) }
         }
@@ -152,11 +159,17 @@ struct StepRunner<State: Steps>: Sendable {
         if !hadNoEffect, !maySendAgain(call, position) {
             return (nil, .waits(until: position.askedUntil ?? time.now()))
         }
-        return (nil, failure.passes ? .failing(failure) : .failed(failure))
+        if failure.passes { return (nil, .failing(failure, hasLeft: position.hasLeft)) }
+        return (nil, position.hasLeft ? .unseen(failure) : .failed(failure))
     }
 
     private func send(_ call: StepCall<State>, _ position: inout Position) async throws -> ConnectionCaller.Heard {
-        guard call.isJournaled else { return try await caller.send(call.outgoing, on: asking) }
+        guard call.isJournaled else {
+            let now = time.now()
+            let hold = try await database.read("step_pause") { [pause] in try pause($0, now, false) }
+            if let hold { throw CallProblem.held(hold) }
+            return try await caller.send(call.outgoing, on: asking)
+        }
         var outgoing = call.outgoing
         if case .withKey(let header, _) = outgoing.repeating {
             let key = "\(position.work)/\(position.ordinal)/\(position.generation)"
@@ -167,6 +180,7 @@ struct StepRunner<State: Steps>: Sendable {
         )
         let until = time.now() + outgoing.deadline + SendPermit.life
         (position.askedAt, position.askedUntil) = (position.askedAt ?? time.now(), until)
+        position.hasLeft = position.hasLeft || isFinal
         return try await caller.send(outgoing, on: asking) {
             try await ask(work, ordinal: ordinal, within: deadline, isFinal: isFinal)
         }
@@ -182,10 +196,11 @@ struct StepRunner<State: Steps>: Sendable {
     private func ask(
         _ id: String, ordinal: Int64, within deadline: Duration, isFinal: Bool
     ) async throws -> SendPermit {
-        let (issued, now, job) = (time.uptime(), time.now(), job)
+        let (issued, now, job, pause) = (time.uptime(), time.now(), job, pause)
         let (until, leaving) = (now + deadline + SendPermit.life, leaving())
         let isNoted = try await database.set("step_ask", in: .work) { session in
             try session.hold(job)
+            if let hold = try pause(session, now, true) { throw CallProblem.held(hold) }
             guard try session.ask(id, ordinal: ordinal, until: until, isFinal: isFinal, at: now) else { return false }
             try leaving(session, now)
             return true
@@ -196,7 +211,7 @@ struct StepRunner<State: Steps>: Sendable {
 
     private func unask(_ position: inout Position) async throws -> Bool {
         let (now, id, job, ordinal) = (time.now(), position.work, job, position.ordinal)
-        (position.askedAt, position.askedUntil) = (nil, nil)
+        (position.askedAt, position.askedUntil, position.hasLeft) = (nil, nil, false)
         position.generation += 1
         return try await database.set("step_unask", in: .work) { session in
             try session.hold(job)
@@ -227,11 +242,13 @@ struct StepRunner<State: Steps>: Sendable {
         let saved = try StepVault.seal(state, of: position.work, vault: vault)
         let (now, id, job, ordinal) = (time.now(), position.work, job, position.ordinal)
         let (reached, calls) = (reached(), caller.traffic.take(lines))
-        position = Position(work: id, ordinal: ordinal + 1, generation: position.generation)
+        let isAnew = state.isAnew
+        position = Position(
+            work: id, ordinal: ordinal + 1, generation: position.generation, hasLeft: position.hasLeft && !isAnew)
         @Sendable func save(_ calls: [CallRow]) async throws -> Bool {
             try await database.set("step_reached", in: .work) { session in
                 try session.hold(job)
-                guard try session.reach(id, from: ordinal, saved, at: now) else { return false }
+                guard try session.reach(id, from: ordinal, saved, isAnew: isAnew, at: now) else { return false }
                 try reached(session, state, now)
                 try session.insert(calls)
                 return true
@@ -262,12 +279,14 @@ struct StepRunner<State: Steps>: Sendable {
 enum StepEnd<State: Steps>: Sendable {
     case finished(State.Outcome, State)
     case failed(Failure)
+    /// What cannot be taken back has left; only the look at what became of it has failed.
+    case unseen(Failure)
     case unclear(Unclear)
     case waits(until: Timestamp)
     /// A quota or a circuit.
     case held(Hold)
     /// It may succeed later without anyone doing anything.
-    case failing(Failure)
+    case failing(Failure, hasLeft: Bool)
     /// Somebody has ended the work meanwhile.
     case gone
 }

@@ -217,8 +217,9 @@ private struct Comparing: Sendable {
 
     var errand: ConnectionCaller.Errand {
         var errand = ConnectionCaller.Errand(
-            connection: connection.id.text, userID: connection.userID, app: connection.app.text,
-            provider: row.provider, purpose: "reconcile", claimant: Claimant(job.lane, job.priority))
+            connection: connection.id.text, account: connection.openID, userID: connection.userID,
+            app: connection.app.text, provider: row.provider, purpose: "reconcile",
+            claimant: Claimant(job.lane, job.priority))
         errand.subject = row.id.text
         return errand
     }

@@ -40,7 +40,8 @@ public struct Syncs: Sendable {
         guard missing.isEmpty else { throw .missing(missing) }
     }
 
-    /// Begins a run of a stream; one that is under way is answered instead. Within the caller's transaction.
+    /// Begins a run of a stream; one that is under way is answered instead, and begins at once where somebody waits.
+    /// Within the caller's transaction.
     ///
     /// - Parameters:
     ///   - due: when its job runs, at the earliest.
@@ -54,8 +55,7 @@ public struct Syncs: Sendable {
         let state = try session.holdStreamState(of: stream.name, account: account, at: provider, due: now)
         if let live = try session.liveSync(of: stream.name, account: account, at: provider) {
             if try session.isAlive(live.job) {
-                // What happened after its question left is not in its answer.
-                if reason == .webhook, live.state == .running { try session.askAgain(live.id) }
+                try join(live, reason, lane(of: connection, reason), in: session, at: now)
                 return live
             }
             try session.end(live.id, .failed, code: "given_up", problem: "Its job was given up.", at: now)
@@ -66,14 +66,33 @@ public struct Syncs: Sendable {
                 id: ready.sync, connection: connection.id, provider: provider, account: account, stream: stream.name,
                 reason: state.syncedAt == nil ? .initial : reason, listsAll: listsAll,
                 since: listsAll ? nil : state.bookmark, job: ready.job, askedBy: askedBy), at: now)
-        let lane = Lane(connection.id.text, Self.priority(of: reason))
         try session.enqueue([
             NewJob(
-                id: ready.job, kind: SyncRunning.kind, lane: lane, dueAt: due ?? now, createdAt: now,
-                input: Array(ready.sync.text.utf8), subject: ready.sync.text)
+                id: ready.job, kind: SyncRunning.kind, lane: lane(of: connection, reason), dueAt: due ?? now,
+                createdAt: now, input: Array(ready.sync.text.utf8), subject: ready.sync.text)
         ])
         guard let row = try session.sync(ready.sync) else { throw StoreError.conflict }
         return row
+    }
+
+    /// What somebody who asks gets of a run that is under way.
+    private func join(
+        _ live: SyncRow, _ reason: SyncRow.Reason, _ lane: Lane, in session: Session, at now: Timestamp
+    ) throws {
+        switch reason {
+        case .webhook:
+            // What happened after its question left is not in its answer. The first question has left before anything
+            // of the run is kept: who has its job in hand counts.
+            guard try live.state == .running || session.isRunning(live.job) else { return }
+            try session.askAgain(live.id)
+        // Somebody waits: not for a moment that was chosen so that not all begin at once, nor for another try.
+        case .manual: try session.hasten(live.job, to: lane, at: now)
+        case .initial, .schedule, .full: return
+        }
+    }
+
+    private func lane(of connection: ConnectionRow, _ reason: SyncRow.Reason) -> Lane {
+        Lane(connection.id.text, Self.priority(of: reason))
     }
 
     /// Everything is read the first time, once more when the table gained a column, and now and then, which is how

@@ -7,11 +7,36 @@ public protocol PathKnowing: Provider {
 public struct KnownPath: Sendable, Equatable {
     /// `/v2/video/list/`, with `{}` for a segment that is a value.
     public let template: String
+    /// Whatever its body says.
     public let spends: [Spending]
+    /// What it spends besides, by what a member of its body says.
+    public let byBody: Choice?
 
-    public init(_ template: String, spends: [Spending] = []) {
+    public init(_ template: String, spends: [Spending] = [], byBody: Choice? = nil) {
         self.template = template
         self.spends = spends
+        self.byBody = byBody
+    }
+
+    /// A text in a JSON body that decides what a call spends.
+    public struct Choice: Sendable, Equatable {
+        public let member: String
+        public let spends: [String: [Spending]]
+
+        public init(_ member: String, _ spends: [String: [Spending]]) {
+            self.member = member
+            self.spends = spends
+        }
+    }
+
+    /// What a call spends with this body. One that cannot be read, or says something else, spends all that it might.
+    ///
+    /// - Parameter body: nil where it is not known beforehand.
+    public func spends(with body: [UInt8]?) -> [Spending] {
+        guard let byBody else { return spends }
+        let said = body.flatMap { try? JSON.parse($0) }?[byBody.member]?.text  // What is no JSON says nothing.
+        if let said, let more = byBody.spends[said] { return spends + more }
+        return spends + byBody.spends.sorted { $0.key < $1.key }.flatMap(\.value)
     }
 
     /// Whether a path, without its query, is one of these. A slash at the end makes no difference.

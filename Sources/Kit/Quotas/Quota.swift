@@ -6,6 +6,8 @@ public struct Quota: Sendable {
     public enum Scope: String, Sendable, CaseIterable {
         /// All calls with one set of app credentials.
         case app
+        /// The calls for one account at the platform with one set of app credentials, whoever is connected to it.
+        case account
         /// The calls of one connection: a token.
         case connection
         /// The calls for one of the application's users.
@@ -21,6 +23,8 @@ public struct Quota: Sendable {
     /// Four at most.
     public let limits: [Limit]
     public let scope: Scope
+    /// What to do when it is used up, where waiting alone does not help.
+    public private(set) var advice: String?
     /// What an answer says about this quota, where the platform tells.
     public let learn: @Sendable (Answer) -> Reading?
 
@@ -42,6 +46,16 @@ public struct Quota: Sendable {
     ) {
         self.init(name, [Limit(units, per: window)], of: unit, for: scope, learn: learn)
     }
+
+    /// A limit that a platform does not tell: only a refusal that names it (`Failure.quota`) shows that it is reached,
+    /// and holds until its window is over.
+    public init(untold name: String, per window: Window, of unit: String, for scope: Scope, advice: String) {
+        self.init(name, [Limit(Limit.unitsMax, per: window)], of: unit, for: scope)
+        self.advice = advice
+    }
+
+    /// Whether nobody knows how much of it there is.
+    public var isUntold: Bool { limits.allSatisfy { $0.units == Limit.unitsMax } }
 
     /// So many units in one window.
     public struct Limit: Sendable, Hashable {

@@ -56,12 +56,14 @@ extension Stripe: SubscriptionSource {
     }
 
     private static func subscription(_ endpoint: JSON) throws(Unreadable) -> RemoteSubscription {
-        guard let id = endpoint["id"]?.text, let url = endpoint["url"]?.text else {
+        guard let id = endpoint["id"]?.text, let url = endpoint["url"]?.text,
+            let events = endpoint["enabled_events"]?.elements
+        else {
             throw Unreadable("It is no webhook endpoint.")
         }
         return RemoteSubscription(
-            id: id, url: url, events: endpoint["enabled_events"]?.elements?.compactMap(\.text) ?? [],
-            version: endpoint["api_version"]?.text, isEnabled: endpoint["status"]?.text == "enabled",
-            mark: endpoint["metadata", mark]?.text, secret: endpoint["secret"]?.text.map { Secret($0) })
+            id: id, url: url, events: events.compactMap(\.text), version: endpoint["api_version"]?.text,
+            isEnabled: endpoint["status"]?.text == "enabled", mark: endpoint["metadata", mark]?.text,
+            secret: endpoint["secret"]?.text.map { Secret($0) })
     }
 }

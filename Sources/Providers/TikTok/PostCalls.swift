@@ -10,7 +10,8 @@ enum PostCalls {
 
     static var creatorInfo: Outgoing {
         Outgoing(
-            .post, "/v2/post/publish/creator_info/query/", json: .object([]), spends: spend("creator_info"),
+            .post, "/v2/post/publish/creator_info/query/", json: .object([]),
+            spends: spend("creator_info", "app_posts"),
             repeating: .always)
     }
 
@@ -31,19 +32,19 @@ enum PostCalls {
         if post.isPhotos {
             return Outgoing(
                 .post, "/v2/post/publish/content/init/", json: photos(post, off: off),
-                spends: post.isDirect ? spend("photo_posts", "daily_posts") : spend("photo_posts", "pending_shares"),
+                spends: spend("photo_posts", post.isDirect ? "daily_posts" : "pending_shares", "app_posts"),
                 repeating: .never)
         }
         let repeating: Repetition = post.object == nil ? .never : .always
         guard post.isDirect else {
             return Outgoing(
                 .post, "/v2/post/publish/inbox/video/init/", json: ["source_info": source(post)],
-                spends: spend("inbox_uploads", "pending_shares"), repeating: repeating)
+                spends: spend("inbox_uploads", "pending_shares", "app_posts"), repeating: repeating)
         }
         return Outgoing(
             .post, "/v2/post/publish/video/init/",
             json: ["post_info": video(post, off: off), "source_info": source(post)],
-            spends: spend("direct_posts", "daily_posts"), repeating: repeating)
+            spends: spend("direct_posts", "daily_posts", "app_posts"), repeating: repeating)
     }
 
     private static func source(_ post: Post) -> JSON {

@@ -100,6 +100,20 @@ public struct PostSteps: PublishingSteps, Equatable {
     /// Not TikTok's word: nothing came of it for a day.
     private static let endless = "patchbay_endless"
 
+    public var isAnew: Bool {
+        switch stage {
+        case .options, .begin: true
+        case .upload, .locate, .look, .published, .done, .failed: false
+        }
+    }
+
+    /// Once more from the beginning: what there was at TikTok is known to have come to nothing.
+    private var anew: PostSteps {
+        var copy = at(.begin)
+        (copy.publishID, copy.status) = (nil, nil)
+        return copy
+    }
+
     private func at(_ stage: Stage) -> PostSteps {
         var copy = self
         copy.stage = stage
@@ -232,7 +246,7 @@ public struct PostSteps: PublishingSteps, Equatable {
         }
         // Bytes are missing, and its address is dead: this one is never posted.
         guard beginnings < Self.beginningsMax else { return at(.failed(reason: "upload_expired")) }
-        return at(.begin)
+        return anew
     }
 
     // MARK: How it goes
@@ -273,7 +287,7 @@ public struct PostSteps: PublishingSteps, Equatable {
             if reason == TikTok.cancelledReason {
                 return copy.at(.done(Published(.cancelled, remoteStatus: found.status)))
             }
-            if TikTok.passingReasons.contains(reason), beginnings < 2 { return copy.at(.begin) }
+            if TikTok.passingReasons.contains(reason), beginnings < 2 { return anew }
             return copy.at(.failed(reason: reason))
         default:
             guard now < since + Self.longest else { return copy.at(.failed(reason: Self.endless)) }

@@ -17,7 +17,8 @@ extension TikTok: AccountCallable {
     private func named(_ code: String, _ answer: Answer, at now: Timestamp) -> Failure {
         let code = OutsideText.bounded(code, 100)
         if let known = Self.known[code] ?? Self.ofPosts[code] {
-            return Failure(known.kind, known.sentence, code: code, who: known.who, effect: known.effect)
+            return Failure(
+                known.kind, known.sentence, code: code, who: known.who, effect: known.effect, quota: known.quota)
         }
         return byStatus(answer, code: code, at: now)
             ?? Failure(.refused, "TikTok refuses the request. Its code: \(code).", code: code)
@@ -48,12 +49,17 @@ extension TikTok: AccountCallable {
         let sentence: String
         let who: Failure.Actor?
         let effect: Failure.Effect?
+        let quota: String?
 
-        init(_ kind: Failure.Kind, _ sentence: String, by who: Failure.Actor? = nil, effect: Failure.Effect? = nil) {
+        init(
+            _ kind: Failure.Kind, _ sentence: String, by who: Failure.Actor? = nil, effect: Failure.Effect? = nil,
+            quota: String? = nil
+        ) {
             self.kind = kind
             self.sentence = sentence
             self.who = who
             self.effect = effect
+            self.quota = quota
         }
     }
 

@@ -9,17 +9,19 @@ extension TikTok {
 
     static let ofPosts: [String: Known] = [
         "spam_risk_too_many_pending_share": Known(
-            full, "Five drafts wait in the account's inbox. There is room when its owner finishes some, or a day later."
-        ),
+            full,
+            "Five drafts wait in the account's inbox. There is room when its owner finishes some, or a day later.",
+            quota: "pending_shares"),
         "spam_risk_too_many_posts": Known(
-            full, "The account has posted as often as TikTok allows in a day, over all apps. It goes on by itself."),
+            full, "The account has posted as often as TikTok allows in a day, over all apps. It goes on by itself.",
+            quota: "daily_posts"),
         "spam_risk_user_banned_from_posting": Known(
             .forbidden, "TikTok does not let this account post. Its owner must ask TikTok.", by: .yourUser),
         "reached_active_user_cap": Known(
-            .throttled(retryAfter: .hours(1)),
+            full,
             "This TikTok app has posted for as many people today as it may. Connecting again does not "
                 + "help; the audit does.",
-            by: .operator),
+            by: .operator, quota: "app_posts"),
         "unaudited_client_can_only_post_to_private_accounts": Known(
             .forbidden,
             "TikTok has not audited this app yet: it may post to private accounts only, as SELF_ONLY. Pass the audit, "

@@ -89,7 +89,8 @@ extension TikTok: Syncing {
         return Call(outgoing) { answer throws(Unreadable) in
             let data = try data(answer)
             let rows = try rows(data)
-            guard data["has_more"]?.boolean ?? false else { return StreamPage(rows: rows, next: .end) }
+            guard let isMore = data["has_more"]?.boolean else { throw Unreadable("data.has_more is missing.") }
+            guard isMore else { return StreamPage(rows: rows, next: .end) }
             // Digits as they stand: they go back as they came.
             let cursor = data["cursor"]?.numberText ?? data["cursor"]?.text
             return StreamPage(rows: rows, next: cursor.map { .page(OutsideText.bounded($0)) } ?? .lost)
@@ -104,9 +105,11 @@ extension TikTok: Syncing {
         return Call(outgoing) { answer throws(Unreadable) in try rows(try data(answer)) }
     }
 
+    /// Only a list that is there can be empty: what is not shown counts as deleted.
     private static func rows(_ data: JSON) throws(Unreadable) -> [StreamRow] {
+        guard let videos = data["videos"]?.elements else { throw Unreadable("data.videos is missing.") }
         var rows: [StreamRow] = []
-        for video in data["videos"]?.elements ?? [] { rows.append(try videoTable.row(video)) }
+        for video in videos { rows.append(try videoTable.row(video)) }
         return rows
     }
 

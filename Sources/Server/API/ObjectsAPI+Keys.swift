@@ -135,16 +135,21 @@ extension ObjectStore {
     }
 
     /// Gives a file its row: under its key instead of the object that had it, which is answered. Two that come at once
-    /// are put there one after the other.
+    /// are put there one after the other. What was uploaded in parts stays when it cannot be put there now: it is asked
+    /// for again.
     func seat(
         _ row: ObjectRow, _ kept: Kept, in database: any Database,
         ending upload: ID<ObjectKind>? = nil, if fits: @escaping @Sendable (ObjectRow?) throws -> Void = { _ in }
     ) async throws -> ObjectRow? {
         @Sendable func seat(_ session: Session) throws -> ObjectRow? {
+            if let upload, try !session.endUpload(upload) {
+                // Another request has made the object meanwhile, or the upload was given up.
+                guard try session.object(upload) != nil else { throw ObjectProblem.gone }
+                return nil
+            }
             let old = try row.key.flatMap { try session.object(key: $0) }
             try fits(old)
             if let old { try session.unseat(old.id, at: row.createdAt) }
-            if let upload { _ = try session.endUpload(upload) }
             try session.add(row)
             return old
         }
@@ -153,10 +158,10 @@ extension ObjectStore {
                 return try await database.write("seat_object", in: .work, seat)
             }
         } catch StoreError.conflict {
-            await discard(kept)
+            if upload == nil { await discard(kept) }
             throw Problem(.twinRunning, "Others put files under this key. Send it again in a second.")
         } catch {
-            await discard(kept)
+            if upload == nil { await discard(kept) }
             throw error
         }
     }

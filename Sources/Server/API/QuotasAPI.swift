@@ -47,7 +47,8 @@ struct QuotaView: View {
             .required("quota", .text(), "Its name."),
             .required("unit", .text(), "What is counted."),
             .required("scope", .words(Quota.Scope.allCases.map(\.rawValue)), "What the platform counts by."),
-            .required("subject", .text(), "Whose it is: app credentials, a connection, a user, an endpoint."),
+            .required(
+                "subject", .text(), "Whose it is: app credentials, an account, a connection, a user, an endpoint."),
             .required("window", .text(), "In which time, in words."),
             .required("window_seconds", .integer(), "The same in seconds; 0 for calls at the same time."),
             .required("limit", .integer(), "What the platform allows."),

@@ -181,6 +181,7 @@ extension CallProblem {
             switch hold.gate {
             case .quota: Problem(.quotaReached, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
             case .circuit: Problem(.providerUnavailable, hold.reason, retryAfter: max(.seconds(1), hold.until - now))
+            case .connection: Problem(.wrongState, hold.reason)
             }
         case .failed(let failure):
             switch failure.kind {

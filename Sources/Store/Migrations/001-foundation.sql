@@ -1061,6 +1061,8 @@ CREATE TABLE publication_targets (
     started_at          $INTEGER,
     finished_at         $INTEGER,
     withdrawn_at        $INTEGER,
+    -- Why it failed, as the platform told by itself, until somebody has looked.
+    told                $TEXT,
     version             $INTEGER NOT NULL,
     created_at          $INTEGER NOT NULL,
     updated_at          $INTEGER NOT NULL

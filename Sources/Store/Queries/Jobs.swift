@@ -91,6 +91,17 @@ extension Session {
         try arrived(in: jobs.filter { added.contains($0.id.text) && $0.dueAt <= $0.createdAt }.map(\.lane))
     }
 
+    /// Makes a job that nobody has in hand run at once, in a lane where somebody waits.
+    public func hasten(_ id: ID<JobKind>, to lane: Lane, at now: Timestamp) throws {
+        let moved = try run(
+            """
+            UPDATE jobs
+               SET due_at = \(now), rank = \(now), lane = \(lane.id), class = \(lane.priority.name), state = 'available'
+             WHERE id = \(id) AND state IN ('scheduled', 'available')
+            """)
+        if moved == 1 { try arrived(in: [lane]) }
+    }
+
     /// Makes scheduled jobs available whose time has come, at most `limit`. Answers how many.
     public func promoteScheduled(_ limit: Int, at now: Timestamp) throws -> Int {
         let promoted = try rows(

@@ -59,6 +59,11 @@ extension Session {
         try row("SELECT 1 FROM jobs WHERE id = \(id)") { _ in true } ?? false
     }
 
+    /// Whether a node has a job in hand.
+    public func isRunning(_ id: ID<JobKind>) throws -> Bool {
+        try row("SELECT 1 FROM jobs WHERE id = \(id) AND state = 'running'") { _ in true } ?? false
+    }
+
     /// Live and ended jobs as one list.
     /// - Parameter border: no further than this id, in the list's order.
     public func jobs(

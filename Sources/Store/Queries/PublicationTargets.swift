@@ -28,6 +28,8 @@ public struct TargetRow: Sendable, Equatable {
     public let startedAt: Timestamp?
     public let finishedAt: Timestamp?
     public let withdrawnAt: Timestamp?
+    /// Why it has failed, as the platform itself told; whoever can looks whether that is so.
+    public let told: Failure?
     public let version: Int64
     public let createdAt: Timestamp
     public let updatedAt: Timestamp
@@ -99,6 +101,9 @@ public struct TargetNote: Sendable, Equatable {
     public var postID: String?
     public var sent: Int64?
     public var isWithdrawn = false
+    /// The platform knows nothing of it, or nothing any more: what it was called there goes.
+    public var isAnew = false
+    public var told: Failure?
 
     public init(_ state: TargetState) { self.state = state }
 }
@@ -150,13 +155,16 @@ extension Session {
     public func note(_ note: TargetNote, of id: ID<TargetKind>, at now: Timestamp) throws {
         let isOver = !note.state.isLive && note.state != .unknown
         let (finished, withdrawn): (Timestamp?, Timestamp?) = (isOver ? now : nil, note.isWithdrawn ? now : nil)
+        let kept: SQL = note.isAnew ? "NULL" : "remote_id"
+        let told: SQL = note.isAnew ? "NULL" : "told"
         let started: Timestamp? = [.scheduled, .waiting, .cancelled].contains(note.state) ? nil : now
         try run(
             """
             UPDATE publication_targets
                SET state = \(note.state.rawValue), reason = \(note.reason), code = \(note.code), who = \(note.who),
                    next_action = \(note.nextAction), next_at = \(note.nextAt),
-                   remote_id = coalesce(\(note.remoteID), remote_id),
+                   remote_id = coalesce(\(note.remoteID), \(kept)),
+                   told = coalesce(\(note.told?.told.columnText), \(told)),
                    remote_status = coalesce(\(note.remoteStatus), remote_status),
                    post_id = coalesce(\(note.postID), post_id), sent = coalesce(\(note.sent), sent),
                    started_at = coalesce(started_at, \(started)), finished_at = coalesce(finished_at, \(finished)),
@@ -170,7 +178,8 @@ extension Session {
         try run(
             """
             UPDATE publication_targets
-               SET remote_id = NULL, remote_status = NULL, sent = 0, finished_at = NULL, updated_at = \(now)
+               SET remote_id = NULL, remote_status = NULL, told = NULL, sent = 0, finished_at = NULL,
+                   updated_at = \(now)
              WHERE id = \(id)
             """)
     }
@@ -228,7 +237,7 @@ extension Session {
         """
         t.id, t.publication_id, t.connection_id, t.provider, t.account_id, t.user_id, t.options, t.state, t.reason,
         t.code, t.who, t.next_action, t.next_at, t.source, t.remote_id, t.remote_status, t.post_id, t.sent, t.size,
-        t.started_at, t.finished_at, t.withdrawn_at, t.version, t.created_at, t.updated_at
+        t.started_at, t.finished_at, t.withdrawn_at, t.told, t.version, t.created_at, t.updated_at
         """
     }
     private static func target(_ row: inout Row) throws -> TargetRow {
@@ -240,8 +249,22 @@ extension Session {
             nextAt: try row.optionalTime(), source: try row.text(), remoteID: try row.optionalText(),
             remoteStatus: try row.optionalText(), postID: try row.optionalText(), sent: try row.integer(),
             size: try row.integer(), startedAt: try row.optionalTime(), finishedAt: try row.optionalTime(),
-            withdrawnAt: try row.optionalTime(), version: try row.integer(), createdAt: try row.time(),
-            updatedAt: try row.time())
+            withdrawnAt: try row.optionalTime(),
+            told: try row.optionalText().flatMap(Failure.init(told:)), version: try row.integer(),
+            createdAt: try row.time(), updatedAt: try row.time())
+    }
+}
+
+extension Failure {
+    /// As a row keeps it.
+    fileprivate var told: JSON {
+        ["message": .string(message), "code": JSON(code), "who": .string(who.rawValue)]
+    }
+    fileprivate init?(told text: String) {
+        let json = try? JSON.parse(Array(text.utf8))  // Written by us.
+        guard let json, let message = json["message"]?.text else { return nil }
+        self.init(
+            .refused, message, code: json["code"]?.text, who: json["who"]?.text.flatMap(Actor.init(rawValue:)))
     }
 }
 

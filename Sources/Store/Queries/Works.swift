@@ -96,13 +96,18 @@ extension Session {
     }
 
     /// Saves a state that was reached. False where the work is over or has moved on.
-    public func reach(_ id: String, from ordinal: Int64, _ state: SavedState, at now: Timestamp) throws -> Bool {
-        try run(
+    ///
+    /// - Parameter isAnew: nothing of it is out, or what was has come to nothing.
+    public func reach(
+        _ id: String, from ordinal: Int64, _ state: SavedState, isAnew: Bool, at now: Timestamp
+    ) throws -> Bool {
+        let final: SQL = isAnew ? "NULL" : "final_at"
+        return try run(
             """
             UPDATE works
                SET kind = \(state.kind), version = \(state.version), sealed = \(state.sealed), key_id = \(state.keyID),
                    can_give_up = \(state.canGiveUp ? 1 : 0), ordinal = ordinal + 1, asked_at = NULL,
-                   asked_until = NULL, updated_at = \(now)
+                   asked_until = NULL, final_at = \(final), updated_at = \(now)
              WHERE id = \(id) AND ordinal = \(ordinal)
             """) == 1
     }

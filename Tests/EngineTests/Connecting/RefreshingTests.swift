@@ -90,6 +90,57 @@ struct RefreshingTests {
     }
 
     @Test(
+        "400 days with restarts, and 3 in 100 that fail: always tokens that work, only what failed is asked again",
+        arguments: TestEngine.all)
+    func yearOfTrouble(engine: TestEngine) async throws {
+        try await with(engine) { rig, clock in
+            var (random, node) = (SplitMix(seed: 12), try await rig.node())
+            var (count, failed, restarts) = (Int64(0), 0, 0)
+            let end = clock.now + .days(400)
+            while clock.now < end, count < 1000 {
+                let (now, id) = (clock.now, node.id)
+                let jobs = try await rig.database.set("claim", in: .work) { session in
+                    _ = try session.promoteScheduled(10, at: now)
+                    _ = try session.wakeForgottenLanes(10)
+                    return try session.claim(10, pools: [0, 1, 2], for: id, at: now)
+                }
+                guard let job = jobs.first else {
+                    let due = try #require(try await rig.database.read("next") { try $0.nextScheduled() })
+                    clock.advance(to: due)
+                    continue
+                }
+                try #require(jobs.count == 1)
+                #expect(try await rig.row().refreshAt == now)
+                if Int.random(in: 0..<20, using: &random) == 0 {
+                    // It dies with the job in hand, and another takes its place.
+                    try await rig.database.write("dies") { session in
+                        _ = try session.revoke(id, at: now)
+                        _ = try session.reclaim(100, deathsMax: 3, at: now)
+                    }
+                    (node, restarts) = (try await rig.node(), restarts + 1)
+                    continue
+                }
+                let faults: [FakePlatform.Fault] = [.status(500), .notSent, .busy(7), .answer(200, "{}")]
+                let fails = Int.random(in: 0..<100, using: &random) < 3
+                if fails { rig.platform.fail(try #require(faults.randomElement(using: &random))) }
+                #expect(try await RefreshWorker(node.refreshing).run(job) == .done)
+                try await rig.database.set("complete", in: .work) {
+                    _ = try $0.complete([EndedJob(job: job, end: .succeeded, at: now)])
+                }
+                (count, failed) = (count + (fails ? 0 : 1), failed + (fails ? 1 : 0))
+                let held = try await rig.held()
+                #expect(held.version == count + 1)
+                #expect(rig.platform.accepts(try rig.vault.open(held).access))
+            }
+            let declared = Int64(400 * 86_400 / (86_400 - 900))
+            #expect((declared - 1...declared).contains(count) && failed > 3 && restarts > 3)
+            #expect(Int64(rig.platform.refreshes) == count + Int64(failed))
+            #expect(try await rig.row().state == .active)
+            #expect(try await rig.told() == [])
+        }
+    }
+
+    @Test(
         "a platform that is away for an hour loses no connection", arguments: TestEngine.all,
         [FakePlatform.Fault.status(500), .notSent, .lostUnheard, .answer(200, "{}"), .answer(429, "")])
     func away(engine: TestEngine, fault: FakePlatform.Fault) async throws {

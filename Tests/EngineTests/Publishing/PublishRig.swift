@@ -20,7 +20,8 @@ struct PublishRig: Sendable {
     let vault = Vault(keyring: Keyring([(id: "k1", secret: Secret([UInt8](repeating: 5, count: 32)))]))
     let platform: PlatformInProcess
     let connection: ConnectionRow
-    let token: Secret
+    let connections: Connections
+    private let token: Secret
     let folder: String
     let objects: ObjectStore
     /// A film of seven chunks; most of its bytes are holes.
@@ -48,12 +49,49 @@ struct PublishRig: Sendable {
             folder: ObjectFolder.ofTest(folder) { 1 << 40 }, database: database, ids: ids, time: clock.source)
         try await objects.prepare()
         film = ids.make()
-        let id = ids.make(ConnectionKind.self)
-        let new = NewConnection(
-            id: id, userID: id.text, provider: "tiktok", app: Self.app, openID: platform.openID, name: nil,
-            scopes: ["video.publish", "video.upload"], wanted: [], isPending: false)
-        connection = try await database.write("connect") { try $0.connect(new, at: clock.now) }
+        connections = Self.connections(database, ids, vault, clock)
+        connection = try await Self.connect(platform.openID, token, database, ids, vault, clock)
         try await keepFilm()
+    }
+
+    private static func connect(
+        _ account: String, _ token: Secret, _ database: any Database, _ ids: Identifiers, _ vault: Vault,
+        _ clock: SleepersClock
+    ) async throws -> ConnectionRow {
+        let (id, now) = (ids.make(ConnectionKind.self), clock.now)
+        let new = NewConnection(
+            id: id, userID: id.text, provider: "tiktok", app: Self.app, openID: account, name: nil,
+            scopes: ["video.publish", "video.upload"], wanted: [], isPending: false)
+        let credential = try NewCredential(
+            Tokens(access: token, refresh: nil, expiresAt: nil, refreshExpiresAt: nil, scopes: nil, account: nil),
+            of: id, version: 1, oauth: TikTok().oauth, obtained: now, vault: vault)
+        return try await database.write("connect") { session in
+            let row = try session.connect(new, at: now)
+            _ = try session.keep(credential, of: row, replacing: nil, at: now)
+            return row
+        }
+    }
+
+    /// Another of the application's users connects, to the same account unless said.
+    func connectAnother(to account: String? = nil) async throws -> ConnectionRow {
+        try await Self.connect(account ?? platform.openID, token, database, ids, vault, clock)
+    }
+
+    /// What gives calls their token; nobody is asked for another.
+    private static func connections(
+        _ database: any Database, _ ids: Identifiers, _ vault: Vault, _ clock: SleepersClock
+    ) -> Connections {
+        let (time, node) = (clock.source, ids.make(NodeKind.self))
+        let apps = ConnectionApps(
+            settings: ["tiktok": .init(app: app, id: "aw_test", secret: Secret("s"), address: nil)],
+            database: database, vault: vault, time: time)
+        let desk = TokenDesk(wire: FakePlatform(now: { clock.now }), now: { clock.now })
+        let refreshing = Refreshing(
+            platforms: ["tiktok": TikTok()], apps: apps, desk: desk, database: database, vault: vault,
+            node: { node }, ids: ids, time: time, bells: Bells(), logger: .quiet)
+        return Connections(
+            platforms: ["tiktok": TikTok()], refreshing: refreshing, database: database, vault: vault, ids: ids,
+            time: time, bells: Bells())
     }
 
     private func keepFilm() async throws {
@@ -81,10 +119,11 @@ struct PublishRig: Sendable {
 
     /// Accepts a publication of the film, or of what lies at an address. Its target.
     func publish(
-        _ options: JSON = ["privacy_level": "PUBLIC_TO_EVERYONE"], url: String? = nil, at moment: Timestamp? = nil
+        _ options: JSON = ["privacy_level": "PUBLIC_TO_EVERYONE"], url: String? = nil, at moment: Timestamp? = nil,
+        by other: ConnectionRow? = nil
     ) async throws -> ID<TargetKind> {
         let media: JSON = [url.map { ["url": .string($0)] } ?? ["object_id": JSON(film)]]
-        let (connection, now) = (connection, clock.now)
+        let (connection, now) = (other ?? connection, clock.now)
         let post = publishing.placed(
             try await database.read("post") { session in
                 try session.post(
@@ -148,7 +187,10 @@ struct PublishRig: Sendable {
         let caller = ConnectionCaller(
             platforms: ["tiktok": .init(TikTok(), base: PlatformInProcess.base)], traffic: traffic, wire: way,
             outside: way, objects: objects
-        ) { [token] _, _ in Proxying.Credential(token: token, version: 1) }
+        ) { [connections] id, refused in
+            let held = try await connections.credential(of: ID(stored: id), refusing: refused)
+            return Proxying.Credential(token: held.access, version: held.version)
+        }
         let worker = PublicationWorker(
             publishing, caller: caller, database: store, vault: vault, ids: ids, time: time, bells: Bells(),
             logger: .quiet)

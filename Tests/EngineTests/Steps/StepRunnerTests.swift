@@ -57,7 +57,7 @@ struct NamedAddressTests {
         return try await caller.send(
             call,
             on: ConnectionCaller.Errand(
-                connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
+                connection: "c", account: "a", userID: nil, app: "app", provider: "shop", purpose: "test",
                 claimant: Claimant("c", .publishing)))
     }
 
@@ -173,15 +173,17 @@ final class ShopWire: StreamWire {
         var calls: [String] = []
         /// Of the first post: whether its answer gets lost, and whether it took effect.
         var loses: Bool?
+        /// So many posts after it are refused: too many.
+        var refuses: Int
     }
     private let state: Mutex<State>
     private let clock: SleepersClock
     private let listing: Duration?
 
-    init(_ clock: SleepersClock, listing: Duration?, loses: Bool? = nil) {
+    init(_ clock: SleepersClock, listing: Duration?, loses: Bool? = nil, refuses: Int = 0) {
         self.clock = clock
         self.listing = listing
-        state = Mutex(State(loses: loses))
+        state = Mutex(State(loses: loses, refuses: refuses))
     }
     var posts: Int { state.withLock { $0.posts.count } }
     var keys: Set<String> { state.withLock { $0.keys } }
@@ -189,7 +191,7 @@ final class ShopWire: StreamWire {
     func send(_ request: StreamRequest, within deadline: Duration) async throws -> StreamAnswer {
         try request.permit?.check()
         let now = clock.now
-        let (body, isLost) = state.withLock { state -> (String, Bool) in
+        let (body, isLost) = state.withLock { state -> (String?, Bool) in
             guard request.method == .post else {
                 let listed = state.posts.filter { post in listing.map { post + $0 <= now } ?? false }
                 return (listed.isEmpty ? "0" : "1", false)
@@ -201,10 +203,15 @@ final class ShopWire: StreamWire {
                 if applied { state.posts.append(now) } else if let key { state.keys.remove(key) }
                 return ("", true)
             }
+            if state.refuses > 0 {
+                state.refuses -= 1
+                return (nil, false)
+            }
             if isNew { state.posts.append(now) }
             return ("", false)
         }
         if isLost { throw Lost() }
+        guard let body else { return StreamAnswer(status: 429, headers: []) { _ in } }
         return StreamAnswer(status: 200, headers: []) { take in try await take(ByteBuffer(string: body)) }
     }
 }
@@ -273,6 +280,7 @@ struct StepRunnerTests {
             case .finished(let outcome, _): (word, end) = (outcome, .succeeded)
             case .unclear: (word, end) = ("unclear", .succeeded)
             case .failed(let failure): (word, end) = ("failed \(failure.message)", .succeeded)
+            case .unseen(let failure): (word, end) = ("unseen \(failure.message)", .succeeded)
             case .waits(let until): (word, end) = ("waits", .postponed(to: until))
             case .held, .failing, .gone: word = "again"
             }
@@ -301,7 +309,7 @@ struct StepRunnerTests {
                 database: mortal.map { MortalDatabase(real: database, mortal: $0) } ?? database, vault: vault,
                 time: time, caller: caller,
                 errand: ConnectionCaller.Errand(
-                    connection: "c", userID: nil, app: "app", provider: "shop", purpose: "test",
+                    connection: "c", account: "a", userID: nil, app: "app", provider: "shop", purpose: "test",
                     claimant: Claimant("c", .publishing), subject: id),
                 subject: key, job: job, reached: { { _, _, _ in } })
         }
@@ -368,6 +376,18 @@ struct StepRunnerTests {
                 #expect(try await rig.settle() == "done", "step \(step)")
                 #expect(rig.wire.posts == 1 && rig.wire.keys == ["\(rig.id)/0/0"], "step \(step)")
             }
+        }
+    }
+
+    @Test("a refusal says nothing of the call before it that nobody heard: the key stays", arguments: TestEngine.all)
+    func keyStays(engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let clock = SleepersClock()
+            let wire = ShopWire(clock, listing: nil, loses: true, refuses: 2)
+            let rig = try await Rig(database, clock, wire, key: .withKey(header: "Idempotency-Key"))
+
+            #expect(try await rig.settle() == "done")
+            #expect(rig.wire.posts == 1 && rig.wire.keys == ["\(rig.id)/0/0"])
         }
     }
 

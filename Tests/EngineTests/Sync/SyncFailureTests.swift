@@ -49,6 +49,26 @@ struct SyncFailureTests {
         }
     }
 
+    @Test("an answer without a list is no empty list: nothing counts as deleted", arguments: TestEngine.all)
+    func noList(_ engine: TestEngine) async throws {
+        try await with(engine) { rig in
+            rig.wire.edit { $0.videos = Shelf.videos(5) }
+            let connection = try await rig.connect()
+            try await rig.run(connection)
+            let all = try await rig.kept()
+            // As often as it is asked: of the list, and of what the list did not show.
+            rig.wire.edit { state in
+                state.instead = (0..<20).map { _ in (200, #"{"data":{},"error":{"code":"ok"}}"#) }
+            }
+            rig.clock.advance(.days(2))
+
+            let run = try await rig.run(connection, "videos", .full)
+
+            #expect(run.state == .failed && run.code == "garbled" && run.rowsDeleted == 0)
+            #expect(try await rig.kept() == all)
+        }
+    }
+
     @Test("empty pages go on, a hundred in a row at most", arguments: TestEngine.all)
     func empty(_ engine: TestEngine) async throws {
         try await with(engine) { rig in

@@ -172,13 +172,14 @@ struct SyncRig: Sendable {
 
     @discardableResult
     func begin(
-        _ connection: ConnectionRow, _ stream: String = "videos", _ reason: SyncRow.Reason = .manual
+        _ connection: ConnectionRow, _ stream: String = "videos", _ reason: SyncRow.Reason = .manual,
+        due: Timestamp? = nil
     ) async throws -> SyncRow {
         let (now, ready) = (clock.now, Syncs.Ready(ids))
         let declared = try #require(syncs.book.stream(stream, of: "tiktok"))
         return try await database.write("begin") { [syncs] session in
             guard let fresh = try session.connection(connection.id) else { throw StoreError.conflict }
-            return try syncs.begin(declared, of: fresh, reason, ready, in: session, at: now)
+            return try syncs.begin(declared, of: fresh, reason, due: due, ready, in: session, at: now)
         }
     }
 

@@ -47,6 +47,84 @@ struct SyncWakingTests {
         }
     }
 
+    @Test("an event that comes while a run's first question is on its way gets its own", arguments: TestEngine.all)
+    func duringTheFirstQuestion(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let rig = SyncRig(database)
+            rig.wire.edit { $0.videos = Shelf.videos(3) }
+            let connection = try await rig.connect()
+            let handler = WakingHandler(rig.syncs, beside: GrantHandler(TikTok(), ids: rig.ids))
+            try await rig.begin(connection)
+            // The answer is made, and nothing of it is kept.
+            let wire = Interrupted(real: rig.wire) {
+                rig.wire.edit { $0.videos.append(.init(id: "7500000000000000001", ms: 1_795_859_000_000)) }
+                _ = try await apply(event("post.publish.publicly_available"), handler, rig)
+            }
+            try await rig.work(rig.workers(wire: wire))
+
+            #expect(
+                try await rig.texts("SELECT reason || ' ' || state FROM syncs ORDER BY id")
+                    == ["initial succeeded", "webhook succeeded"])
+            #expect(try await rig.kept().first == "7500000000000000001")
+        }
+    }
+
+    @Test("an event finds a run that has asked nothing yet: that one will do", arguments: TestEngine.all)
+    func beforeTheFirstQuestion(_ engine: TestEngine) async throws {
+        try await TestDatabase.with(engine) { database in
+            let rig = SyncRig(database)
+            let connection = try await rig.connect()
+            try await rig.begin(connection)
+            let handler = WakingHandler(rig.syncs, beside: GrantHandler(TikTok(), ids: rig.ids))
+            _ = try await apply(event("post.publish.publicly_available"), handler, rig)
+            try await rig.work()
+            #expect(try await rig.texts("SELECT reason FROM syncs") == ["initial"])
+        }
+    }
+
+    /// Something happens between the first answer and whoever waits for it.
+    private struct Interrupted: Wire {
+        let real: Shelf
+        let once = Once()
+        let act: @Sendable () async throws -> Void
+
+        func send(_ request: WireRequest, within deadline: Duration) async throws -> Answer {
+            let answer = try await real.send(request, within: deadline)
+            if once() { try await act() }
+            return answer
+        }
+    }
+
+    @Test(
+        "whoever asks for a run that was to begin later, or once more, has it begun at once",
+        arguments: TestEngine.all, [true, false])
+    func hastened(_ engine: TestEngine, hasFailed: Bool) async throws {
+        try await TestDatabase.with(engine) { database in
+            let rig = SyncRig(database)
+            let connection = try await rig.connect()
+            let later = rig.clock.now + .minutes(9)
+            let planned = try await rig.begin(connection, "videos", .schedule, due: hasFailed ? nil : later)
+            if hasFailed {
+                try await rig.set(
+                    """
+                    UPDATE jobs SET state = 'scheduled', due_at = \(later), rank = \(later), attempts = 3
+                     WHERE id = \(planned.job)
+                    """)
+            }
+            let joined = try await rig.begin(connection)
+
+            let node = try await rig.node()
+            let now = rig.clock.now
+            let claimed = try await database.set("claim", in: .work) { session in
+                _ = try session.wakeForgottenLanes(100)
+                return try session.claim(10, pools: [1], for: node, at: now)
+            }
+            #expect(joined.id == planned.id)
+            #expect(claimed.map(\.id) == [planned.job] && claimed.first?.priority == .person)
+            #expect(claimed.first?.lane == Lane(connection.id.text, .person).id)
+        }
+    }
+
     @Test("what the inner handler does, it still does", arguments: TestEngine.all)
     func beside(_ engine: TestEngine) async throws {
         try await TestDatabase.with(engine) { database in

@@ -324,6 +324,39 @@ struct ObjectKeysTests {
         }
     }
 
+    @Test("an upload whose file is in its place, and has no row, is finished when asked for", arguments: TestEngine.all)
+    func finishedWithoutRow(engine: TestEngine) async throws {
+        try await ObjectsTests.with(engine) { api, folder in
+            func wholeUpload() async throws -> (path: String, id: ID<ObjectKind>) {
+                let begun = try await api.send(
+                    "POST", "/v1/uploads?key=whole", headers: ["Upload-Length": String(Self.film.count)])
+                let id = ID<ObjectKind>(stored: begun.json["id"]?.text ?? "")
+                // The file is renamed, and the row is never written.
+                let store = try #require(api.app.hooks.objects)
+                let body = RequestBody(buffer: ByteBuffer(bytes: Self.film))
+                #expect(try await store.append(body, to: id, at: 0, length: Int64(Self.film.count)).kept != nil)
+                return (begun.header("Location") ?? "", id)
+            }
+            let (path, id) = try await wholeUpload()
+            let early = try await api.send(
+                "PATCH", path, Self.film,
+                headers: ["Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"])
+            #expect(early.status == 409 && early.code == "upload_elsewhere")
+            // Whoever asks finishes it; two at once make one object.
+            try await withThrowingTaskGroup(of: String?.self) { group in
+                for _ in 0..<2 { group.addTask { try await api.send("HEAD", path).header("Upload-Offset") } }
+                for try await offset in group { #expect(offset == String(Self.film.count)) }
+            }
+            #expect(try await api.get("/v1/objects/whole").body == Self.film)
+            #expect(try await api.get("/v1/objects/\(id)").status == 200)
+
+            let second = try await wholeUpload()
+            #expect(try await api.send("DELETE", second.path).status == 204)
+            #expect(ObjectsTests.files(in: folder).count == 1)
+            #expect(try await api.get("/v1/objects/whole").body == Self.film)
+        }
+    }
+
     @Test("an upload that is given up leaves nothing; so does one that takes a week")
     func givenUp() async throws {
         try await ObjectsTests.with(.sqlite) { api, folder in

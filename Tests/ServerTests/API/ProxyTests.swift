@@ -97,7 +97,7 @@ struct ProxyTests {
     }
 
     private static let target = Proxying.Target(
-        connection: id, userID: "user_1", app: "app_1",
+        connection: id, account: "open-1", userID: "user_1", app: "app_1",
         provider: About(id: "tiktok", name: "TikTok", version: "v2", documentation: "https://example.com"),
         base: "https://open.tiktokapis.com",
         paths: Providers.all.compactMap { $0 as? any PathKnowing }.flatMap(\.paths),

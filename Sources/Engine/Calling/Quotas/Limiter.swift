@@ -92,13 +92,18 @@ public final class Limiter: Sendable {
     }
 
     /// Takes what an answer says of the quotas that its call spent, and what a refusal for quota means.
-    public func learn(from answer: Answer, refusedFor wait: Duration?? = nil, _ ticket: Ticket) {
+    ///
+    /// - Parameter name: the quota that the refusal is for, where it says which.
+    public func learn(
+        from answer: Answer, refusedFor wait: Duration?? = nil, of name: String? = nil, _ ticket: Ticket
+    ) {
         let moment = moment()
+        let refused = Set(ticket.needs.refused(for: name).map(\.key))
         for need in ticket.needs {
             let reading = need.quota.quota.learn(answer)
             withEntry(need) { entry in
                 if let reading { entry.meter.learn(reading, by: entry.quota.plan, at: moment) }
-                guard let wait else { return }
+                guard let wait, refused.contains(need.key) else { return }
                 // The platform counts more than we do. Without a time from it, the shortest window passes.
                 let pause = wait ?? entry.shortestWindow
                 entry.meter.block(until: moment.steady + pause.microseconds, by: entry.quota.plan)

@@ -53,6 +53,7 @@ public final class CountedQuota: Sendable {
 
     /// `TikTok takes 6 uploads a minute.`
     func sentence(_ limit: Int) -> String {
+        if quota.isUntold { return "\(providerName) takes no more \(quota.unit) for now." }
         guard quota.limits.indices.contains(limit) else { return "\(providerName) limits its \(quota.unit)." }
         let limit = quota.limits[limit]
         return "\(providerName) takes \(limit.units) \(quota.unit) \(limit.window.words)."
@@ -62,7 +63,7 @@ public final class CountedQuota: Sendable {
 /// Whose units of a quota are wanted, and how many.
 public struct QuotaNeed: Sendable {
     public let quota: CountedQuota
-    /// The app credentials, connection, user or endpoint that the platform counts by.
+    /// The app credentials, account, connection, user or endpoint that the platform counts by.
     public let subject: String
     public let units: Int
     /// `tiktok/uploads/conn_…`
@@ -73,6 +74,14 @@ public struct QuotaNeed: Sendable {
         self.quota = quota
         self.subject = subject
         key = quota.id + "/" + subject
+    }
+}
+
+extension [QuotaNeed] {
+    /// Those that a refusal is for: the one that it names, else all whose limits are known.
+    func refused(for name: String?) -> [QuotaNeed] {
+        let named = filter { $0.quota.quota.name == name }
+        return named.isEmpty ? filter { !$0.quota.quota.isUntold } : named
     }
 }
 
@@ -96,12 +105,15 @@ public struct Hold: Error, Sendable, Equatable {
         case quota(String)
         /// Of a host.
         case circuit(String)
+        /// Somebody holds back whatever is done for it.
+        case connection(String)
 
-        /// As lanes and pages name it: `quota tiktok/uploads`, `circuit open.tiktokapis.com`.
+        /// As lanes and pages name it: `quota tiktok/uploads`, `circuit open.tiktokapis.com`, `pause conn_…`.
         public var name: String {
             switch self {
             case .quota(let id): "quota \(id)"
             case .circuit(let host): "circuit \(host)"
+            case .connection(let id): "pause \(id)"
             }
         }
     }

@@ -43,7 +43,8 @@ public struct QuotaUpkeep: Service {
         }
     }
 
-    /// Raises an alert for each limit of an hour or more that is used to 80 %; over when it is below again. Shorter
+    /// Raises an alert for each limit of an hour or more that is used to 80 %, and for each whose size nobody tells
+    /// that is used up; over when it is not any more. Shorter
     /// windows are full whenever there is work, and empty before anybody reads of it.
     ///
     /// What was told stands in the database: no restart and no other node tells of it again, or forgets to end it.
@@ -73,16 +74,21 @@ public struct QuotaUpkeep: Service {
 
     /// What is told of a quota of which a limit is nearly used up; nil of every other.
     private func high(_ standing: QuotaStanding) -> (subject: String, words: Words)? {
-        let level = standing.levels.first { $0.window.length >= .hours(1) && $0.used * 5 >= $0.limit * 4 }
-        guard let level else { return nil }
         let (quota, name) = (standing.quota.quota, standing.quota.providerName)
+        let level = standing.levels.first { level in
+            guard level.window.length >= .hours(1) else { return false }
+            return quota.isUntold ? level.blockedUntil != nil : level.used * 5 >= level.limit * 4
+        }
+        guard let level else { return nil }
+        let subject = OutsideText.bounded("\(standing.quota.id)/\(standing.subject)")
+        let action = quota.advice ?? "Wait, or ask \(name) for more."
+        if quota.isUntold, let until = level.blockedUntil {
+            return (subject, ("\(name) takes no more \(quota.unit) until \(until.clockText).", action))
+        }
         let free = level.nextFree.map { " The next is free at \($0.clockText)." } ?? ""
         return (
-            OutsideText.bounded("\(standing.quota.id)/\(standing.subject)"),
-            (
-                "\(level.used) of \(level.limit) \(quota.unit) \(level.window.words) are used at \(name).\(free)",
-                "Wait, or ask \(name) for more."
-            )
+            subject,
+            ("\(level.used) of \(level.limit) \(quota.unit) \(level.window.words) are used at \(name).\(free)", action)
         )
     }
 }

@@ -156,16 +156,21 @@ public final class Quotas: Sendable {
     }
 
     /// The call was answered, or nobody listens any more.
-    func settle(_ ticket: Ticket, learning answer: Answer?, refusedFor wait: Duration??) {
+    ///
+    /// - Parameter name: the quota that a refusal is for, where it says which.
+    func settle(_ ticket: Ticket, learning answer: Answer?, refusedFor wait: Duration??, of name: String? = nil) {
         limiter.settle(ticket.local)
-        if let answer { limiter.learn(from: answer, refusedFor: wait, ticket.local) }
+        if let answer { limiter.learn(from: answer, refusedFor: wait, of: name, ticket.local) }
         guard let keeper, !ticket.kept.isEmpty else { return }
         note(ticket.kept.map { ($0, $0.units, 0) })
         let readings = ticket.kept.map { ($0, answer.flatMap($0.quota.quota.learn)) }
+        let refused = wait == nil ? [] : Set(ticket.kept.refused(for: name).map(\.key))
         Task {
             await flush()
-            for (need, reading) in readings where reading != nil || wait != nil {
-                let pause = wait.map { $0 ?? need.quota.quota.limits.map(\.window.length).min() ?? .seconds(1) }
+            for (need, reading) in readings where reading != nil || refused.contains(need.key) {
+                let pause =
+                    !refused.contains(need.key)
+                    ? nil : wait.map { $0 ?? need.quota.quota.limits.map(\.window.length).min() ?? .seconds(1) }
                 do {
                     try await keeper.learn(reading, blockedFor: pause, key: need.key, by: need.quota.plan)
                 } catch { logger.warning("quota.not_learned", metadata: ["problem": "\(error)"]) }
@@ -246,7 +251,11 @@ public final class Quotas: Sendable {
                 levels: Limiter.Entry(quota, meter).read(at: Moment(now), now: now),
                 waiting: standing[kept.key]?.waiting ?? [:])
         }
-        return standing.values.sorted { ($0.quota.id, $0.subject) < ($1.quota.id, $1.subject) }
+        // Of what nobody knows the size of, only that it is used up is worth a word.
+        let shown = standing.values.filter { standing in
+            !standing.quota.quota.isUntold || standing.levels.contains { $0.blockedUntil != nil }
+        }
+        return shown.sorted { ($0.quota.id, $0.subject) < ($1.quota.id, $1.subject) }
     }
 }
 

@@ -155,7 +155,7 @@ enum ComposePage {
         let words = request.words
         let publisher = publishing.publisher(row.provider)
         let isChosen = draft.to.contains(row.id)
-        let room = publisher.flatMap { PostRoom(of: row.id, $0, draft.options(of: row.id, $0), standing) }
+        let room = publisher.flatMap { PostRoom(of: row, $0, draft.options(of: row.id, $0), standing) }
         let sentence = room.map { room in
             room.fullUntil.map { words("compose.full", ["time": request.times.moment($0).text]) }
                 ?? words(

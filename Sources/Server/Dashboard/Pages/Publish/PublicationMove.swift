@@ -80,7 +80,7 @@ enum PublicationMove {
         }
         for (target, connection) in targets {
             guard let publisher = publishing.publisher(target.provider) else { continue }
-            let room = PostRoom(of: target.connection, publisher, target.options, standing)
+            let room = connection.flatMap { PostRoom(of: $0, publisher, target.options, standing) }
             guard let free = room?.fullUntil, free > moment else { continue }
             let account = connection.map { ConnectionWords.name($0, request.words) } ?? target.account
             let why = request.words("publish.full", ["account": account, "time": request.times.moment(free).text])
@@ -107,11 +107,12 @@ struct PostRoom: Sendable {
 
     /// Nil where the platform declares none.
     init?(
-        of connection: ID<ConnectionKind>, _ publisher: any Publisher, _ options: JSON, _ standing: [QuotaStanding]
+        of connection: ConnectionRow, _ publisher: any Publisher, _ options: JSON, _ standing: [QuotaStanding]
     ) {
         let names = publisher.postQuotas(for: options)
+        let account = CallContext.subject(ofAccount: connection.openID, through: connection.app.text)
         let own = standing.filter {
-            $0.quota.provider == publisher.about.id && $0.subject == connection.text
+            $0.quota.provider == publisher.about.id && [account, connection.id.text].contains($0.subject)
                 && names.contains($0.quota.quota.name)
         }
         let levels = own.flatMap { standing in standing.levels.map { (unit: standing.quota.quota.unit, level: $0) } }
