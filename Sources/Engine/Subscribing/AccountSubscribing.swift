@@ -35,8 +35,8 @@ public struct AccountSubscribing: Sendable {
             Place(
                 declaration: source.subscription(of: connection.openID),
                 errand: .init(
-                    connection: connection.id.text, userID: connection.userID, app: connection.app.text,
-                    provider: connection.provider, purpose: "webhook_subscription",
+                    connection: connection.id.text, account: connection.openID, userID: connection.userID,
+                    app: connection.app.text, provider: connection.provider, purpose: "webhook_subscription",
                     claimant: Claimant(connection.id.text, .event), subject: connection.id.text))
         }
     }
@@ -73,7 +73,8 @@ public struct AccountSubscribing: Sendable {
         let place = Place(
             declaration: source.subscription(of: held.openID),
             errand: .init(
-                connection: held.id.text, userID: nil, app: held.app.text, provider: held.provider,
+                connection: held.id.text, account: held.openID, userID: nil, app: held.app.text,
+                provider: held.provider,
                 purpose: "webhook_subscription", claimant: Claimant(held.id.text, .event), subject: held.id.text))
         let caller = caller.bearing(token)
         do {

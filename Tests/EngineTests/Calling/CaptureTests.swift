@@ -127,7 +127,8 @@ struct CaptureTests {
 
         private func errand(_ connection: ID<ConnectionKind>) -> ConnectionCaller.Errand {
             ConnectionCaller.Errand(
-                connection: connection.text, account: "a", userID: "user-1", app: "app", provider: "mirror", purpose: "test",
+                connection: connection.text, account: "a", userID: "user-1", app: "app", provider: "mirror",
+                purpose: "test",
                 claimant: Claimant("test", .person))
         }
 
