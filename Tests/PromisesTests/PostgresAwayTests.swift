@@ -10,7 +10,9 @@ import Testing
 struct PostgresAwayTests {
     @Test("R3 one that hangs: its callers are told, nobody waits behind them, and it serves again by itself")
     func hangs() async throws {
-        try await withCluster { cluster, database in
+        var patience = PostgresPatience()
+        (patience.silence, patience.doubt, patience.cancel, patience.cut) = (2, 1, 3, 5)
+        try await withCluster(patience) { cluster, database in
             try cluster.freeze(true)
             let problems = await withTaskGroup(of: StoreError?.self) { group in
                 for number in 0..<60 { group.addTask { await Self.write("k\(number)", in: database) } }
@@ -95,14 +97,17 @@ struct PostgresAwayTests {
 
     // MARK: Hands
 
-    private func withCluster(_ body: (PostgresCluster, PostgresDatabase) async throws -> Void) async throws {
+    private func withCluster(
+        _ patience: PostgresPatience = PostgresPatience(),
+        _ body: (PostgresCluster, PostgresDatabase) async throws -> Void
+    ) async throws {
         let cluster = try await PostgresCluster.start()
         defer { cluster.stop() }
-        var patience = PostgresPatience()
-        (patience.silence, patience.doubt, patience.cancel, patience.cut) = (1, 0.5, 1.5, 3)
+        let first = try PostgresDatabase(url: cluster.url, connections: 1, ingestConnections: 1, logger: .quiet)
+        _ = try await first.migrate(program: "test", at: .testNow)
+        await first.close()
         let database = try PostgresDatabase(
             url: cluster.url, connections: 3, ingestConnections: 1, patience: patience, logger: .quiet)
-        _ = try await database.migrate(program: "test", at: .testNow)
         try await body(cluster, database)
         await database.close()
     }
