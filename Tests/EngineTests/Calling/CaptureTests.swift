@@ -162,7 +162,7 @@ struct CaptureTests {
                 Proxying.Credential(token: Secret(Canary.access), version: 1)
             }
             let target = Proxying.Target(
-                connection: connection.text, userID: "user-1", app: "app", provider: Mirror().about,
+                connection: connection.text, account: "a", userID: "user-1", app: "app", provider: Mirror().about,
                 base: "https://mirror.example", paths: [])
             let wish = Proxying.Wish(
                 method: .post, path: "/v1/things?access_token=\(Canary.fresh)", headers: headers, body: body,
