@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-@Suite("PostgreSQL that is away", .serialized, .enabled(if: TestEngine.postgresURL != nil), .timeLimit(.minutes(4)))
+@Suite("PostgreSQL that is away", .serialized, .enabled(if: TestEngine.postgresURL != nil))
 struct PostgresAwayTests {
     @Test("R3 one that hangs: its callers are told, nobody waits behind them, and it serves again by itself")
     func hangs() async throws {

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Store
 
-@Suite("COMMIT sent, connection gone", .enabled(if: TestEngine.postgresURL != nil), .timeLimit(.minutes(2)))
+@Suite("COMMIT sent, connection gone", .enabled(if: TestEngine.postgresURL != nil))
 struct LostCommitTests {
     @Test(
         "its effect is there once, and its value is handed out", arguments: CuttingProxy.Cut.allCases, [true, false])
