@@ -86,6 +86,10 @@ struct WebhookRoutes: Sendable {
         case .whole(let bytes): body = bytes
         case .tooLarge: return problem(.webhookTooLarge, "The body may have \(limit) bytes.", context).closing
         case .crowded: return answer(.overloaded, gateway.answers(of: provider, owner: owner), context).closing
+        // Whoever is genuine sends it again; it may have been this machine that took so long to read.
+        case .slow:
+            let sentence = "The body did not come whole within \(Self.bodySeconds) s. Send it again."
+            return problem(.notKept, sentence, context, retryAfter: Self.retryAfter).closing
         }
         return try await keep(delivery(request, body: body), request, context, provider, owner, callback, since: began)
     }
@@ -156,6 +160,8 @@ struct WebhookRoutes: Sendable {
         case tooLarge
         /// No room for more of it now.
         case crowded
+        /// Not whole in time.
+        case slow
     }
 
     /// What was declared is believed where it is too much, and never as a promise of what comes.
@@ -167,7 +173,7 @@ struct WebhookRoutes: Sendable {
         let end = time.uptime() + .seconds(Self.bodySeconds)
         for try await chunk in request.body {
             guard bytes.count + chunk.readableBytes <= limit else { return .tooLarge }
-            guard time.uptime() < end else { throw HTTPError(.requestTimeout, message: "The body came too slowly.") }
+            guard time.uptime() < end else { return .slow }
             guard share.holds(bytes.count + chunk.readableBytes) else { return .crowded }
             bytes += chunk.readableBytesView
         }
