@@ -26,10 +26,10 @@ struct StalledClientTests {
                 var writer: any ResponseBodyWriter = line
                 try await stream.write(to: &writer)
             }
-            while !line.isStuck { await Task.yield() }
+            while !line.isStuck { try await Task.sleep(for: .milliseconds(2)) }
             while !line.isCut {
                 clock.advance(by: .seconds(15))
-                await Task.yield()
+                try await Task.sleep(for: .milliseconds(5))
             }
 
             await #expect(throws: LineIsCut.self) { try await end.value }
@@ -50,8 +50,10 @@ struct StalledClientTests {
                 try await stream.write(to: &writer)
             }
             while line.taken < 6 {
+                // The clock goes on when what was due has been taken, or nobody slept when it went.
+                let seen = line.taken
                 clock.advance(by: .seconds(15))
-                await Task.yield()
+                for _ in 0..<250 where line.taken == seen { try await Task.sleep(for: .milliseconds(2)) }
             }
             end.cancel()
 
