@@ -22,25 +22,7 @@ struct PublishJourneyTests {
 
     @Test("killed within an upload, the server goes on where it was; it is there once", arguments: TestEngine.all)
     func killed(engine: TestEngine) async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("objects-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: folder) }  // A test that failed early made none.
-        try await TestDatabase.withAddress(engine) { url in
-            let port = try freePort()
-            let base = "http://127.0.0.1:\(port)"
-            let sandbox = SandboxProcess(["--ephemeral", "--seed", "7"])
-            try await sandbox.start()
-            let platform = sandbox.told["tiktok"] ?? .null
-            let server = try ServerProcess(
-                databaseURL: url, port: port,
-                environment: [
-                    "PATCHBAY_PUBLIC_URL": base, "DISK_STORAGE_PATH": folder,
-                    "TIKTOK_BASE_URL": platform["base_url"]?.text ?? "",
-                    "TIKTOK_CLIENT_KEY": platform["client_key"]?.text ?? "",
-                    "TIKTOK_CLIENT_SECRET": platform["client_secret"]?.text ?? "",
-                ])
-            let key = try server.makeKey()
-            try await server.start()
-            let connection = try await connect(server, base, key)
+        try await joined(engine) { server, sandbox, key, connection, _ in
             let object = try await server.post(
                 "/v1/objects", headers: [("Authorization", "Bearer \(key)")], body: Self.film)
             #expect(object.status == 201)
@@ -75,26 +57,7 @@ struct PublishJourneyTests {
 
     @Test("a file of ours is fetched by the platform, from this server, by an address that ends with the publication")
     func fetched() async throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("objects-\(UUID().uuidString)").path
-        defer { try? FileManager.default.removeItem(atPath: folder) }  // A test that failed early made none.
-        try await TestDatabase.withAddress(.sqlite) { url in
-            let port = try freePort()
-            let base = "http://127.0.0.1:\(port)"
-            let sandbox = SandboxProcess(["--ephemeral", "--seed", "7"])
-            try await sandbox.start()
-            let platform = sandbox.told["tiktok"] ?? .null
-            let server = try ServerProcess(
-                databaseURL: url, port: port,
-                environment: [
-                    "PATCHBAY_PUBLIC_URL": base, "DISK_STORAGE_PATH": folder,
-                    "TIKTOK_BASE_URL": platform["base_url"]?.text ?? "",
-                    "TIKTOK_CLIENT_KEY": platform["client_key"]?.text ?? "",
-                    "TIKTOK_CLIENT_SECRET": platform["client_secret"]?.text ?? "",
-                    "TIKTOK_VERIFIED_URLS": "\(base)/v1/objects/",
-                ])
-            let key = try server.makeKey()
-            try await server.start()
-            let connection = try await connect(server, base, key)
+        try await joined(.sqlite) { server, sandbox, key, connection, base in
             _ = try await sandbox.tell(
                 .PUT, "/platforms/tiktok/settings", #"{"verified_prefixes": ["\#(base)/v1/objects/"]}"#)
             let object = try await server.post(
@@ -119,6 +82,35 @@ struct PublishJourneyTests {
             #expect(!server.logText.contains("signature="))
             #expect(server.stop() == 0)
             #expect(sandbox.stop() == 0)
+        }
+    }
+
+    /// A server, the simulated platform, an API key and an account connected to it; the server's address is verified at
+    /// the platform's app as far as its settings say.
+    private func joined(
+        _ engine: TestEngine,
+        _ body: @Sendable @escaping (ServerProcess, SandboxProcess, String, String, _ base: String) async throws -> Void
+    ) async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("objects-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }  // A test that failed early made none.
+        try await TestDatabase.withAddress(engine) { url in
+            let port = try freePort()
+            let base = "http://127.0.0.1:\(port)"
+            let sandbox = SandboxProcess(["--ephemeral", "--seed", "7"])
+            try await sandbox.start()
+            let platform = sandbox.told["tiktok"] ?? .null
+            let server = try ServerProcess(
+                databaseURL: url, port: port,
+                environment: [
+                    "PATCHBAY_PUBLIC_URL": base, "DISK_STORAGE_PATH": folder,
+                    "TIKTOK_BASE_URL": platform["base_url"]?.text ?? "",
+                    "TIKTOK_CLIENT_KEY": platform["client_key"]?.text ?? "",
+                    "TIKTOK_CLIENT_SECRET": platform["client_secret"]?.text ?? "",
+                    "TIKTOK_VERIFIED_URLS": "\(base)/v1/objects/",
+                ])
+            let key = try server.makeKey()
+            try await server.start()
+            try await body(server, sandbox, key, try await connect(server, base, key), base)
         }
     }
 

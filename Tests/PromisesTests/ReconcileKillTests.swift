@@ -35,6 +35,7 @@ struct ReconcileKillTests {
             #expect(begun.status == 202)
             let path = "/v1/reconciliations/\(begun.json["id"]?.text ?? "")"
             var compared: Int64 = 0
+            var kills = 0
             for _ in 0..<4 {
                 let before = compared
                 #expect(
@@ -46,9 +47,11 @@ struct ReconcileKillTests {
                 try await Task.sleep(for: .milliseconds(Int64.random(in: 0...150)))
                 server.crash()
                 try await server.start()
+                // On a machine that is busy with others the run may end between two looks.
+                guard try await server.json(path, key: key)["state"] == "running" else { break }
+                kills += 1
             }
-            let first = try await server.json(path, key: key)
-            #expect(first["state"] == "running", "it was killed in the middle: \(first)")
+            #expect(kills > 0, "it was killed in the middle")
 
             #expect(try await eventually { try await server.json(path, key: key)["state"] != "running" })
             let run = try await server.json(path, key: key)

@@ -120,24 +120,22 @@ struct CollisionTests {
 }
 
 /// Where so many wait for each other; whoever comes later passes. Nobody waits for more than ten seconds.
-///
-/// `@unchecked Sendable`: `condition` guards the count.
-final class Meeting: @unchecked Sendable {
+final class Meeting: Sendable {
     private let condition = NSCondition()
     private let size: Int
-    private var came = 0
+    private let came = Mutex(0)
 
     init(_ size: Int) { self.size = size }
 
     /// Who came so far, repetitions too.
-    var count: Int { condition.withLock { came } }
+    var count: Int { came.withLock { $0 } }
 
     func come() {
         condition.withLock {
-            came += 1
+            came.withLock { $0 += 1 }
             condition.broadcast()
             let end = Date(timeIntervalSinceNow: 10)
-            while came < size, condition.wait(until: end) {}
+            while count < size, condition.wait(until: end) {}
         }
     }
 }

@@ -47,9 +47,7 @@ struct LostCommitTests {
 }
 
 /// Stands between the store and PostgreSQL, passes everything on, and loses one COMMIT or the answer to it when told.
-///
-/// `@unchecked Sendable`: `state` guards what changes; each descriptor belongs to two threads that only read and write.
-final class CuttingProxy: @unchecked Sendable {
+final class CuttingProxy: Sendable {
     enum Cut: CaseIterable { case question, answer }
     private struct State {
         var armed: Cut?
@@ -58,13 +56,13 @@ final class CuttingProxy: @unchecked Sendable {
 
     /// The database through it.
     let url: String
-    private let target: sockaddr_in
+    private let target: Int
     private let listener: Int32
     private let state = Mutex(State())
 
     init(to url: String) throws {
         let port = try #require(URLComponents(string: url)?.port)
-        target = Self.loopback(port)
+        target = port
         let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         self.listener = listener
         var (own, size) = (Self.loopback(0), socklen_t(MemoryLayout<sockaddr_in>.size))
@@ -89,7 +87,7 @@ final class CuttingProxy: @unchecked Sendable {
             let client = Glibc.accept(listener, nil, nil)
             guard client >= 0 else { break }
             let server = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-            let isOpen = withUnsafePointer(to: target) { pointer in
+            let isOpen = withUnsafePointer(to: Self.loopback(target)) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                     connect(server, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
                 }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Synchronization
 
 /// How long things may take, in seconds. Only tests take less.
 struct PostgresPatience: Sendable {
@@ -151,14 +152,13 @@ final class PostgresProber: @unchecked Sendable {
 
 /// Ends what takes too long: a statement by asking the server, then by cutting the connection; waiting in line by an
 /// answer. Never waits for the server itself.
-final class PostgresWatchdog: @unchecked Sendable {  // `lock` guards the flag.
+final class PostgresWatchdog: Sendable {
     private static let paceSeconds = 0.25
 
     private let workers: [PostgresWorker]
     private let queues: [WorkQueue<Work>]
     private let prober: PostgresProber
-    private let lock = NSLock()
-    private var stopped = false
+    private let isStopped = Atomic(false)
 
     init(workers: [PostgresWorker], queues: [WorkQueue<Work>], prober: PostgresProber) {
         self.workers = workers
@@ -168,13 +168,13 @@ final class PostgresWatchdog: @unchecked Sendable {  // `lock` guards the flag.
 
     func start() {
         startThread("pg-watchdog") {
-            while !self.lock.withLock({ self.stopped }) {
+            while !self.isStopped.load(ordering: .acquiring) {
                 Thread.sleep(forTimeInterval: Self.paceSeconds)
                 self.look()
             }
         }
     }
-    func stop() { lock.withLock { stopped = true } }
+    func stop() { isStopped.store(true, ordering: .releasing) }
 
     private func look() {
         for worker in workers where worker.curb() { prober.doubt() }
