@@ -13,11 +13,10 @@ struct PostgresAwayTests {
         var patience = PostgresPatience()
         (patience.silence, patience.doubt, patience.cancel, patience.cut) = (2, 1, 3, 5)
         try await withCluster(patience) { cluster, database in
+            // Every connection stands when it begins: what hangs is a transaction, which somebody must end.
+            #expect(await Self.writes("j", in: database).allSatisfy { $0 == nil })
             try cluster.freeze(true)
-            let problems = await withTaskGroup(of: StoreError?.self) { group in
-                for number in 0..<60 { group.addTask { await Self.write("k\(number)", in: database) } }
-                return await group.reduce(into: []) { $0.append($1) }
-            }
+            let problems = await Self.writes("k", in: database)
             #expect(problems.allSatisfy { $0?.passes == true })
             #expect(database.away != nil)
             // Each of these would have waited for its turn on three connections.
@@ -97,6 +96,14 @@ struct PostgresAwayTests {
     }
 
     // MARK: Hands
+
+    /// Sixty side by side; what each came to.
+    private static func writes(_ name: String, in database: PostgresDatabase) async -> [StoreError?] {
+        await withTaskGroup(of: StoreError?.self) { group in
+            for number in 0..<60 { group.addTask { await write("\(name)\(number)", in: database) } }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+    }
 
     private func withCluster(
         _ patience: PostgresPatience = PostgresPatience(),
